@@ -1,0 +1,209 @@
+//! Devices and the few contractions that carry all the flops.
+//!
+//! A [`Device`] is the CPU (faer, f64) or a GPU reached through Burn (f32 kernels whose partial sums are added in f64).
+//! Analyses center and scale on the host, contract on the device and decompose the small result on the host in f64.
+//! The interface is `async` because a browser can only read GPU memory asynchronously.
+
+mod cpu;
+#[cfg(feature = "gpu")]
+mod gpu;
+
+use faer::{Mat, MatRef};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What the user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// The fastest device that is there for work worth sending to it: CUDA, then a hardware GPU, then the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// A GPU through wgpu: WebGPU in the browser, Vulkan, Metal or DX12 natively.
+    #[serde(alias = "webgpu")]
+    Vulkan,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
+}
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// faer on the CPU.
+    Cpu,
+    /// wgpu natively.
+    Vulkan,
+    /// wgpu in a browser.
+    Webgpu,
+    /// CUDA.
+    Cuda,
+}
+
+/// A device for people: part of every result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its name, as its driver gives it.
+    pub name: String,
+    /// Its memory where the driver tells.
+    pub memory_bytes: Option<u64>,
+}
+
+/// A device that is ready to compute.
+#[derive(Debug, Clone)]
+pub struct Device {
+    info: DeviceInfo,
+    engine: Engine,
+}
+
+#[derive(Debug, Clone)]
+enum Engine {
+    Cpu,
+    #[cfg(feature = "gpu")]
+    Gpu(gpu::Gpu),
+}
+
+impl Device {
+    /// The CPU. Always there.
+    #[must_use]
+    pub fn cpu() -> Self {
+        Self { info: cpu::info(), engine: Engine::Cpu }
+    }
+
+    /// Opens the device asked for; `Auto` never fails.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when a device that was named is not there or the build lacks it.
+    pub async fn open(choice: DeviceChoice) -> Result<Self, Error> {
+        match choice {
+            DeviceChoice::Cpu => Ok(Self::cpu()),
+            #[cfg(feature = "gpu")]
+            DeviceChoice::Vulkan => Self::from_gpu(gpu::open_wgpu().await?),
+            #[cfg(feature = "cuda")]
+            DeviceChoice::Cuda => Self::from_gpu(gpu::open_cuda()?),
+            #[cfg(feature = "gpu")]
+            DeviceChoice::Auto => Ok(match gpu::open_auto().await {
+                Some(found) => Self::from_gpu(found)?,
+                None => Self::cpu(),
+            }),
+            #[cfg(not(feature = "gpu"))]
+            DeviceChoice::Auto => Ok(Self::cpu()),
+            #[cfg(not(feature = "gpu"))]
+            DeviceChoice::Vulkan => Err(missing("GPU", "gpu")),
+            #[cfg(not(feature = "cuda"))]
+            DeviceChoice::Cuda => Err(missing("CUDA", "cuda")),
+        }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn from_gpu((info, gpu): (DeviceInfo, gpu::Gpu)) -> Result<Self, Error> {
+        Ok(Self { info, engine: Engine::Gpu(gpu) })
+    }
+
+    /// Every device that this build can see, the CPU first.
+    pub async fn list() -> Vec<DeviceInfo> {
+        #[cfg_attr(not(feature = "gpu"), expect(unused_mut, reason = "only GPUs are added"))]
+        let mut out = vec![cpu::info()];
+        #[cfg(feature = "gpu")]
+        out.extend(gpu::list().await);
+        out
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// Relative precision of a contraction against the norms of its factors: 1e-15 on the CPU, 1e-6 on a GPU.
+    #[must_use]
+    pub fn precision(&self) -> f64 {
+        match self.engine {
+            Engine::Cpu => 1e-15,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(_) => 1e-6,
+        }
+    }
+
+    /// `X' X`: (n, p) → (p, p), symmetric.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn gram_columns(&self, x: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
+        match &self.engine {
+            Engine::Cpu => Ok(cpu::gram_columns(x)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.gram_columns(x).await,
+        }
+    }
+
+    /// `X X'`: (n, p) → (n, n), symmetric.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn gram_rows(&self, x: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
+        self.gram_columns(x.transpose()).await
+    }
+
+    /// `X' Y`: (n, p), (n, q) → (p, q).
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn cross(&self, x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
+        match &self.engine {
+            Engine::Cpu => Ok(cpu::cross(x, y)),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.cross(x, y).await,
+        }
+    }
+
+    /// `A B`: (m, k), (k, n) → (m, n).
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn matmul(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
+        self.cross(a.transpose(), b).await
+    }
+}
+
+#[cfg(not(all(feature = "gpu", feature = "cuda")))]
+fn missing(what: &str, feature: &str) -> Error {
+    Error::Device { message: format!("this build has no {what} support; rebuild with `--features {feature}` or choose another device") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Stream;
+
+    fn random(n: usize, p: usize, seed: u64) -> Mat<f64> {
+        let mut rng = Stream::new(seed, 0);
+        Mat::from_fn(n, p, |_, _| rng.normal())
+    }
+
+    #[test]
+    fn contractions_match_their_definition() {
+        let (x, y) = (random(7, 3, 1), random(7, 4, 2));
+        let device = Device::cpu();
+        let gram = pollster::block_on(device.gram_columns(x.as_ref())).expect("cpu");
+        let cross = pollster::block_on(device.cross(x.as_ref(), y.as_ref())).expect("cpu");
+        let rows = pollster::block_on(device.gram_rows(x.as_ref())).expect("cpu");
+        for i in 0..3 {
+            for j in 0..3 {
+                let want: f64 = (0..7).map(|k| x[(k, i)] * x[(k, j)]).sum();
+                assert!((gram[(i, j)] - want).abs() < 1e-13, "gram {i},{j}");
+            }
+            for j in 0..4 {
+                let want: f64 = (0..7).map(|k| x[(k, i)] * y[(k, j)]).sum();
+                assert!((cross[(i, j)] - want).abs() < 1e-13, "cross {i},{j}");
+            }
+        }
+        let want: f64 = (0..3).map(|k| x[(2, k)] * x[(5, k)]).sum();
+        assert!((rows[(2, 5)] - want).abs() < 1e-13 && (rows[(5, 2)] - want).abs() < 1e-13, "row Gram is symmetric");
+    }
+}

@@ -1,0 +1,323 @@
+//! Datasets: n-dimensional arrays with labels, and their two-dimensional form, rows = samples.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use faer::Mat;
+use ndarray::{ArrayD, Axis, IxDyn};
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// Values as stored: f32 stays f32 until a decomposition needs f64.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Single precision.
+    F32(ArrayD<f32>),
+    /// Double precision; integers and booleans are widened to it.
+    F64(ArrayD<f64>),
+}
+
+impl Values {
+    /// Lengths of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(a) => a.shape(),
+            Self::F64(a) => a.shape(),
+        }
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape().iter().product()
+    }
+
+    /// Whether there are no values.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of NaN and infinite values.
+    #[must_use]
+    pub fn count_non_finite(&self) -> usize {
+        match self {
+            Self::F32(a) => a.iter().filter(|v| !v.is_finite()).count(),
+            Self::F64(a) => a.iter().filter(|v| !v.is_finite()).count(),
+        }
+    }
+}
+
+/// A column of text that labels rows: a category, a subject, an object name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelColumn {
+    /// Header of the column.
+    pub name: String,
+    /// One text per row.
+    pub values: Vec<String>,
+}
+
+/// An array with a name, and the labels that came with it. Cloning is cheap.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    /// File stem or member name, as shown to people.
+    pub name: String,
+    /// Element type in the file, as numpy writes it (`float32`, `int8`, …).
+    pub dtype: String,
+    /// The values.
+    pub values: Arc<Values>,
+    /// Names of the columns, when the file has them.
+    pub column_names: Option<Vec<String>>,
+    /// Text columns that label the rows.
+    pub labels: Vec<LabelColumn>,
+}
+
+impl Dataset {
+    /// A dataset of f64 values without labels.
+    #[must_use]
+    pub fn from_f64(name: impl Into<String>, values: ArrayD<f64>) -> Self {
+        Self { name: name.into(), dtype: "float64".into(), values: Arc::new(Values::F64(values)), column_names: None, labels: Vec::new() }
+    }
+
+    /// A dataset of f32 values without labels.
+    #[must_use]
+    pub fn from_f32(name: impl Into<String>, values: ArrayD<f32>) -> Self {
+        Self { name: name.into(), dtype: "float32".into(), values: Arc::new(Values::F32(values)), column_names: None, labels: Vec::new() }
+    }
+
+    /// A two-dimensional f64 dataset from rows in C order.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when `values.len() != rows * columns`.
+    pub fn from_rows(name: impl Into<String>, rows: usize, columns: usize, values: Vec<f64>) -> Result<Self, Error> {
+        let name = name.into();
+        let got = values.len();
+        let array = ArrayD::from_shape_vec(IxDyn(&[rows, columns]), values).map_err(|e| Error::Shape {
+            what: name.clone(),
+            expected: format!("{rows} x {columns} values"),
+            got: format!("{got} values ({e})"),
+        })?;
+        Ok(Self::from_f64(name, array))
+    }
+
+    /// Lengths of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        self.values.shape()
+    }
+
+    /// The same data with its axes reversed (rows and columns exchanged in two dimensions). Labels of rows are dropped.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let values = match &*self.values {
+            Values::F32(a) => Values::F32(a.t().as_standard_layout().into_owned()),
+            Values::F64(a) => Values::F64(a.t().as_standard_layout().into_owned()),
+        };
+        Self { name: self.name.clone(), dtype: self.dtype.clone(), values: Arc::new(values), column_names: None, labels: Vec::new() }
+    }
+
+    /// The two-dimensional, finite matrix of this dataset, rows = samples.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it is not two-dimensional or has no rows or columns; [`Error::NonFinite`] for NaN and infinities.
+    pub fn matrix(&self) -> Result<Matrix, Error> {
+        let shape = self.shape();
+        if shape.len() != 2 {
+            return Err(Error::Shape {
+                what: self.name.clone(),
+                expected: "a matrix with 2 axes (rows = samples, columns = features)".into(),
+                got: format!("{} axes ({})", shape.len(), shape_text(shape)),
+            });
+        }
+        if shape[0] == 0 || shape[1] == 0 {
+            return Err(Error::Shape {
+                what: self.name.clone(),
+                expected: "at least one row and one column".into(),
+                got: format!("an empty array ({})", shape_text(shape)),
+            });
+        }
+        self.reject_non_finite()?;
+        Ok(Matrix { name: self.name.clone(), values: Arc::clone(&self.values) })
+    }
+
+    /// Refuses NaN and infinities, naming the first.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with the count and the first row and column (trailing axes flattened).
+    pub fn reject_non_finite(&self) -> Result<(), Error> {
+        let count = self.values.count_non_finite();
+        if count == 0 {
+            return Ok(());
+        }
+        let position = match &*self.values {
+            Values::F32(a) => a.iter().map(|&v| f64::from(v)).enumerate().find(|(_, v)| !v.is_finite()),
+            Values::F64(a) => a.iter().copied().enumerate().find(|(_, v)| !v.is_finite()),
+        };
+        let (at, value) = position.unwrap_or((0, f64::NAN));
+        let width = self.shape().iter().skip(1).product::<usize>().max(1);
+        Err(Error::NonFinite {
+            input: self.name.clone(),
+            count: count as u64,
+            row: (at / width + 1) as u64,
+            column: (at % width + 1) as u64,
+            value: value.to_string(),
+        })
+    }
+}
+
+/// `12 x 5`, for messages.
+#[must_use]
+pub fn shape_text(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// A two-dimensional, non-empty, finite dataset: rows = samples, columns = features. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    name: String,
+    values: Arc<Values>,
+}
+
+impl Matrix {
+    /// The dataset's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.values.shape()[0]
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.values.shape()[1]
+    }
+
+    /// The values as stored.
+    #[must_use]
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// A copy in f64, for decompositions.
+    #[must_use]
+    pub fn to_mat(&self) -> Mat<f64> {
+        let (n, p) = (self.n_samples(), self.n_features());
+        let mut out = Mat::zeros(n, p);
+        match &*self.values {
+            Values::F32(a) => {
+                for (j, column) in a.axis_iter(Axis(1)).enumerate() {
+                    for (to, &from) in out.col_as_slice_mut(j).iter_mut().zip(column.iter()) {
+                        *to = f64::from(from);
+                    }
+                }
+            }
+            Values::F64(a) => {
+                for (j, column) in a.axis_iter(Axis(1)).enumerate() {
+                    for (to, &from) in out.col_as_slice_mut(j).iter_mut().zip(column.iter()) {
+                        *to = from;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Refuses a pair of matrices with different numbers of rows.
+    ///
+    /// # Errors
+    /// [`Error::RowMismatch`] with both names and counts.
+    pub fn same_rows(&self, other: &Self) -> Result<(), Error> {
+        if self.n_samples() == other.n_samples() {
+            return Ok(());
+        }
+        Err(Error::RowMismatch { a: self.name.clone(), n_a: self.n_samples() as u64, b: other.name.clone(), n_b: other.n_samples() as u64 })
+    }
+}
+
+/// The datasets of a run by the names that the spec uses.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    datasets: BTreeMap<String, Dataset>,
+}
+
+impl Inputs {
+    /// Adds or replaces a dataset under `name`.
+    pub fn insert(&mut self, name: impl Into<String>, dataset: Dataset) {
+        let name = name.into();
+        self.datasets.insert(name.clone(), Dataset { name, ..dataset });
+    }
+
+    /// The dataset that a spec names in `field`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that lists the names there are.
+    pub fn get(&self, field: &str, name: &str) -> Result<&Dataset, Error> {
+        self.datasets.get(name).ok_or_else(|| {
+            let known = self.datasets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "no inputs were given".into() } else { format!("the inputs are: {known}") };
+            Error::input(field, format!("there is no input named \"{name}\"; {known}"))
+        })
+    }
+
+    /// The matrix that a spec names in `field`.
+    ///
+    /// # Errors
+    /// Those of [`Inputs::get`] and [`Dataset::matrix`].
+    pub fn matrix(&self, field: &str, name: &str) -> Result<Matrix, Error> {
+        self.get(field, name)?.matrix()
+    }
+
+    /// Names and shapes, for estimates.
+    #[must_use]
+    pub fn shapes(&self) -> Shapes {
+        Shapes(self.datasets.iter().map(|(name, d)| (name.clone(), d.shape().to_vec())).collect())
+    }
+}
+
+/// Shapes of inputs by name: all that an estimate needs, so that it can be made before anything is loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shapes(pub BTreeMap<String, Vec<usize>>);
+
+impl Shapes {
+    /// Rows and columns of an input (trailing axes flattened; unknown inputs count as empty).
+    #[must_use]
+    pub fn of(&self, name: &str) -> (f64, f64) {
+        #[expect(clippy::cast_precision_loss, reason = "sizes for an estimate")]
+        self.0.get(name).map_or((0.0, 0.0), |s| (s.first().map_or(0.0, |&n| n as f64), s.iter().skip(1).map(|&n| n as f64).product()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bad_value_is_named_by_row_and_column() {
+        let data = Dataset::from_rows("X", 2, 3, vec![0.0, 1.0, 2.0, 3.0, f64::INFINITY, f64::NAN]).expect("shape fits");
+        let error = data.matrix().expect_err("not finite");
+        assert_eq!(error, Error::NonFinite { input: "X".into(), count: 2, row: 2, column: 2, value: "inf".into() });
+    }
+
+    #[test]
+    fn three_axes_are_not_a_matrix() {
+        let data = Dataset::from_f64("stack", ArrayD::zeros(IxDyn(&[2, 3, 4])));
+        let message = data.matrix().expect_err("three axes").to_string();
+        assert!(message.contains("2 x 3 x 4"), "{message}");
+    }
+
+    #[test]
+    fn rows_stay_rows_in_faer() {
+        let data = Dataset::from_rows("X", 2, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).expect("shape fits");
+        let mat = data.matrix().expect("finite").to_mat();
+        assert_eq!((mat[(0, 2)], mat[(1, 0)]), (2.0, 3.0));
+        let turned = data.transposed().matrix().expect("finite").to_mat();
+        assert_eq!((turned[(2, 0)], turned[(0, 1)]), (2.0, 3.0));
+    }
+}

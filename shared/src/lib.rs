@@ -1,0 +1,32 @@
+//! Representational geometry: matrices in, numbers with a definition out.
+//!
+//! Data flows one way: **bytes → [`Dataset`] → [`AnalysisSpec`] → [`run`] → [`AnalysisResult`] → view.**
+//! The same code gives the same answer in a browser (WebAssembly), on a CPU server and, within a stated tolerance, on a GPU.
+//!
+//! - [`io`] reads and writes file formats from byte slices.
+//! - [`Dataset`] is an array with labels; [`Matrix`](dataset::Matrix) is its two-dimensional form, rows = samples.
+//! - [`compute`] holds the devices and the few contractions that carry all the flops.
+//! - [`analysis`] is the registry: a spec, a check, a run and an output for each analysis.
+//! - [`wire`] packs results with binary arrays; [`api`] has the types of the HTTP interface.
+
+pub mod analysis;
+pub mod api;
+pub mod array;
+pub mod compute;
+pub mod dataset;
+pub mod error;
+pub mod estimate;
+pub mod io;
+pub mod linalg;
+pub mod progress;
+pub mod rng;
+pub mod stats;
+pub mod wire;
+
+pub use analysis::{AnalysisResult, AnalysisSpec, run};
+pub use array::Array;
+pub use compute::{Device, DeviceChoice};
+pub use dataset::{Dataset, Inputs};
+pub use error::{Error, Warning};
+pub use estimate::Estimate;
+pub use progress::{Progress, Silent};

@@ -1,0 +1,1 @@
+//! Ranks, correlations and other statistics over slices.
