@@ -1,1 +1,5 @@
-//! Frontend.
+//! The page of Eigenscope: a small UI module, and a compute worker that loads on first use.
+//!
+//! The UI never computes statistics and the worker never touches pixels; between them runs the [`protocol`].
+
+pub mod protocol;
