@@ -3,3 +3,4 @@
 //! The UI never computes statistics and the worker never touches pixels; between them runs the [`protocol`].
 
 pub mod protocol;
+pub mod worker;
