@@ -12,6 +12,8 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's Rust for web targets: a compiler with the library's source, so that the library is built here.
 const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
+const DEBIAN_LINKER: &str = "wasm-ld-22";
+
 /// How the standard library for wasm32 is had.
 enum Route {
     /// `rustup target add wasm32-unknown-unknown`.
@@ -35,25 +37,25 @@ fn compile() -> Result<PathBuf, Failure> {
     let mut command = match route()? {
         Route::Rustup => {
             println!("wasm32: standard library from rustup");
-            cargo()
+            let mut command = cargo();
+            command.arg("build");
+            command
         }
         Route::Debian => {
             println!("wasm32: standard library built from Debian's rust-web-src");
             let mut command = Command::new("/usr/bin/cargo");
             let path = std::env::var("PATH").unwrap_or_default();
             command.current_dir(root()).env("PATH", format!("/usr/bin:{path}")).env("RUSTC_BOOTSTRAP", "1");
+            // Debian's compiler has no bundled linker for this target.
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
             // Set by the cargo that runs this; they would lead back to the other toolchain.
             for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS"] {
                 command.env_remove(name);
             }
+            command.args(["build", "-Zbuild-std=std,panic_abort"]);
             command
         }
     };
-    if !rustup_has_target() {
-        command.arg("build").arg("-Zbuild-std=std,panic_abort");
-    } else {
-        command.arg("build");
-    }
     command.args(["--profile", "wasm", "--target", TARGET, "--package", "eigenscope-web", "--bins"]);
     run(command.env("CARGO_TARGET_DIR", &wasm_dir))?;
     Ok(wasm_dir.join(TARGET).join("wasm"))

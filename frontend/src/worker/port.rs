@@ -38,9 +38,9 @@ impl Message {
     /// The bytes of the file that came with the message.
     pub(super) async fn file(&self) -> Result<Vec<u8>, Error> {
         let blob = self.blob.as_ref().ok_or_else(|| Error::internal("a message to the worker lacks its file"))?;
-        let buffer = JsFuture::from(blob.array_buffer())
-            .await
-            .map_err(|_gone| Error::format("file", "the browser could not read the file; it may have been moved or deleted since it was chosen"))?;
+        let buffer = JsFuture::from(blob.array_buffer()).await.map_err(|_gone| {
+            Error::format("file", "the browser could not read the file; it may have been moved or deleted since it was chosen")
+        })?;
         Ok(Uint8Array::new(&buffer).to_vec())
     }
 
