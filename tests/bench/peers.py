@@ -1,0 +1,183 @@
+"""Eigenscope's command line beside numpy, scipy and scikit-learn, in the same run.
+
+Every row alternates ours and the peer and reports medians and the ratio peer / ours. Peers are timed inside
+this process, on data that is already in memory; ours is a whole process that starts, reads its files, computes
+and prints, so its time is the one that a user waits for. Both use all cores.
+
+Usage: peers.py [NAME]   (EIGENSCOPE = path of the binary)
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy.spatial.distance as distance
+import sklearn
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge, RidgeCV
+
+EIGENSCOPE = os.environ["EIGENSCOPE"]
+REPEATS = int(os.environ.get("REPEATS", "3"))
+
+
+def cli(*args):
+    out = subprocess.run([EIGENSCOPE, *map(str, args), "--json", "--device", "cpu"], check=True, capture_output=True, text=True)
+    return json.loads(out.stdout)
+
+
+def seconds(function):
+    start = time.perf_counter()
+    value = function()
+    return time.perf_counter() - start, value
+
+
+def row(name, ours, peers, target, agree):
+    """Interleaves ours and the peers; `agree(ours, peer)` gives the largest relative difference."""
+    times = {key: [] for key in ["ours", *peers]}
+    values = {}
+    slow = set()
+    for repeat in range(REPEATS):
+        for key, function in [("ours", ours), *peers.items()]:
+            if key in slow:
+                continue
+            t, values[key] = seconds(function)
+            times[key].append(t)
+            # A peer that takes over a minute is measured once.
+            if t > 60:
+                slow.add(key)
+    mine = statistics.median(times["ours"])
+    for key in peers:
+        peer = statistics.median(times[key])
+        print(
+            f"{name:34} ours {mine:8.3f} s   {key:34} {peer:8.3f} s   ratio {peer / mine:7.1f}   target {target[key]:4.1f}"
+            f"   difference {agree(values['ours'], values[key]):.1e}   n={len(times['ours'])}/{len(times[key])}",
+            flush=True,
+        )
+
+
+def spectrum(folder, rng):
+    n, p = 10_000, 4_096
+    latent = rng.standard_normal((p, p), dtype=np.float32) * (np.arange(1, p + 1, dtype=np.float32) ** -0.5)
+    x = rng.standard_normal((n, p), dtype=np.float32) @ latent
+    path = folder / "spectrum.npy"
+    np.save(path, x)
+
+    def ours():
+        return cli("dims", path)[0]["effective_dimensionality"]
+
+    def pca(solver):
+        def run():
+            values = PCA(svd_solver=solver).fit(x).explained_variance_.astype(np.float64)
+            return values.sum() ** 2 / (values**2).sum()
+
+        return run
+
+    row(
+        "spectrum and ED, 10000 x 4096 f32",
+        ours,
+        {"sklearn PCA (auto)": pca("auto"), "sklearn PCA (covariance_eigh)": pca("covariance_eigh")},
+        {"sklearn PCA (auto)": 5, "sklearn PCA (covariance_eigh)": 1.5},
+        lambda a, b: abs(a - b) / abs(b),
+    )
+
+
+def rdm(folder, rng):
+    x = rng.standard_normal((2000, 4096), dtype=np.float32)
+    path = folder / "rdm.npy"
+    np.save(path, x)
+    spec = folder / "rdm.json"
+    spec.write_text(json.dumps({"kind": "rdm", "input": "rdm", "measure": "correlation"}))
+    out = folder / "rdm.eigr"
+
+    def ours():
+        subprocess.run(
+            [EIGENSCOPE, "run", spec, "--input", f"rdm={path}", "-o", out, "--device", "cpu"], check=True, capture_output=True
+        )
+        return out
+
+    def agree(_, peer):
+        raw = out.read_bytes()
+        length = int.from_bytes(raw[8:12], "little")
+        values = np.frombuffer(raw[-(-(12 + length) // 8) * 8 :], "<f8").reshape(2000, 2000)
+        return np.abs(values[np.triu_indices(2000, 1)] - peer).max()
+
+    row("correlation RDM, 2000 x 4096 f32", ours, {"scipy pdist": lambda: distance.pdist(x, "correlation")}, {"scipy pdist": 5}, agree)
+
+
+def shapes(folder, rng):
+    x, y = rng.standard_normal((1000, 512)), rng.standard_normal((1000, 512))
+    a, b = folder / "x.npy", folder / "y.npy"
+    np.save(a, x)
+    np.save(b, y)
+
+    def ours():
+        return cli("shapes", a, b)["distances"][0][1]
+
+    def whiten(z):
+        # As netrep: eigendecomposition of the Gram matrix for every pair, whatever alpha is.
+        w, v = np.linalg.eigh(z.T @ z)
+        return z @ (v * np.ones_like(w)) @ v.T
+
+    def peer():
+        xw, yw = whiten(x - x.mean(0)), whiten(y - y.mean(0))
+        u, _, vt = np.linalg.svd(xw.T @ yw)
+        a, b = xw @ u, yw @ vt.T
+        return np.arccos(np.clip((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b)), -1, 1))
+
+    row("shape distance, 1000 x 512", ours, {"numpy": peer}, {"numpy": 3}, lambda a, b: abs(a - b) / abs(b))
+
+
+def ridge(folder, rng):
+    n, p, t = 1000, 1500, 500
+    x = rng.standard_normal((n, p))
+    y = x @ rng.standard_normal((p, t)) * 0.1 + rng.standard_normal((n, t))
+    a, b = folder / "features.npy", folder / "targets.npy"
+    np.save(a, x)
+    np.save(b, y)
+    alphas = np.logspace(-1, 5, 10)
+
+    def ours(grid):
+        def run():
+            text = ",".join(repr(float(alpha)) for alpha in grid)
+            return cli("encode", "--features", a, "--targets", b, "--model", "ridge", "--alpha", text, "--cv", "kfold:5")["median_r"]
+
+        return run
+
+    def peer(estimator):
+        def run():
+            medians = []
+            for fold in np.array_split(np.arange(n), 5):
+                train = np.setdiff1d(np.arange(n), fold)
+                predicted = estimator().fit(x[train], y[train]).predict(x[fold])
+                u, v = predicted - predicted.mean(0), y[fold] - y[fold].mean(0)
+                medians.append(np.median((u * v).sum(0) / np.sqrt((u**2).sum(0) * (v**2).sum(0))))
+            return float(np.mean(medians))
+
+        return run
+
+    def agree(mine, other):
+        return abs(mine - other) / abs(other)
+
+    name = "sklearn RidgeCV (alpha per target)"
+    row("ridge 1000 x 1500 x 500, 10 alphas", ours(alphas), {name: peer(lambda: RidgeCV(alphas, alpha_per_target=True))}, {name: 2}, agree)
+    name = "sklearn Ridge"
+    row("ridge 1000 x 1500 x 500, 1 alpha", ours([1000.0]), {name: peer(lambda: Ridge(1000.0))}, {name: 2}, agree)
+
+
+def main():
+    print(f"numpy {np.__version__}, scikit-learn {sklearn.__version__}, {os.cpu_count()} cores; medians of {REPEATS} interleaved repeats")
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    with tempfile.TemporaryDirectory() as folder:
+        for benchmark in [rdm, shapes, ridge, spectrum]:
+            if wanted in benchmark.__name__:
+                benchmark(Path(folder), np.random.default_rng(0))
+
+
+if __name__ == "__main__":
+    main()
