@@ -160,8 +160,7 @@ mod tests {
         let gram = x.transpose() * &x;
         let eigen = symmetric_eigen(gram.as_ref()).expect("converges");
         assert!(eigen.values.is_sorted_by(|a, b| a >= b), "{:?}", eigen.values);
-        let rebuilt =
-            &eigen.vectors * Mat::from_fn(5, 5, |i, j| if i == j { eigen.values[i] } else { 0.0 }) * eigen.vectors.transpose();
+        let rebuilt = &eigen.vectors * Mat::from_fn(5, 5, |i, j| if i == j { eigen.values[i] } else { 0.0 }) * eigen.vectors.transpose();
         assert!((&rebuilt - &gram).norm_l2() < 1e-12, "V diag(lambda) V'");
         let values = symmetric_eigenvalues(gram.as_ref()).expect("converges");
         let s = singular_values(x.as_ref()).expect("converges");
