@@ -2,4 +2,6 @@
 //!
 //! The UI never computes statistics and the worker never touches pixels; between them runs the [`protocol`].
 
+pub mod plot;
 pub mod protocol;
+pub mod views;
