@@ -2,5 +2,20 @@
 //!
 //! The UI never computes statistics and the worker never touches pixels; between them runs the [`protocol`].
 
+pub mod app;
+pub mod plot;
 pub mod protocol;
+pub mod views;
 pub mod worker;
+
+mod client;
+mod datasets;
+mod forms;
+mod notices;
+mod preflight;
+mod project;
+mod route;
+mod runs;
+mod server;
+mod state;
+mod theme;

@@ -1,0 +1,155 @@
+//! The one place that talks to Plotly: loads it on first use and gives it figures.
+
+use std::cell::RefCell;
+
+use js_sys::{Array, Float64Array, Function, JSON, Object, Promise, Reflect};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Element, HtmlElement, HtmlScriptElement};
+
+use super::json::Parts;
+use super::{Figure, Palette};
+
+/// Where the site has the strict bundle, relative to the page.
+const SCRIPT: &str = "plotly.js";
+
+thread_local! {
+    static LOADING: RefCell<Option<Promise>> = const { RefCell::new(None) };
+}
+
+/// Draws the figure into the element, in place of what Plotly drew there before.
+pub(super) async fn draw(element: &HtmlElement, figure: &Figure) -> Result<(), String> {
+    let plotly = plotly().await?;
+    if !element.is_connected() {
+        return Ok(());
+    }
+    let (data, layout) = objects(&figure.parts(&palette_of(element)))?;
+    let arguments = Array::of4(element, &data, &layout, &config()?);
+    settle(call(&plotly, "react", &arguments)?).await?;
+    Ok(())
+}
+
+/// Renders the figure in print colors (those of the light theme) and returns a `data:` address.
+pub(super) async fn image(element: &HtmlElement, figure: &Figure, format: &str) -> Result<String, String> {
+    let plotly = plotly().await?;
+    let (data, layout) = objects(&figure.parts(&print_palette(element)?))?;
+    let (width, height) = (element.client_width().max(300), element.client_height().max(200));
+    let source = Object::new();
+    set(&source, "data", &data)?;
+    set(&source, "layout", &layout)?;
+    let options = JSON::parse(&serde_json::json!({ "format": format, "width": width, "height": height, "scale": 2 }).to_string());
+    let options = options.map_err(|e| text_of(&e))?;
+    let url = settle(call(&plotly, "toImage", &Array::of2(&source, &options))?).await?;
+    url.as_string().ok_or_else(|| "the plot library gave no image".into())
+}
+
+/// Fits the drawing to the size of its element.
+pub(super) fn resize(element: &HtmlElement) {
+    if let Some(plots) = loaded().and_then(|plotly| Reflect::get(&plotly, &"Plots".into()).ok())
+        && element.client_width() > 0
+    {
+        // It rejects when the element was hidden or purged meanwhile: then there is nothing to fit.
+        drop(call(plots.unchecked_ref(), "resize", &Array::of1(element)).map(|promise| ignore_rejection(&promise)));
+    }
+}
+
+/// Removes the drawing and what Plotly keeps for it.
+pub(super) fn purge(element: &HtmlElement) {
+    if let Some(plotly) = loaded() {
+        // Purging an element that was never drawn into is refused; nothing is lost.
+        drop(call(&plotly, "purge", &Array::of1(element)));
+    }
+}
+
+async fn plotly() -> Result<Object, String> {
+    if let Some(plotly) = loaded() {
+        return Ok(plotly);
+    }
+    let promise = LOADING.with(|loading| loading.borrow_mut().get_or_insert_with(inject).clone());
+    if JsFuture::from(promise).await.is_err() {
+        LOADING.with(|loading| loading.borrow_mut().take());
+        return Err("The plot library did not load: check the connection to the server and reload the page. The tables and CSV are complete without it.".into());
+    }
+    loaded().ok_or_else(|| "The plot library loaded but is not usable in this browser.".into())
+}
+
+fn loaded() -> Option<Object> {
+    let value = Reflect::get(&js_sys::global(), &"Plotly".into()).ok()?;
+    value.is_object().then(|| value.unchecked_into())
+}
+
+fn inject() -> Promise {
+    Promise::new(&mut |resolve: Function, reject: Function| {
+        let script = document().and_then(|d| {
+            let script: HtmlScriptElement = d.create_element("script").ok()?.unchecked_into();
+            script.set_src(SCRIPT);
+            script.set_onload(Some(&resolve));
+            script.set_onerror(Some(&reject));
+            d.head()?.append_child(&script).ok()
+        });
+        if script.is_none() {
+            drop(reject.call0(&JsValue::NULL));
+        }
+    })
+}
+
+fn objects(parts: &Parts<'_>) -> Result<(Array, JsValue), String> {
+    let parse = |value: &serde_json::Value| JSON::parse(&value.to_string()).map_err(|e| text_of(&e));
+    let data: Array = parse(&parts.data)?.unchecked_into();
+    for buffer in &parts.buffers {
+        let Ok(index) = u32::try_from(buffer.trace) else { continue };
+        let value: JsValue = match buffer.columns {
+            None => Float64Array::from(buffer.values).into(),
+            Some(columns) => buffer.values.chunks(columns).map(Float64Array::from).collect::<Array>().into(),
+        };
+        set(data.get(index).unchecked_ref(), buffer.key, &value)?;
+    }
+    Ok((data, parse(&parts.layout)?))
+}
+
+fn config() -> Result<JsValue, String> {
+    JSON::parse(r#"{"displayModeBar":false,"displaylogo":false,"responsive":false,"doubleClick":"reset"}"#).map_err(|e| text_of(&e))
+}
+
+fn palette_of(element: &Element) -> Palette {
+    let style = web_sys::window().and_then(|w| w.get_computed_style(element).ok().flatten());
+    Palette::read(|name| style.as_ref().and_then(|s| s.get_property_value(name).ok()).unwrap_or_default())
+}
+
+/// The light palette, whatever the page shows: figures go into documents on white paper.
+fn print_palette(element: &Element) -> Result<Palette, String> {
+    let probe = document().and_then(|d| d.create_element("span").ok()).ok_or("the page has no document")?;
+    probe.set_attribute("data-theme", "light").and_then(|()| element.append_child(&probe)).map_err(|e| text_of(&e))?;
+    let palette = palette_of(&probe);
+    probe.remove();
+    Ok(palette)
+}
+
+fn document() -> Option<web_sys::Document> {
+    web_sys::window()?.document()
+}
+
+fn call(object: &Object, method: &str, arguments: &Array) -> Result<JsValue, String> {
+    let function = Reflect::get(object, &method.into()).map_err(|e| text_of(&e))?;
+    let function: &Function = function.dyn_ref().ok_or_else(|| format!("the plot library has no {method}"))?;
+    function.apply(object, arguments).map_err(|e| text_of(&e))
+}
+
+async fn settle(value: JsValue) -> Result<JsValue, String> {
+    JsFuture::from(Promise::resolve(&value)).await.map_err(|e| text_of(&e))
+}
+
+fn ignore_rejection(value: &JsValue) {
+    let promise = Promise::resolve(value);
+    leptos::task::spawn_local(async move {
+        drop(JsFuture::from(promise).await);
+    });
+}
+
+fn set(object: &Object, key: &str, value: &JsValue) -> Result<(), String> {
+    Reflect::set(object, &key.into(), value).map(|_| ()).map_err(|e| text_of(&e))
+}
+
+fn text_of(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| "the plot could not be drawn".into(), |e| String::from(e.message()))
+}

@@ -1,0 +1,339 @@
+//! A [`Figure`] in Plotly's terms: JSON for what is small, buffers of numbers beside it for what is large.
+
+use serde_json::{Map, Value, json};
+
+use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Mark, Scale, Scatter, Trace, Values};
+use super::palette::Palette;
+
+/// Numbers that become a typed array on a trace instead of JSON.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Buffer<'a> {
+    /// Index of the trace.
+    pub trace: usize,
+    /// Property of the trace.
+    pub key: &'static str,
+    /// The numbers; NaN for "no value".
+    pub values: &'a [f64],
+    /// Length of a row when the property is a matrix.
+    pub columns: Option<usize>,
+}
+
+/// What Plotly is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parts<'a> {
+    /// A list of traces without their buffers.
+    pub data: Value,
+    /// The layout.
+    pub layout: Value,
+    /// What is to be set on the traces.
+    pub buffers: Vec<Buffer<'a>>,
+}
+
+impl Figure {
+    /// The figure in the colors of a palette.
+    #[must_use]
+    pub fn parts(&self, palette: &Palette) -> Parts<'_> {
+        let mut buffers = Vec::new();
+        let mut add = |trace, key, values, columns| buffers.push(Buffer { trace, key, values, columns });
+        let mut data = Vec::with_capacity(self.traces.len());
+        for (i, trace) in self.traces.iter().enumerate() {
+            data.push(match trace {
+                Trace::Scatter(t) => {
+                    add(i, "y", t.y.as_slice(), None);
+                    positions(scatter(t, palette), &t.x, |x| add(i, "x", x, None))
+                }
+                Trace::Bar(t) => {
+                    add(i, "y", t.y.as_slice(), None);
+                    positions(bar(t, palette), &t.x, |x| add(i, "x", x, None))
+                }
+                Trace::Heatmap(t) => {
+                    add(i, "z", t.z.as_slice(), Some(t.columns.len().max(1)));
+                    heatmap(t, palette)
+                }
+            });
+        }
+        Parts { data: Value::Array(data), layout: self.layout_json(palette), buffers }
+    }
+
+    /// The whole figure as one JSON value `{ data, layout }`, with `null` for NaN: for tests and for other programs.
+    #[must_use]
+    pub fn to_json(&self, palette: &Palette) -> Value {
+        let mut parts = self.parts(palette);
+        for buffer in &parts.buffers {
+            parts.data[buffer.trace][buffer.key] = match buffer.columns {
+                Some(columns) => buffer.values.chunks(columns).map(numbers).collect(),
+                None => numbers(buffer.values),
+            };
+        }
+        json!({ "data": parts.data, "layout": parts.layout })
+    }
+
+    fn layout_json(&self, palette: &Palette) -> Value {
+        let layout = &self.layout;
+        let has_matrix = self.traces.iter().any(|t| matches!(t, Trace::Heatmap(_)));
+        let mut y = axis(&layout.y, palette, !has_matrix);
+        if layout.square {
+            y["scaleanchor"] = json!("x");
+            y["constrain"] = json!("domain");
+        }
+        let mut x = axis(&layout.x, palette, !has_matrix);
+        if layout.square {
+            x["constrain"] = json!("domain");
+        }
+        let (mut shapes, mut annotations) = (Vec::new(), Vec::new());
+        for mark in &layout.marks {
+            draw_mark(mark, palette, &mut shapes, &mut annotations);
+        }
+        json!({
+            "xaxis": x,
+            "yaxis": y,
+            "shapes": shapes,
+            "annotations": annotations,
+            "showlegend": layout.legend,
+            "legend": { "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom" },
+            "font": { "family": palette.font, "size": 13, "color": palette.text },
+            "paper_bgcolor": palette.background,
+            "plot_bgcolor": if has_matrix { &palette.gap } else { &palette.background },
+            "margin": { "l": 56, "r": 16, "t": 24, "b": 48, "pad": 2 },
+            "hovermode": "closest",
+            "hoverlabel": { "bgcolor": palette.background, "bordercolor": palette.grid, "font": { "color": palette.text } },
+            "bargap": 0.15,
+            "autosize": true,
+        })
+    }
+}
+
+/// Text that Plotly shows as it is: its labels know a few HTML tags and entities.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn plain_all(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|t| plain(t)).collect()
+}
+
+fn numbers(values: &[f64]) -> Value {
+    values.iter().map(|v| v.is_finite().then_some(*v)).collect()
+}
+
+fn color(color: Color, palette: &Palette) -> &str {
+    match color {
+        Color::Series(i) => palette.series(i),
+        Color::Text => &palette.text,
+    }
+}
+
+fn positions<'a>(mut trace: Value, x: &'a Values, add: impl FnOnce(&'a [f64])) -> Value {
+    match x {
+        Values::Numbers(x) => add(x),
+        Values::Names(names) => trace["x"] = json!(plain_all(names)),
+    }
+    trace
+}
+
+fn hover(trace: &mut Value, template: &str, texts: &[String]) {
+    if template.is_empty() {
+        trace["hoverinfo"] = json!("skip");
+    } else {
+        trace["hovertemplate"] = json!(template);
+    }
+    if !texts.is_empty() {
+        trace["text"] = json!(plain_all(texts));
+    }
+}
+
+fn scatter(t: &Scatter, palette: &Palette) -> Value {
+    let color = color(t.color, palette);
+    let mut trace = json!({
+        "type": "scatter",
+        "name": plain(&t.name),
+        "mode": if t.draw == Draw::Points { "markers" } else { "lines" },
+        "showlegend": t.in_legend,
+        "opacity": t.opacity,
+    });
+    match t.draw {
+        Draw::Points => trace["marker"] = json!({ "color": color, "size": 6 }),
+        Draw::Line => trace["line"] = json!({ "color": color, "width": 2 }),
+        Draw::Dashes => trace["line"] = json!({ "color": color, "width": 1.5, "dash": "dash" }),
+    }
+    hover(&mut trace, t.hover, &t.texts);
+    trace
+}
+
+fn bar(t: &Bar, palette: &Palette) -> Value {
+    let mut trace = json!({
+        "type": "bar",
+        "name": plain(&t.name),
+        "marker": { "color": color(t.color, palette), "line": { "width": 0 } },
+        // Bar texts are for the hover box only.
+        "textposition": "none",
+        "showlegend": false,
+    });
+    if let Some(width) = t.width {
+        trace["width"] = json!(width);
+    }
+    if !t.errors.is_empty() {
+        trace["error_y"] =
+            json!({ "type": "data", "array": numbers(&t.errors), "color": palette.text, "thickness": 1.5, "width": 5, "visible": true });
+    }
+    hover(&mut trace, t.hover, &t.texts);
+    trace
+}
+
+fn heatmap(t: &Heatmap, palette: &Palette) -> Value {
+    let last = u32::try_from(palette.scale.len().saturating_sub(1)).unwrap_or(1).max(1);
+    let scale: Vec<Value> = (0..).zip(&palette.scale).map(|(i, c): (u32, _)| json!([f64::from(i) / f64::from(last), c])).collect();
+    let mut trace = json!({
+        "type": "heatmap",
+        "x": plain_all(&t.columns),
+        "y": plain_all(&t.rows),
+        "colorscale": scale,
+        "colorbar": { "title": { "text": plain(&t.title), "side": "right" }, "thickness": 14, "outlinewidth": 0, "xpad": 8 },
+        "hovertemplate": "%{y}<br>%{x}<br><b>%{z:.4g}</b><extra></extra>",
+        "hoverongaps": false,
+    });
+    if let Some([low, high]) = t.range {
+        trace["zmin"] = json!(low);
+        trace["zmax"] = json!(high);
+    }
+    trace
+}
+
+fn axis(axis: &Axis, palette: &Palette, grid: bool) -> Value {
+    let mut out = Map::new();
+    let mut set = |key: &str, value: Value| out.insert(key.into(), value);
+    set("title", json!({ "text": plain(&axis.title), "standoff": 8 }));
+    set("automargin", json!(true));
+    set("showgrid", json!(grid && axis.scale != Scale::Category));
+    set("gridcolor", json!(palette.grid));
+    set("linecolor", json!(palette.grid));
+    set("showline", json!(grid));
+    set("zeroline", json!(false));
+    set("ticks", json!(""));
+    match axis.scale {
+        Scale::Linear => {
+            set("type", json!("linear"));
+        }
+        Scale::Log => {
+            set("type", json!("log"));
+            set("exponentformat", json!("power"));
+        }
+        Scale::Category => {
+            set("type", json!("category"));
+        }
+    }
+    match axis.range {
+        Some([low, high]) if axis.scale == Scale::Log => {
+            set("range", json!([low.log10(), high.log10()]));
+        }
+        Some(range) => {
+            set("range", json!(range));
+        }
+        None if axis.reversed => {
+            set("autorange", json!("reversed"));
+        }
+        None => {}
+    }
+    if let Some(ticks) = &axis.ticks {
+        set("tickmode", json!("array"));
+        set("tickvals", ticks.iter().map(|(at, _)| *at).collect());
+        set("ticktext", ticks.iter().map(|(_, text)| plain(text)).collect());
+    }
+    Value::Object(out)
+}
+
+fn draw_mark(mark: &Mark, palette: &Palette, shapes: &mut Vec<Value>, annotations: &mut Vec<Value>) {
+    let line = |color: &str| json!({ "color": color, "width": 1 });
+    match mark {
+        Mark::Band { y: [low, high], text } => {
+            shapes.push(json!({
+                "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": "y", "y0": low, "y1": high, "layer": "below",
+                "fillcolor": palette.series(1), "opacity": 0.3, "line": line(palette.series(1)),
+            }));
+            annotations.push(json!({
+                "xref": "paper", "x": 1, "xanchor": "right", "yref": "y", "y": high, "yanchor": "bottom",
+                "text": plain(text), "showarrow": false,
+            }));
+        }
+        Mark::Separator { at } => {
+            shapes.push(json!({
+                "type": "line", "xref": "x", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line(&palette.background),
+            }));
+            shapes.push(json!({
+                "type": "line", "yref": "y", "y0": at, "y1": at, "xref": "paper", "x0": 0, "x1": 1, "line": line(&palette.background),
+            }));
+        }
+        Mark::Position { x, text } => {
+            shapes.push(json!({
+                "type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
+                "line": { "color": palette.text, "width": 1.5, "dash": "dot" },
+            }));
+            annotations.push(json!({
+                "xref": "x", "x": x, "xanchor": "left", "yref": "paper", "y": 1, "yanchor": "bottom",
+                "text": plain(text), "showarrow": false,
+            }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figure::Layout;
+    use super::*;
+
+    fn points(name: &str, y: Vec<f64>) -> Trace {
+        Trace::Scatter(Scatter {
+            name: name.into(),
+            x: Values::Numbers(vec![1.0, 2.0]),
+            y,
+            draw: Draw::Points,
+            color: Color::Series(1),
+            opacity: 1.0,
+            in_legend: true,
+            texts: Vec::new(),
+            hover: "",
+        })
+    }
+
+    #[test]
+    fn nan_becomes_null_in_json_and_stays_in_buffers() {
+        let figure = Figure { traces: vec![points("a", vec![f64::NAN, 3.0])], layout: Layout::default() };
+        let palette = Palette::named();
+        assert_eq!(figure.to_json(&palette)["data"][0]["y"], json!([null, 3.0]));
+        let parts = figure.parts(&palette);
+        assert_eq!(parts.buffers.len(), 2);
+        assert!(parts.data[0].get("y").is_none(), "numbers do not go through JSON");
+    }
+
+    #[test]
+    fn heat_maps_are_rows_of_cells() {
+        let heatmap = Heatmap {
+            columns: vec!["a".into(), "b".into()],
+            rows: vec!["c".into()],
+            z: vec![0.5, f64::NAN],
+            range: Some([0.0, 2.0]),
+            title: "r".into(),
+        };
+        let figure = Figure { traces: vec![Trace::Heatmap(heatmap)], layout: Layout::default() };
+        let json = figure.to_json(&Palette::named());
+        assert_eq!(json["data"][0]["z"], json!([[0.5, null]]));
+        assert_eq!(json["data"][0]["zmax"], json!(2.0));
+        assert_eq!(json["data"][0]["colorscale"], json!([[0.0, "low"], [1.0, "high"]]));
+        assert_eq!(json["layout"]["plot_bgcolor"], json!("--plot-gap"));
+    }
+
+    #[test]
+    fn log_axes_take_their_range_in_units_of_the_data() {
+        let layout = Layout { x: Axis { range: Some([1.0, 1000.0]), ..Axis::log("n") }, ..Layout::default() };
+        let json = Figure { traces: Vec::new(), layout }.to_json(&Palette::named());
+        assert_eq!(json["layout"]["xaxis"]["type"], "log");
+        assert_eq!(json["layout"]["xaxis"]["range"], json!([0.0, 3.0]));
+        assert_eq!(json["layout"]["yaxis"]["type"], "linear");
+    }
+
+    #[test]
+    fn names_from_files_are_text_not_markup() {
+        let figure = Figure { traces: vec![points("<a href=x>&", vec![0.0, 1.0])], layout: Layout::default() };
+        assert_eq!(figure.to_json(&Palette::named())["data"][0]["name"], "&lt;a href=x&gt;&amp;");
+    }
+}

@@ -1,0 +1,164 @@
+//! Tables: the same rows on the page and in a CSV file.
+
+use leptos::prelude::*;
+
+use super::number;
+
+/// One cell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// A name.
+    Text(String),
+    /// A measured value, shown with four significant digits.
+    Number(f64),
+    /// A whole number.
+    Count(u64),
+    /// A p value.
+    P(f64),
+    /// No value, and the reason in words.
+    Undefined(&'static str),
+}
+
+/// Headers and rows; the first cell of a row names it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// One per column, with units.
+    pub columns: Vec<String>,
+    /// As many cells in each as there are columns.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Cell {
+    /// A value, or why there is none.
+    #[must_use]
+    pub fn number(value: Option<f64>, reason: &'static str) -> Self {
+        value.filter(|v| v.is_finite()).map_or(Self::Undefined(reason), Self::Number)
+    }
+
+    /// As people read it.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(value) => number::significant(*value, 4),
+            Self::Count(n) => number::count(*n),
+            Self::P(p) => number::p_value(*p),
+            Self::Undefined(_) => "undefined".into(),
+        }
+    }
+
+    fn csv(&self) -> String {
+        match self {
+            Self::Text(text) => quoted(text),
+            Self::Number(value) | Self::P(value) => number::exact(*value),
+            Self::Count(n) => n.to_string(),
+            Self::Undefined(_) => "NaN".into(),
+        }
+    }
+}
+
+impl Table {
+    /// From headers and rows.
+    pub fn new<'a>(columns: impl IntoIterator<Item = &'a str>, rows: Vec<Vec<Cell>>) -> Self {
+        Self { columns: columns.into_iter().map(String::from).collect(), rows }
+    }
+
+    /// As CSV: a header line, exact numbers, `NaN` where undefined.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let mut out = csv_line(self.columns.iter().map(|c| quoted(c)));
+        for row in &self.rows {
+            out.push_str(&csv_line(row.iter().map(Cell::csv)));
+        }
+        out
+    }
+}
+
+/// A named matrix as CSV: column names on the first line, then a name and the values of each row in C order.
+#[must_use]
+pub fn matrix_csv(corner: &str, columns: &[String], rows: &[String], at: impl Fn(usize, usize) -> f64) -> String {
+    let mut out = csv_line(std::iter::once(quoted(corner)).chain(columns.iter().map(|c| quoted(c))));
+    for (i, name) in rows.iter().enumerate() {
+        out.push_str(&csv_line(std::iter::once(quoted(name)).chain((0..columns.len()).map(|j| number::exact(at(i, j))))));
+    }
+    out
+}
+
+fn csv_line(fields: impl Iterator<Item = String>) -> String {
+    let mut line = fields.collect::<Vec<_>>().join(",");
+    line.push('\n');
+    line
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
+}
+
+/// A [`Table`] on the page, in a box that scrolls sideways.
+#[component]
+pub fn DataTable(
+    /// What to show.
+    #[prop(into)]
+    table: Signal<Table>,
+    /// What it is, in a few words.
+    #[prop(into)]
+    caption: String,
+    /// For tests.
+    test_id: &'static str,
+) -> impl IntoView {
+    let label = caption.clone();
+    view! {
+        <div class="table-scroll" role="region" tabindex="0" aria-label=label>
+            <table class="data-table" data-testid=test_id>
+                <caption>{caption}</caption>
+                <thead>
+                    <tr>{move || table.with(|t| t.columns.iter().map(|c| view! { <th scope="col">{c.clone()}</th> }).collect_view())}</tr>
+                </thead>
+                <tbody>
+                    {move || {
+                        table.with(|t| t.rows.iter().map(|row| view! { <tr>{row.iter().enumerate().map(cell_view).collect_view()}</tr> }).collect_view())
+                    }}
+                </tbody>
+            </table>
+        </div>
+    }
+}
+
+fn cell_view((i, cell): (usize, &Cell)) -> AnyView {
+    let text = cell.display();
+    match cell {
+        _ if i == 0 => view! { <th scope="row">{text}</th> }.into_any(),
+        Cell::Text(_) => view! { <td>{text}</td> }.into_any(),
+        Cell::Undefined(reason) => view! { <td class="number undefined" title=*reason>{text}</td> }.into_any(),
+        Cell::Number(_) | Cell::Count(_) | Cell::P(_) => view! { <td class="number">{text}</td> }.into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_has_exact_numbers_and_quotes_names() {
+        let table = Table::new(
+            ["input", "ED", "n"],
+            vec![
+                vec![Cell::Text("V4, left".into()), Cell::Number(1.0 / 3.0), Cell::Count(12_345)],
+                vec![Cell::Text("say \"IT\"".into()), Cell::number(None, "zero variance"), Cell::Count(0)],
+            ],
+        );
+        assert_eq!(table.csv(), "input,ED,n\n\"V4, left\",0.3333333333333333,12345\n\"say \"\"IT\"\"\",NaN,0\n");
+    }
+
+    #[test]
+    fn matrices_have_names_on_both_sides() {
+        let names = ["a".to_string(), "b".to_string()];
+        let csv = matrix_csv("condition", &names, &names, |i, j| if i == j { 0.0 } else { f64::NAN });
+        assert_eq!(csv, "condition,a,b\na,0,NaN\nb,NaN,0\n");
+    }
+
+    #[test]
+    fn what_is_not_finite_is_undefined() {
+        assert_eq!(Cell::number(Some(f64::NAN), "why").display(), "undefined");
+    }
+}

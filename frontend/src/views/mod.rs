@@ -1,0 +1,121 @@
+//! One view per analysis: numbers arranged, sorted and binned for display, never computed.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use eigenscope::analysis::Output;
+use eigenscope::compute::DeviceKind;
+use eigenscope::dataset::LabelColumn;
+use eigenscope::{AnalysisResult, AnalysisSpec, Array};
+use leptos::prelude::*;
+
+mod conditions;
+mod dimensionality;
+mod encoding;
+mod rdm;
+mod rdm_comparison;
+mod shape_distance;
+
+/// A result: its figures and tables, and where it was computed.
+#[component]
+pub fn ResultView(
+    /// What to show.
+    result: Arc<AnalysisResult>,
+    /// What made it.
+    spec: AnalysisSpec,
+    /// Text columns of the input that label its rows; those of other lengths are not used.
+    labels: Vec<LabelColumn>,
+) -> impl IntoView {
+    let spec = Arc::new(spec);
+    let footer = footer(&result);
+    let body =
+        match &result.output {
+            Output::Dimensionality(_) => part(&result, |output| if let Output::Dimensionality(o) = output { Some(o) } else { None })
+                .map(|output| dimensionality::view(output, spec)),
+            Output::Rdm(_) => part(&result, |output| if let Output::Rdm(o) = output { Some(o) } else { None })
+                .map(|output| rdm::view(output, spec, labels)),
+            Output::RdmComparison(_) => part(&result, |output| if let Output::RdmComparison(o) = output { Some(o) } else { None })
+                .map(|output| rdm_comparison::view(output, spec)),
+            Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
+                .map(|output| shape_distance::view(output, spec)),
+            Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
+                .map(|output| encoding::view(output, spec)),
+        };
+    view! {
+        <div class="result-view" data-testid="result-view">
+            {body}
+            <p class="result-footer" data-testid="result-footer">{footer}</p>
+        </div>
+    }
+}
+
+/// The output of a shared result, without a copy of its arrays. Cloning is cheap.
+pub(crate) struct Part<T: 'static> {
+    result: Arc<AnalysisResult>,
+    project: fn(&Output) -> Option<&T>,
+}
+
+fn part<T>(result: &Arc<AnalysisResult>, project: fn(&Output) -> Option<&T>) -> Option<Part<T>> {
+    project(&result.output).is_some().then(|| Part { result: Arc::clone(result), project })
+}
+
+impl<T> Clone for Part<T> {
+    fn clone(&self) -> Self {
+        Self { result: Arc::clone(&self.result), project: self.project }
+    }
+}
+
+impl<T> Deref for Part<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        (self.project)(&self.result.output).expect("`part` makes this only where the projection has a value, and results do not change")
+    }
+}
+
+/// Cell (row, column) of a matrix; NaN outside it, so that a damaged project file cannot crash the page.
+pub(crate) fn at(matrix: &Array, row: usize, column: usize) -> f64 {
+    if column < matrix.columns() { matrix.values.get(row * matrix.columns() + column).copied().unwrap_or(f64::NAN) } else { f64::NAN }
+}
+
+fn footer(result: &AnalysisResult) -> String {
+    let kind = match result.device.kind {
+        DeviceKind::Cpu => "CPU",
+        DeviceKind::Vulkan => "Vulkan",
+        DeviceKind::Webgpu => "WebGPU",
+        DeviceKind::Cuda => "CUDA",
+    };
+    format!("Computed on {kind} ({}) by Eigenscope {}.", result.device.name, result.version)
+}
+
+/// Writes a figure for the pages that look at rendering, where a folder is named for it.
+#[cfg(test)]
+pub(crate) fn dump(name: &str, chart: &crate::plot::Chart) {
+    if let Some(folder) = std::env::var_os("EIGENSCOPE_DUMP_FIGURES") {
+        let path = std::path::Path::new(&folder).join(format!("{name}.json"));
+        let figure = chart.figure.to_json(&crate::plot::Palette::named());
+        let text = serde_json::json!({ "figure": figure, "summary": chart.summary, "caption": chart.caption }).to_string();
+        std::fs::write(path, text).expect("the folder exists");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use eigenscope::compute::DeviceInfo;
+
+    use super::*;
+
+    pub(crate) fn result(output: Output) -> Arc<AnalysisResult> {
+        let device = DeviceInfo { kind: DeviceKind::Cpu, name: "faer".into(), memory_bytes: None };
+        Arc::new(AnalysisResult { output, warnings: Vec::new(), device, version: "0.1.0".into() })
+    }
+
+    #[test]
+    fn cells_outside_a_matrix_are_undefined() {
+        let matrix = Array::matrix(1, 2, vec![1.0, 2.0]);
+        assert_eq!(at(&matrix, 0, 1), 2.0);
+        assert!(at(&matrix, 1, 0).is_nan() && at(&matrix, 0, 2).is_nan(), "no panic and no neighbor's value");
+    }
+}

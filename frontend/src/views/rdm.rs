@@ -1,0 +1,265 @@
+//! The dissimilarity matrix as a heat map that can be sorted by labels.
+
+use std::sync::Arc;
+
+use eigenscope::AnalysisSpec;
+use eigenscope::analysis::rdm::{Measure, Output};
+use eigenscope::dataset::LabelColumn;
+use leptos::prelude::*;
+
+use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
+use super::{Part, at};
+use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
+use crate::plot::table::matrix_csv;
+use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Trace, number};
+
+/// Ends of the color scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Range {
+    /// The least and the greatest value off the diagonal.
+    #[default]
+    Auto,
+    /// Zero and the greatest value.
+    FromZero,
+    /// All values that 1 - r can have.
+    ZeroToTwo,
+}
+
+impl Range {
+    fn of(text: &str) -> Self {
+        match text {
+            "zero" => Self::FromZero,
+            "two" => Self::ZeroToTwo,
+            _ => Self::Auto,
+        }
+    }
+}
+
+/// The view of [`Output`].
+pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<LabelColumn>) -> AnyView {
+    let n = output.rdm.rows();
+    let labels: Arc<[LabelColumn]> = labels.into_iter().filter(|l| l.values.len() == n).collect();
+    let (column, set_column) = signal(None::<usize>);
+    let (range, set_range) = signal(Range::default());
+    let is_bounded = matches!(output.measure, Measure::Correlation | Measure::Cosine);
+    let options = labels.iter().enumerate().map(|(i, l)| view! { <option value=i.to_string()>{l.name.clone()}</option> }).collect_view();
+    let has_labels = !labels.is_empty();
+    let title = format!("RDM of {}", output.input);
+    let chart = {
+        let view = View { output: output.clone(), labels };
+        Memo::new_with_compare(move |_| Arc::new(view.chart(column.get(), range.get())), |_, _| true)
+    };
+    view! {
+        <FigureCard id="rdm" title chart spec>
+            {has_labels
+                .then(|| {
+                    view! {
+                        <label>
+                            "Sort by "
+                            <select data-testid="rdm-sort" on:change=move |e| set_column.set(event_target_value(&e).parse().ok())>
+                                <option value="">"original order"</option>
+                                {options}
+                            </select>
+                        </label>
+                    }
+                })}
+            <label>
+                "Color range "
+                <select data-testid="rdm-range" on:change=move |e| set_range.set(Range::of(&event_target_value(&e)))>
+                    <option value="auto">"smallest to largest"</option>
+                    <option value="zero">"0 to largest"</option>
+                    {is_bounded.then(|| view! { <option value="two">"0 to 2"</option> })}
+                </select>
+            </label>
+        </FigureCard>
+    }
+    .into_any()
+}
+
+/// What the heat map is made from.
+#[derive(Clone)]
+struct View {
+    output: Part<Output>,
+    labels: Arc<[LabelColumn]>,
+}
+
+impl View {
+    fn chart(&self, column: Option<usize>, range: Range) -> Chart {
+        let n = self.output.rdm.rows();
+        let column = column.and_then(|i| self.labels.get(i));
+        let order: Arc<[usize]> = column.map_or_else(|| (0..n).collect(), |c| sort_permutation(&c.values).into());
+        let all = names(n, &self.labels.iter().take(3).collect::<Vec<_>>());
+        let sorted: Vec<String> = order.iter().map(|&i| all[i].clone()).collect();
+        let mut chart = heat_map(&self.output, &order, &sorted, range);
+        if let Some(column) = column {
+            let step = n.div_ceil(MAX_SIDE).max(1);
+            let (axis, marks) = mark_groups(&groups(&column.values, &order), step);
+            let layout = &mut chart.figure.layout;
+            (layout.x.ticks, layout.y.ticks, layout.marks) = (axis.ticks.clone(), axis.ticks, marks);
+        }
+        chart.summary = summary(&self.output, &all);
+        let output = self.output.clone();
+        chart.csv = Csv::new(move || matrix_csv("condition", &sorted, &sorted, |i, j| at(&output.rdm, order[i], order[j])));
+        chart
+    }
+}
+
+fn heat_map(output: &Output, order: &[usize], sorted: &[String], range: Range) -> Chart {
+    let n = order.len();
+    let blocks = block_means(n, MAX_SIDE, |i, j| at(&output.rdm, order[i], order[j]));
+    let axis_names = block_names(sorted, blocks.step);
+    let n_undefined = output.rdm.values.iter().filter(|v| !v.is_finite()).count();
+    let caption = sentence(&[
+        blocks_note(n, &blocks),
+        if n_undefined > 0 { format!("{} undefined cells are left blank", number::count(n_undefined)) } else { String::new() },
+    ]);
+    let [low, high] = extremes(output).map_or([0.0, 1.0], |[low, high]| [low.value, high.value]);
+    let range = match range {
+        // Of a single value no scale can be made.
+        Range::Auto if low < high => [low, high],
+        Range::Auto | Range::FromZero => [0.0, if high > 0.0 { high } else { 1.0 }],
+        Range::ZeroToTwo => [0.0, 2.0],
+    };
+    let heatmap = Heatmap {
+        columns: axis_names.clone(),
+        rows: axis_names,
+        z: blocks.values,
+        range: Some(range),
+        title: measure_name(output.measure).into(),
+    };
+    let layout = Layout { x: Axis::category(""), y: Axis { reversed: true, ..Axis::category("") }, square: true, ..Layout::default() };
+    let figure = Figure { traces: vec![Trace::Heatmap(heatmap)], layout };
+    Chart { figure, summary: String::new(), caption, csv: Csv::new(String::new) }
+}
+
+/// A cell off the diagonal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Extreme {
+    value: f64,
+    row: usize,
+    column: usize,
+}
+
+/// The least and the greatest defined cell above the diagonal; `None` when there is none.
+fn extremes(output: &Output) -> Option<[Extreme; 2]> {
+    let n = output.rdm.rows();
+    let mut found: Option<[Extreme; 2]> = None;
+    for row in 0..n {
+        for column in row + 1..n {
+            let value = at(&output.rdm, row, column);
+            if !value.is_finite() {
+                continue;
+            }
+            let cell = Extreme { value, row, column };
+            let [low, high] = found.get_or_insert([cell, cell]);
+            if value < low.value {
+                *low = cell;
+            }
+            if value > high.value {
+                *high = cell;
+            }
+        }
+    }
+    found
+}
+
+fn summary(output: &Output, names: &[String]) -> String {
+    let n = number::count(output.rdm.rows());
+    let what = format!("{n} x {n} matrix of {} between the conditions of {}", measure_name(output.measure), output.input);
+    match extremes(output) {
+        None => format!("{what}; no pair has a value."),
+        Some([low, high]) => {
+            let pair = |cell: Extreme| format!("{} ({} and {})", number::significant(cell.value, 3), names[cell.row], names[cell.column]);
+            format!("{what}; the most similar pair has {}, the least similar {}.", pair(low), pair(high))
+        }
+    }
+}
+
+fn measure_name(measure: Measure) -> &'static str {
+    match measure {
+        Measure::Correlation => "correlation distance (1 − r)",
+        Measure::Euclidean => "Euclidean distance",
+        Measure::Sqeuclidean => "squared Euclidean distance",
+        Measure::Cosine => "cosine distance",
+        Measure::Mahalanobis => "squared Mahalanobis distance",
+        Measure::Poisson => "Poisson KL divergence",
+        Measure::Gaussian => "Gaussian dissimilarity",
+        Measure::Minkowski => "Minkowski distance",
+        Measure::Cityblock => "city-block distance",
+        Measure::Chebyshev => "Chebyshev distance",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eigenscope::Array;
+    use eigenscope::analysis::Output as Any;
+
+    use super::*;
+    use crate::views::{part, tests::result};
+
+    fn view(n: u32, undefined: Option<u32>) -> View {
+        let cell = |i: u32, j: u32| match (i == j, undefined) {
+            (true, _) => 0.0,
+            (false, Some(k)) if i == k || j == k => f64::NAN,
+            _ if i % 3 == j % 3 => 0.3 + f64::from(i.abs_diff(j)) * 0.01,
+            _ => 1.0 + f64::from(i + j) * 0.01,
+        };
+        let size = n as usize;
+        let rdm = Array::matrix(size, size, (0..n).flat_map(|i| (0..n).map(move |j| cell(i, j))).collect());
+        let output = Any::Rdm(Output { input: "IT".into(), measure: Measure::Correlation, n, rdm });
+        let values = (0..n).map(|i| ["face", "house", "animal"][i as usize % 3].to_string()).collect();
+        let labels = Arc::new([LabelColumn { name: "category".into(), values }]);
+        let output = part(&result(output), |o| if let Any::Rdm(o) = o { Some(o) } else { None }).expect("an RDM");
+        View { output, labels }
+    }
+
+    fn heatmap(chart: &Chart) -> &Heatmap {
+        let Trace::Heatmap(heatmap) = &chart.figure.traces[0] else { panic!("a heat map") };
+        heatmap
+    }
+
+    #[test]
+    fn sorting_moves_rows_and_columns_together() {
+        let view = view(24, None);
+        let chart = view.chart(Some(0), Range::Auto);
+        crate::views::dump("rdm", &chart);
+        let map = heatmap(&chart);
+        assert_eq!(map.rows[..2], ["3 · animal", "6 · animal"]);
+        assert_eq!(map.rows, map.columns);
+        assert_eq!(map.z[1], view.output.rdm.row(2)[5]);
+        assert_eq!(chart.figure.layout.marks.len(), 2);
+        assert!(chart.csv.text().starts_with("condition,3 · animal,6 · animal,"), "as shown");
+    }
+
+    #[test]
+    fn undefined_cells_stay_undefined_and_are_counted() {
+        let chart = view(4, Some(1)).chart(None, Range::ZeroToTwo);
+        let map = heatmap(&chart);
+        assert!(map.z[1].is_nan(), "row 1 against row 2");
+        assert_eq!(map.range, Some([0.0, 2.0]));
+        assert_eq!(chart.caption, "6 undefined cells are left blank.");
+    }
+
+    #[test]
+    fn the_summary_names_the_extreme_pairs() {
+        let chart = view(4, None).chart(None, Range::Auto);
+        assert_eq!(heatmap(&chart).range, Some([0.33, 1.05]));
+        assert!(chart.summary.contains("the most similar pair has 0.330 (1 · face and 4 · face)"), "{}", chart.summary);
+    }
+
+    #[test]
+    fn large_matrices_are_drawn_as_block_means() {
+        let chart = view(1200, None).chart(Some(0), Range::Auto);
+        assert_eq!(heatmap(&chart).z.len(), 600 * 600);
+        assert_eq!(heatmap(&chart).rows[0], "1 – 2");
+        assert_eq!(chart.caption, "Drawn at 600 x 600 of 1200 x 1200 (block means).");
+    }
+
+    #[test]
+    fn a_single_condition_has_no_pair() {
+        let chart = view(1, None).chart(None, Range::Auto);
+        assert_eq!(heatmap(&chart).range, Some([0.0, 1.0]));
+        assert!(chart.summary.ends_with("no pair has a value."), "{}", chart.summary);
+    }
+}
