@@ -2,4 +2,18 @@
 //!
 //! The UI never computes statistics and the worker never touches pixels; between them runs the [`protocol`].
 
+pub mod app;
 pub mod protocol;
+pub mod views;
+
+mod client;
+mod datasets;
+mod forms;
+mod notices;
+mod preflight;
+mod project;
+mod route;
+mod runs;
+mod server;
+mod state;
+mod theme;
