@@ -5,6 +5,7 @@
 pub mod app;
 pub mod protocol;
 pub mod views;
+pub mod worker;
 
 mod client;
 mod datasets;

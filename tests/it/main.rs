@@ -1,1 +1,3 @@
-//! it
+//! Everything that crosses crates, in one binary.
+
+mod agreement;

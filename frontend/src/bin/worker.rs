@@ -1,2 +1,14 @@
-//! Bin.
-fn main() {}
+//! The compute worker's module: readers, mathematics and WebGPU behind one exported function.
+
+use wasm_bindgen::prelude::*;
+
+fn main() {
+    console_error_panic_hook::set_once();
+}
+
+/// Answers one message of the page (see [`eigenscope_web::protocol`]).
+#[wasm_bindgen]
+#[expect(unreachable_pub, reason = "exported to the worker's script")]
+pub async fn handle(message: JsValue) {
+    eigenscope_web::worker::handle(message).await;
+}

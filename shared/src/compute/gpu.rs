@@ -221,7 +221,7 @@ fn split_tf32(values: &[f32]) -> (Vec<f32>, Vec<f32>) {
 
 async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, Error> {
     let data = tensor.into_data_async().await.map_err(|e| Error::Device { message: format!("the GPU failed: {e}") })?;
-    data.into_vec::<f32>().map_err(|e| Error::Device { message: format!("the GPU returned another type: {e}") })
+    data.try_into_vec::<f32>().map_err(|e| Error::Device { message: format!("the GPU returned another type: {e}") })
 }
 
 #[cfg(test)]

@@ -1,6 +1,21 @@
 //! File formats: byte slices in, [`Dataset`]s out. Nothing here opens a file.
+//!
+//! A format is recognized by its first bytes, then by the extension. Every size that a file declares is compared with the bytes
+//! that are there and with the [`Limits`] before anything is allocated; names inside archives are text, never paths.
 
-use crate::api::{ArrayInfo, DatasetSummary};
+mod archive;
+mod csv;
+mod npy;
+mod npz;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use archive::{pack, unpack};
+pub use npy::write_npy;
+pub use summary::summarize;
+
+use crate::api::ArrayInfo;
 use crate::{Dataset, Error};
 
 /// How much a reader may allocate.
@@ -15,40 +30,126 @@ impl Limits {
     pub const BROWSER: Self = Self { max_array_bytes: 1 << 30 };
     /// On a server or the command line: 64 GiB an array.
     pub const NATIVE: Self = Self { max_array_bytes: 1 << 36 };
-}
 
-/// Lists the arrays in a file without loading them.
-///
-/// # Errors
-/// [`Error::Format`] or [`Error::Unsupported`].
-pub fn list(_name: &str, _bytes: &[u8], _limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
-    Err(Error::internal("not written yet"))
-}
-
-/// Reads one array of a file.
-///
-/// # Errors
-/// [`Error::Format`] or [`Error::Unsupported`].
-pub fn read(_name: &str, _bytes: &[u8], _member: Option<&str>, _limits: Limits) -> Result<Dataset, Error> {
-    Err(Error::internal("not written yet"))
-}
-
-/// Writes a dataset as `.npy` (float32 or float64, C order).
-#[must_use]
-pub fn write_npy(_dataset: &Dataset) -> Vec<u8> {
-    Vec::new()
-}
-
-/// What the page shows of a dataset.
-#[must_use]
-pub fn summarize(_dataset: &Dataset) -> DatasetSummary {
-    DatasetSummary {
-        name: String::new(),
-        dtype: String::new(),
-        shape: Vec::new(),
-        n_non_finite: 0,
-        column_names: None,
-        labels: Vec::new(),
-        thumbnail: crate::api::Thumbnail::default(),
+    /// Refuses what needs more than the limit.
+    fn check(self, what: &str, needed_bytes: u64) -> Result<(), Error> {
+        if needed_bytes <= self.max_array_bytes {
+            return Ok(());
+        }
+        Err(Error::TooLarge { what: what.into(), needed_bytes, limit_bytes: self.max_array_bytes })
     }
+}
+
+/// Lists the arrays in a file without loading them (a table is parsed, because its shape is known only at its end).
+///
+/// Arrays that cannot be loaded are listed with the reason in [`ArrayInfo::refused`].
+///
+/// # Errors
+/// [`Error::Format`] when the file is corrupt, [`Error::Unsupported`] when its format is not read, [`Error::TooLarge`] for a table
+/// beyond the limits.
+pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
+    match detect(name, bytes)? {
+        Format::Npy => Ok(vec![npy::list(name, None, bytes, bytes.len() as u64, limits)?]),
+        Format::Npz => npz::list(name, bytes, limits),
+        Format::Csv => csv::read(name, bytes, limits).map(|dataset| {
+            let shape = dataset.shape().iter().map(|&n| n as u64).collect();
+            vec![ArrayInfo { member: None, dtype: dataset.dtype, shape, refused: None }]
+        }),
+    }
+}
+
+/// Reads one array of a file. `member` names the array in an archive; it may be left out when there is only one.
+///
+/// f16 is stored as f32; integers and booleans as f64. `Dataset::name` is the member, or the file name without its extension.
+///
+/// # Errors
+/// [`Error::Format`] when the file is corrupt, [`Error::Unsupported`] for formats and element types that are not read,
+/// [`Error::TooLarge`] beyond the limits, [`Error::Input`] when `member` is missing or unknown.
+pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
+    let format = detect(name, bytes)?;
+    if let (Some(member), Format::Npy | Format::Csv) = (member, format) {
+        return Err(Error::input(name, format!("the file holds a single array and has no member \"{member}\"; name the file alone")));
+    }
+    match format {
+        Format::Npy => npy::read(name, stem(name), &mut &*bytes, bytes.len() as u64, limits),
+        Format::Npz => npz::read(name, bytes, member, limits),
+        Format::Csv => csv::read(name, bytes, limits),
+    }
+}
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Npy,
+    Npz,
+    Csv,
+}
+
+const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv and .tsv";
+
+fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
+    let extension = extension(name);
+    if bytes.is_empty() {
+        return Err(Error::format(name, "the file is empty (0 bytes)"));
+    }
+    if bytes.starts_with(npy::MAGIC) {
+        return Ok(Format::Npy);
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
+        return Ok(Format::Npz);
+    }
+    if let Some(kind) = foreign(&extension, bytes) {
+        return Err(Error::Unsupported { file: name.into(), message: format!("{kind} files are not read; {READ_FORMATS}") });
+    }
+    match extension.as_str() {
+        "npy" => Err(Error::format(name, r"not an NPY file: it does not begin with \x93NUMPY; save it again with numpy.save")),
+        "npz" => Err(Error::format(name, "not an NPZ file: it is no zip archive; save it again with numpy.savez")),
+        "csv" | "tsv" => Ok(Format::Csv),
+        "" => Err(Error::Unsupported { file: name.into(), message: format!("the format is not recognized; {READ_FORMATS}") }),
+        other => Err(Error::Unsupported { file: name.into(), message: format!(".{other} files are not read; {READ_FORMATS}") }),
+    }
+}
+
+/// Formats that are known by name but not read.
+fn foreign(extension: &str, bytes: &[u8]) -> Option<&'static str> {
+    const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+    let magics: [(&[u8], &str); 9] = [
+        (b"MATLAB ", "MATLAB"),
+        (HDF5, "HDF5"),
+        (b"\x89PNG", "Image"),
+        (b"\xff\xd8\xff", "Image"),
+        (b"GIF8", "Image"),
+        (b"\x1f\x8b", "Compressed (gzip)"),
+        (b"PAR1", "Parquet"),
+        (b"ARROW1", "Arrow"),
+        (b"SQLite format 3", "SQLite"),
+    ];
+    if let Some(&(_, kind)) = magics.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+        return Some(kind);
+    }
+    match extension {
+        "mat" => Some("MATLAB"),
+        "h5" | "hdf5" | "nc" => Some("HDF5"),
+        "pkl" | "pickle" | "pt" | "pth" => Some("Pickled Python"),
+        "safetensors" => Some("Safetensors"),
+        "png" | "jpg" | "jpeg" | "gif" | "bmp" | "tif" | "tiff" | "webp" => Some("Image"),
+        "xls" | "xlsx" | "ods" => Some("Spreadsheet"),
+        _ => None,
+    }
+}
+
+/// The name without folders.
+fn file_name(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
+}
+
+/// The name without folders and extension.
+fn stem(name: &str) -> &str {
+    let file = file_name(name);
+    file.rsplit_once('.').map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem })
+}
+
+/// The extension in lower case, without its dot.
+fn extension(name: &str) -> String {
+    file_name(name).rsplit_once('.').map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
 }

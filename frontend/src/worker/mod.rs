@@ -1,0 +1,94 @@
+//! The compute worker: holds datasets, runs analyses, answers the page.
+
+mod port;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use eigenscope::compute::DeviceKind;
+use eigenscope::io::{self, Limits};
+use eigenscope::{AnalysisSpec, Dataset, Device, DeviceChoice, Error, Inputs, wire};
+use wasm_bindgen::JsValue;
+
+use crate::protocol::{Request, Response};
+use port::{Answer, Message, Reporter};
+
+thread_local! {
+    static DATASETS: RefCell<BTreeMap<String, Dataset>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Answers one message: exactly one response that is not progress.
+pub async fn handle(message: JsValue) {
+    let message = match Message::read(&message) {
+        Ok(message) => message,
+        Err(error) => return Answer::to(0).send(&Response::Failed { error }, None),
+    };
+    let answer = Answer::to(message.id);
+    match respond(&message).await {
+        Ok((response, buffer)) => answer.send(&response, buffer.as_deref()),
+        Err(error) => answer.send(&Response::Failed { error }, None),
+    }
+}
+
+async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error> {
+    Ok(match &message.request {
+        Request::Devices => (devices().await, None),
+        Request::List { name } => (Response::Listed { arrays: io::list(name, &message.file().await?, Limits::BROWSER)? }, None),
+        Request::Load { key, name, member, transpose } => {
+            let bytes = message.file().await?;
+            let dataset = io::read(name, &bytes, member.as_deref(), Limits::BROWSER)?;
+            drop(bytes);
+            let dataset = if *transpose { dataset.transposed() } else { dataset };
+            let summary = io::summarize(&dataset);
+            DATASETS.with(|all| all.borrow_mut().insert(key.clone(), dataset));
+            (Response::Loaded { summary }, None)
+        }
+        Request::Unload { key } => {
+            DATASETS.with(|all| all.borrow_mut().remove(key));
+            (Response::Unloaded, None)
+        }
+        Request::Run { spec, inputs, device } => (Response::Ran, Some(run(message.id, spec, inputs, *device).await?)),
+        Request::Export { key } => (Response::Bytes, Some(io::write_npy(&dataset(key)?))),
+        Request::Sample => joined(eigenscope::sample::files())?,
+        Request::Pack { files } => (Response::Bytes, Some(io::pack(&message.split(files)?)?)),
+        Request::Unpack => joined(io::unpack(&message.file().await?, Limits::BROWSER)?)?,
+        #[expect(clippy::panic, reason = "asked for by a test of the page's recovery")]
+        Request::Crash => panic!("crash requested"),
+    })
+}
+
+fn dataset(key: &str) -> Result<Dataset, Error> {
+    DATASETS.with(|all| all.borrow().get(key).cloned()).ok_or_else(|| Error::input(key, "this dataset is not loaded in the worker"))
+}
+
+async fn run(id: u32, spec: &AnalysisSpec, keys: &BTreeMap<String, String>, choice: DeviceChoice) -> Result<Vec<u8>, Error> {
+    let mut inputs = Inputs::default();
+    for (name, key) in keys {
+        inputs.insert(name, dataset(key)?);
+    }
+    let device = Device::open(choice).await?;
+    let result = eigenscope::run(spec, &inputs, &device, &Reporter::new(id)).await?;
+    wire::pack(&result)
+}
+
+async fn devices() -> Response {
+    let devices = Device::list().await;
+    let has_gpu = devices.iter().any(|device| device.kind == DeviceKind::Webgpu);
+    Response::Devices { devices, webgpu_missing: (!has_gpu).then(port::webgpu_missing) }
+}
+
+/// Files as their names and lengths, and their bytes one after the other.
+fn joined(files: Vec<(String, Vec<u8>)>) -> Result<(Response, Option<Vec<u8>>), Error> {
+    let mut names = Vec::new();
+    let mut buffer = Vec::new();
+    for (name, bytes) in files {
+        let length = u32::try_from(bytes.len()).map_err(|_too_long| Error::TooLarge {
+            what: name.clone(),
+            needed_bytes: bytes.len() as u64,
+            limit_bytes: u64::from(u32::MAX),
+        })?;
+        names.push((name, length));
+        buffer.extend_from_slice(&bytes);
+    }
+    Ok((Response::Files { files: names }, Some(buffer)))
+}

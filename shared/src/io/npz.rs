@@ -1,0 +1,64 @@
+//! NPZ: a zip archive of NPY members.
+
+use super::archive::{Archive, Entry};
+use super::{Limits, npy};
+use crate::api::ArrayInfo;
+use crate::{Dataset, Error};
+
+pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
+    let mut archive = Archive::open(file, bytes)?;
+    let mut out = Vec::new();
+    for entry in members(file, &mut archive)? {
+        let name = member_name(&entry);
+        let info = archive
+            .check(&entry, limits)
+            .and_then(|()| archive.reading(&entry, |reader| npy::list(&label(file, name), Some(name), reader, entry.size, limits)));
+        // One bad member does not hide the others.
+        out.push(info.unwrap_or_else(|e| ArrayInfo {
+            member: Some(name.into()),
+            dtype: String::new(),
+            shape: Vec::new(),
+            refused: Some(e.to_string()),
+        }));
+    }
+    Ok(out)
+}
+
+pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
+    let mut archive = Archive::open(file, bytes)?;
+    let members = members(file, &mut archive)?;
+    let names = || members.iter().map(member_name).collect::<Vec<_>>().join(", ");
+    let entry = match member {
+        Some(wanted) => members
+            .iter()
+            .find(|entry| member_name(entry) == wanted || entry.name == wanted)
+            .ok_or_else(|| Error::input(file, format!("there is no array \"{wanted}\" in the file; it holds: {}", names())))?,
+        None if members.len() == 1 => &members[0],
+        None => return Err(Error::input(file, format!("the file holds {} arrays; choose one of: {}", members.len(), names()))),
+    };
+    archive.check(entry, limits)?;
+    let name = member_name(entry);
+    archive.reading(entry, |reader| {
+        let label = label(file, name);
+        let dataset = npy::read(&label, name, reader, entry.size, limits)?;
+        // The checksum is verified when the end is reached.
+        std::io::copy(reader, &mut std::io::sink()).map_err(|e| npy::unreadable(&label, &e))?;
+        Ok(dataset)
+    })
+}
+
+fn members(file: &str, archive: &mut Archive<'_>) -> Result<Vec<Entry>, Error> {
+    let members = archive.entries()?.into_iter().filter(|entry| entry.name.ends_with(".npy")).collect::<Vec<_>>();
+    if members.is_empty() {
+        return Err(Error::Unsupported { file: file.into(), message: "the zip archive holds no .npy arrays, so it is no NPZ file".into() });
+    }
+    Ok(members)
+}
+
+fn member_name(entry: &Entry) -> &str {
+    entry.name.strip_suffix(".npy").unwrap_or(&entry.name)
+}
+
+fn label(file: &str, member: &str) -> String {
+    format!("{file}::{member}")
+}

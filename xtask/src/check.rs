@@ -1,0 +1,53 @@
+//! `cargo xtask test`: every check, the cheapest first, each able to fail.
+
+use crate::tools::{Failure, cargo, root, run};
+use crate::{browser, build_server, site};
+
+/// Largest UI module as brotli, in bytes.
+const UI_LIMIT: u64 = 600_000;
+/// Largest compute module as brotli, in bytes.
+const COMPUTE_LIMIT: u64 = 4_000_000;
+
+/// Runs everything.
+pub(crate) fn all() -> Result<(), Failure> {
+    step("format", || run(cargo().args(["fmt", "--all", "--check"])))?;
+    step("lints", || run(cargo().args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])))?;
+    let site = step("page", site::build)?;
+    step("sizes", || sizes(&site))?;
+    let server = step("server", || build_server(&site))?;
+    step("tests", || {
+        run(cargo()
+            .args(["test", "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"])
+            .env("EIGENSCOPE_SITE", &site))
+    })?;
+    step("page's own tests", || run(cargo().args(["test", "--release", "--package", "eigenscope-web", "--lib"])))?;
+    step("documentation", || {
+        let mut command = cargo();
+        command.args(["doc", "--release", "--no-deps", "--package", "eigenscope", "--package", "eigenscope-server"]);
+        run(command.env("RUSTDOCFLAGS", "-D warnings"))
+    })?;
+    step("browser tests", || browser::test(&server))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a build tool may read the clock")]
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    println!("--- {name}");
+    let start = std::time::Instant::now();
+    let out = work().map_err(|failure| Failure(format!("{name}: {failure}")))?;
+    println!("--- {name}: {} s", start.elapsed().as_secs());
+    Ok(out)
+}
+
+/// The page has to open in under a second: its modules have a limit.
+fn sizes(site: &std::path::Path) -> Result<(), Failure> {
+    for (name, limit) in [("ui_bg.wasm.br", UI_LIMIT), ("compute_bg.wasm.br", COMPUTE_LIMIT)] {
+        let path = site.join(name);
+        let size = path.metadata().map_err(crate::tools::at(&path))?.len();
+        println!("{name}: {size} bytes of {limit} allowed");
+        if size > limit {
+            return Err(Failure(format!("{name} has {size} bytes, more than the {limit} allowed")));
+        }
+    }
+    let _ = root();
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The two WebAssembly modules: the standard library by one of two routes, cargo, wasm-bindgen, wasm-opt.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::tools::{Failure, apt_install, at, cargo, is_newer, npm_packages, output, root, run, target_dir};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+/// Debian's Rust for web targets: a compiler with the library's source, so that the library is built here.
+const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
+
+const DEBIAN_LINKER: &str = "wasm-ld-22";
+
+/// How the standard library for wasm32 is had.
+enum Route {
+    /// `rustup target add wasm32-unknown-unknown`.
+    Rustup,
+    /// Debian's `rustc-web` with `-Zbuild-std`.
+    Debian,
+}
+
+/// Builds `ui` and `compute` (their `.js` and `_bg.wasm`) into a folder and returns it.
+pub(crate) fn build() -> Result<PathBuf, Failure> {
+    let out = target_dir().join("wasm/bindgen");
+    let compiled = compile()?;
+    let (ui, compute) = (compiled.join("ui.wasm"), compiled.join("worker.wasm"));
+    bind(&ui, "ui", &out)?;
+    bind(&compute, "compute", &out)?;
+    Ok(out)
+}
+
+fn compile() -> Result<PathBuf, Failure> {
+    let wasm_dir = target_dir().join("wasm");
+    let mut command = match route()? {
+        Route::Rustup => {
+            println!("wasm32: standard library from rustup");
+            let mut command = cargo();
+            command.arg("build");
+            command
+        }
+        Route::Debian => {
+            println!("wasm32: standard library built from Debian's rust-web-src");
+            let mut command = Command::new("/usr/bin/cargo");
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.current_dir(root()).env("PATH", format!("/usr/bin:{path}")).env("RUSTC_BOOTSTRAP", "1");
+            // Debian's compiler has no bundled linker for this target.
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", DEBIAN_LINKER);
+            // Set by the cargo that runs this; they would lead back to the other toolchain.
+            for name in ["RUSTUP_TOOLCHAIN", "CARGO", "RUSTC", "RUSTDOC", "RUSTFLAGS"] {
+                command.env_remove(name);
+            }
+            command.args(["build", "-Zbuild-std=std,panic_abort"]);
+            command
+        }
+    };
+    command.args(["--profile", "wasm", "--target", TARGET, "--package", "eigenscope-web", "--bins"]);
+    run(command.env("CARGO_TARGET_DIR", &wasm_dir))?;
+    Ok(wasm_dir.join(TARGET).join("wasm"))
+}
+
+fn route() -> Result<Route, Failure> {
+    if rustup_has_target() {
+        return Ok(Route::Rustup);
+    }
+    if debian_is_there() {
+        return Ok(Route::Debian);
+    }
+    println!("wasm32: trying `rustup target add {TARGET}`");
+    if within(Duration::from_secs(90), Command::new("rustup").args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1"))
+        && rustup_has_target()
+    {
+        return Ok(Route::Rustup);
+    }
+    println!("wasm32: rustup could not fetch it, trying Debian's packages");
+    if apt_install(&DEBIAN) && debian_is_there() {
+        return Ok(Route::Debian);
+    }
+    Err(Failure(format!(
+        "no standard library for {TARGET}: run `rustup target add {TARGET}`, or on Debian `apt-get install {}`",
+        DEBIAN.join(" ")
+    )))
+}
+
+fn rustup_has_target() -> bool {
+    output(Command::new("rustup").args(["target", "list", "--installed"]))
+        .is_some_and(|list| list.lines().any(|line| line.trim() == TARGET))
+}
+
+fn debian_is_there() -> bool {
+    output(Command::new("dpkg").arg("--verify").arg("rust-web-src")).is_some()
+        && Path::new("/usr/bin/cargo").exists()
+        && output(Command::new("/usr/bin/rustc").arg("--version")).is_some()
+}
+
+/// Runs a command but gives up after a while: a blocked network can hang it for long.
+fn within(limit: Duration, command: &mut Command) -> bool {
+    let Ok(mut child) = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn() else { return false };
+    wait(&mut child, limit)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a build tool may read the clock")]
+fn wait(child: &mut Child, limit: Duration) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < limit {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(Duration::from_millis(200)),
+            Err(_) => return false,
+        }
+    }
+    child.kill().and_then(|()| child.wait()).is_ok_and(|_| false)
+}
+
+/// Runs wasm-bindgen and wasm-opt on a module unless that was done since it was built.
+fn bind(module: &Path, name: &str, out: &Path) -> Result<(), Failure> {
+    let wasm = out.join(format!("{name}_bg.wasm"));
+    if is_newer(&wasm, module) {
+        return Ok(());
+    }
+    println!("wasm-bindgen: {name}");
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(module).out_name(name).typescript(false).remove_name_section(true).remove_producers_section(true);
+    bindgen.web(true).map_err(failed)?.generate(out).map_err(failed)?;
+    let optimizer = npm_packages()?.join("binaryen/bin/wasm-opt");
+    if optimizer.exists() {
+        println!("wasm-opt: {name}");
+        let small = wasm.with_extension("opt");
+        run(Command::new("node").arg(optimizer).args(["-Os", "--all-features"]).arg(&wasm).arg("-o").arg(&small))?;
+        std::fs::rename(&small, &wasm).map_err(at(&small))?;
+    }
+    Ok(())
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure(format!("wasm-bindgen: {error:#}"))
+}
