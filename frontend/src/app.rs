@@ -1,4 +1,4 @@
-//! The shell: landmarks, the header, drop anywhere, and what to say when the page itself breaks.
+//! The shell: landmarks, the header, and files dropped anywhere.
 
 use eigenscope::compute::{DeviceChoice, DeviceKind};
 use gloo::timers::callback::Interval;
@@ -15,11 +15,11 @@ const TICK_MS: u32 = 1000;
 /// Starts the page: replaces the loading text of `index.html`.
 pub fn start() {
     let Some(root) = document().get_element_by_id("app").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) else { return };
+    console_error_panic_hook::set_once();
     root.set_inner_html("");
     theme::restore();
     mount_to(root, || {
         let app = App::new();
-        watch_panics(app);
         route::restore(app.form);
         route::follow(app.form);
         server::connect(app);
@@ -31,15 +31,16 @@ pub fn start() {
 }
 
 fn shell(app: App) -> impl IntoView {
+    // The fragment of the address belongs to the view: the link only moves the focus.
+    let skip = |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        if let Some(section) = document().get_element_by_id("datasets").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
+            section.focus().ok();
+        }
+    };
     view! {
-        <a class="skip" href="#datasets">"Skip to datasets"</a>
+        <a class="skip" href="#datasets" on:click=skip>"Skip to datasets"</a>
         {header(app)}
-        <Show when=move || app.broken.get()>
-            <div class="card error" role="alert" data-testid="page-broken">
-                <p>"Something on this page broke. Save your project if you still can, then reload the page."</p>
-                <button type="button" on:click=move |_| drop(window().location().reload())>"Reload"</button>
-            </div>
-        </Show>
         {notices::list(app)}
         <main>
             {datasets::panel(app)}
@@ -206,17 +207,4 @@ fn accept_drops(app: App) {
         mark(false);
         datasets::load::take(app, datasets::files(event.data_transfer().and_then(|d| d.files())));
     });
-}
-
-/// A panic of the page stops everything that Rust draws: the banner is switched on from the hook, as the last thing that works.
-fn watch_panics(app: App) {
-    console_error_panic_hook::set_once();
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        report(info);
-        if let Some(banner) = document().get_element_by_id("broken") {
-            banner.remove_attribute("hidden").ok();
-        }
-    }));
-    window_event_listener(leptos::ev::error, move |_| app.broken.set(true));
 }

@@ -36,8 +36,6 @@ pub(crate) struct App {
     pub(crate) status: RwSignal<String>,
     /// Files that are being read.
     pub(crate) reading: RwSignal<u32>,
-    /// A panic of the page itself.
-    pub(crate) broken: RwSignal<bool>,
     /// Ticks once a second, for elapsed times.
     pub(crate) now_ms: RwSignal<f64>,
     pub(crate) project_name: RwSignal<String>,
@@ -133,7 +131,6 @@ impl App {
             server: RwSignal::new(ServerState::Unknown),
             status: RwSignal::new(String::new()),
             reading: RwSignal::new(0),
-            broken: RwSignal::new(false),
             now_ms: RwSignal::new(now_ms()),
             project_name: RwSignal::new("project".into()),
             next_id: StoredValue::new(0),
