@@ -1,2 +1,5 @@
-//! Bin.
-fn main() {}
+//! The page's first module: mounts the user interface.
+
+fn main() {
+    eigenscope_web::app::start();
+}

@@ -1,0 +1,110 @@
+//! A dataset as a card: what it is called, what is in it, and which way its samples run.
+
+use eigenscope::api::Thumbnail;
+use leptos::html::Canvas;
+use leptos::prelude::*;
+use wasm_bindgen::{Clamped, JsCast};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+
+use super::load;
+use crate::forms::shape_text;
+use crate::state::{App, Dataset};
+
+pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
+    let Dataset { key, source, member, name, transpose, summary } = dataset.clone();
+    let canvas = NodeRef::<Canvas>::new();
+    Effect::new(move |_| {
+        if let Some(canvas) = canvas.get() {
+            summary.with(|s| draw(&canvas, &s.thumbnail));
+        }
+    });
+    let from = match member {
+        Some(member) => format!("{}: {member}", source.name()),
+        None => source.name(),
+    };
+    let size = load::size_text(source.file.with_value(|f| f.size()));
+    let labels_only = dataset.is_label_table();
+    let (to_rename, to_turn, to_remove) = (dataset.clone(), dataset.clone(), dataset);
+    let renamed = move |event| {
+        load::rename(app, &to_rename, &event_target_value(&event));
+        // The name may have been changed to be unique, or back to what it was.
+        name.notify();
+    };
+    let name_id = format!("name-{key}");
+    let turn_id = format!("turn-{key}");
+    let missing = move || {
+        let n = summary.with(|s| s.n_non_finite);
+        (n > 0).then(|| view! { <p class="warning">{format!("{n} values are NaN or infinite; most analyses refuse them.")}</p> })
+    };
+    let labels = move || {
+        summary.with(|s| {
+            let text = |l: &eigenscope::dataset::LabelColumn| l.name.clone();
+            (!s.labels.is_empty()).then(|| format!("labels: {}", s.labels.iter().map(text).collect::<Vec<_>>().join(", ")))
+        })
+    };
+    view! {
+        <li class="card dataset" data-testid="dataset-card" data-name=move || name.get()>
+            <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
+            <div class="facts">
+                <label class="visually-hidden" for=name_id.clone()>"Name of the dataset"</label>
+                <input class="name" type="text" id=name_id prop:value=move || name.get() on:change=renamed />
+                <p>
+                    <span data-testid="dataset-shape">{move || summary.with(|s| shape_text(&s.shape))}</span>
+                    " "
+                    <span class="muted">{move || summary.with(|s| s.dtype.clone())}</span>
+                </p>
+                <p class="muted small">{from}" · "{size}</p>
+                {move || labels().map(|text| view! { <p class="muted small">{text}</p> })}
+                {labels_only.then(|| view! { <p class="muted small">"No numbers: used to label rows of other datasets."</p> })}
+                {missing}
+                <div class="row">
+                    <Show when=move || !labels_only>
+                        <label class="inline" for=turn_id.clone()>
+                            "samples are "
+                            <select
+                                id=turn_id.clone()
+                                data-testid="dataset-orientation"
+                                prop:value=move || if transpose.get() { "columns" } else { "rows" }
+                                on:change={
+                                    let to_turn = to_turn.clone();
+                                    move |_| load::turn(app, to_turn.clone())
+                                }
+                            >
+                                <option value="rows" selected=move || !transpose.get()>"rows"</option>
+                                <option value="columns" selected=move || transpose.get()>"columns"</option>
+                            </select>
+                        </label>
+                    </Show>
+                    <button
+                        type="button"
+                        class="quiet"
+                        data-testid="dataset-remove"
+                        aria-label=move || format!("Remove {}", name.get())
+                        on:click=move |_| load::remove(app, &to_remove)
+                    >
+                        "Remove"
+                    </button>
+                </div>
+            </div>
+        </li>
+    }
+    .into_any()
+}
+
+/// Gray values as they come; the style sheet scales the canvas.
+fn draw(canvas: &HtmlCanvasElement, picture: &Thumbnail) {
+    let size = picture.width as usize * picture.height as usize;
+    if size == 0 || picture.pixels.len() != size {
+        return;
+    }
+    canvas.set_width(picture.width);
+    canvas.set_height(picture.height);
+    let rgba: Vec<u8> = picture.pixels.iter().flat_map(|&v| [v, v, v, u8::MAX]).collect();
+    let context = canvas.get_context("2d").ok().flatten().and_then(|c| c.dyn_into::<CanvasRenderingContext2d>().ok());
+    if let (Some(context), Ok(image)) =
+        (context, ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), picture.width, picture.height))
+    {
+        // A canvas that cannot be drawn leaves the card without its picture.
+        context.put_image_data(&image, 0.0, 0.0).ok();
+    }
+}

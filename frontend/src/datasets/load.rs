@@ -1,0 +1,212 @@
+//! From a file to datasets: list its arrays, load the one there is or ask which.
+
+use std::sync::Arc;
+
+use eigenscope::api::{ArrayInfo, DatasetSummary};
+use eigenscope::{Error, error};
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::{Blob, File};
+
+use super::picker::Picker;
+use crate::client::text;
+use crate::protocol::{Request, Response};
+use crate::state::{App, Dataset, Devices, Source};
+
+/// Takes files one after the other; an error of one does not stop the others.
+pub(crate) fn take(app: App, files: Vec<File>) {
+    spawn_local(async move {
+        for file in files {
+            app.reading.update(|n| *n += 1);
+            let name = file.name();
+            app.say(format!("Reading {name}."));
+            if name.to_lowercase().ends_with(".eigenscope") {
+                crate::project::open(app, file).await;
+            } else if let Err(error) = read(app, file).await {
+                app.fail(&name, &error);
+            }
+            app.reading.update(|n| *n -= 1);
+        }
+        devices(app).await;
+    });
+}
+
+/// Takes files that must be projects, whatever they are called.
+pub(crate) fn take_projects(app: App, files: Vec<File>) {
+    spawn_local(async move {
+        for file in files {
+            app.reading.update(|n| *n += 1);
+            crate::project::open(app, file).await;
+            app.reading.update(|n| *n -= 1);
+        }
+    });
+}
+
+/// Opens the sample data.
+pub(crate) fn sample(app: App) {
+    spawn_local(async move {
+        app.reading.update(|n| *n += 1);
+        match sample_files(app).await {
+            Ok(files) => take(app, files),
+            Err(error) => app.fail("Sample data", &error),
+        }
+        app.reading.update(|n| *n -= 1);
+    });
+}
+
+async fn sample_files(app: App) -> Result<Vec<File>, Error> {
+    unpacked(app.client().call(&Request::Sample).await?)
+}
+
+/// The files in an answer that holds several.
+pub(crate) fn unpacked(reply: crate::client::Reply) -> Result<Vec<File>, Error> {
+    let Response::Files { files } = &reply.response else { return Err(unexpected()) };
+    let names = files.clone();
+    let bytes = reply.bytes()?;
+    let mut start = 0u32;
+    let mut out = Vec::new();
+    for (name, length) in names {
+        let part = Array::of1(&bytes.subarray(start, start.saturating_add(length)));
+        start = start.saturating_add(length);
+        out.push(File::new_with_buffer_source_sequence(&part, &name).map_err(|e| Error::internal(text(&e)))?);
+    }
+    Ok(out)
+}
+
+async fn read(app: App, file: File) -> Result<(), Error> {
+    let source = app.source(file);
+    let name = source.name();
+    let reply = app.client().call_with(&Request::List { name: name.clone() }, &source.blob()).await?;
+    let Response::Listed { arrays } = reply.response else { return Err(unexpected()) };
+    match arrays.as_slice() {
+        [] => Err(Error::Unsupported { file: name, message: "it holds no arrays; give a file with at least one numeric array".into() }),
+        [ArrayInfo { refused: Some(message), .. }] => Err(Error::Unsupported { file: name, message: message.clone() }),
+        [one] => load(app, source, one.member.clone()).await,
+        _ => {
+            let id = app.fresh_id();
+            app.say(format!("{name} holds {} arrays: choose which to load.", arrays.len()));
+            app.pickers.update(|all| all.push(Picker { id, source, arrays }));
+            Ok(())
+        }
+    }
+}
+
+/// Loads one array as a new dataset.
+pub(crate) async fn load(app: App, source: Source, member: Option<String>) -> Result<(), Error> {
+    let dataset = blank(app, source, member, false);
+    let summary = summary(app, &dataset).await?;
+    let name = app.unique_name(&summary.name, None);
+    add(app, &dataset, name, summary);
+    Ok(())
+}
+
+/// Loads a dataset under a name of its own (from a project).
+pub(crate) async fn restore(app: App, source: Source, member: Option<String>, transpose: bool, name: &str) -> Result<(), Error> {
+    let dataset = blank(app, source, member, transpose);
+    let summary = summary(app, &dataset).await?;
+    add(app, &dataset, app.unique_name(name, None), summary);
+    Ok(())
+}
+
+/// Loads a dataset again with rows and columns exchanged.
+pub(super) fn turn(app: App, dataset: Dataset) {
+    spawn_local(async move {
+        dataset.transpose.update(|t| *t = !*t);
+        match summary(app, &dataset).await {
+            Ok(summary) => dataset.summary.set(Arc::new(summary)),
+            Err(error) => {
+                dataset.transpose.update(|t| *t = !*t);
+                app.fail(&dataset.name.get_untracked(), &error);
+            }
+        }
+    });
+}
+
+/// Removes a dataset from the page, the specs and the worker.
+pub(super) fn remove(app: App, dataset: &Dataset) {
+    let name = dataset.name.get_untracked();
+    app.datasets.update(|all| all.retain(|d| d.key != dataset.key));
+    app.form.follow(&name, None);
+    app.say(format!("{name} was removed."));
+    let key = dataset.key.clone();
+    spawn_local(async move { app.client().unload(key).await });
+}
+
+/// Gives a dataset another name, made unique, everywhere it is used.
+pub(super) fn rename(app: App, dataset: &Dataset, wanted: &str) {
+    let old = dataset.name.get_untracked();
+    let name = app.unique_name(wanted, Some(&dataset.key));
+    dataset.name.set(name.clone());
+    app.form.follow(&old, Some(&name));
+}
+
+/// Asks the worker for its devices, once: it is running by now anyway.
+pub(crate) async fn devices(app: App) {
+    if app.devices.with_untracked(Option::is_some) {
+        return;
+    }
+    if let Ok(reply) = app.client().call(&Request::Devices).await
+        && let Response::Devices { devices, webgpu_missing } = reply.response
+    {
+        app.devices.set(Some(Devices { list: devices, webgpu_missing }));
+    }
+}
+
+fn blank(app: App, source: Source, member: Option<String>, transpose: bool) -> Dataset {
+    let key = format!("d{}", app.fresh_id());
+    let empty = DatasetSummary {
+        name: String::new(),
+        dtype: String::new(),
+        shape: Vec::new(),
+        n_non_finite: 0,
+        column_names: None,
+        labels: Vec::new(),
+        thumbnail: Default::default(),
+    };
+    app.keep(|| Dataset {
+        key,
+        source,
+        member,
+        name: RwSignal::new(String::new()),
+        transpose: RwSignal::new(transpose),
+        summary: RwSignal::new(Arc::new(empty)),
+    })
+}
+
+async fn summary(app: App, dataset: &Dataset) -> Result<DatasetSummary, Error> {
+    match app.client().load(dataset).await? {
+        Response::Loaded { summary } => Ok(summary),
+        _ => Err(unexpected()),
+    }
+}
+
+fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
+    app.say(format!("{name} is loaded: {}.", super::super::forms::shape_text(&summary.shape)));
+    dataset.name.set(name.clone());
+    let shape = summary.shape.clone();
+    dataset.summary.set(Arc::new(summary));
+    app.datasets.update(|all| all.push(dataset.clone()));
+    if !dataset.is_label_table() {
+        app.form.offer(&name, &shape);
+    }
+}
+
+fn unexpected() -> Error {
+    Error::internal("the compute worker answered something else than was asked; reload the page")
+}
+
+/// All bytes of a file.
+pub(crate) async fn bytes_of(blob: &Blob) -> Result<Uint8Array, Error> {
+    let buffer = wasm_bindgen_futures::JsFuture::from(blob.array_buffer()).await;
+    buffer.map(|b| Uint8Array::new(&b)).map_err(|e| {
+        let message = format!("its bytes cannot be read ({}); it may have been moved or changed: choose it again", text(&e));
+        Error::format("file", message)
+    })
+}
+
+/// `1.5 MiB`, of a size that JavaScript gives.
+pub(crate) fn size_text(bytes: f64) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are whole and positive")]
+    error::bytes(bytes as u64)
+}

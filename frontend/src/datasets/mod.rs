@@ -1,0 +1,76 @@
+//! Datasets on the page: files in, cards out. Values live in the worker; the page keeps the files.
+
+mod card;
+pub(crate) mod load;
+pub(crate) mod picker;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{File, FileList, HtmlInputElement};
+
+use crate::state::App;
+
+/// The left column.
+pub(crate) fn panel(app: App) -> impl IntoView {
+    let chooser = NodeRef::<leptos::html::Input>::new();
+    let browse = move |_| {
+        if let Some(input) = chooser.get_untracked() {
+            input.click();
+        }
+    };
+    let chosen = move |event: leptos::ev::Event| {
+        let Some(input) = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok()) else { return };
+        load::take(app, files(input.files()));
+        // The same file may be chosen again.
+        input.set_value("");
+    };
+    let reading = move || app.reading.get() > 0;
+    let empty = move || app.datasets.with(Vec::is_empty) && app.pickers.with(Vec::is_empty);
+    view! {
+        <section class="panel datasets" aria-labelledby="datasets-heading" id="datasets" tabindex="-1">
+            <h2 id="datasets-heading">"Datasets"</h2>
+            <div class="drop" data-testid="drop-zone" class:compact=move || !empty()>
+                <Show when=empty>
+                    <p class="lead">"Drop activation matrices anywhere on this page"</p>
+                    <p class="muted">
+                        ".npy, .npz, .csv or .tsv files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
+                        "Files stay in this browser unless you run something on the server."
+                    </p>
+                </Show>
+                <div class="row">
+                    <button type="button" class="primary" data-testid="choose-files" on:click=browse>"Choose files"</button>
+                    <button type="button" data-testid="sample" disabled=reading on:click=move |_| load::sample(app)>
+                        "Open sample data"
+                    </button>
+                </div>
+                <input
+                    type="file"
+                    multiple
+                    class="visually-hidden"
+                    tabindex="-1"
+                    aria-label="Data files"
+                    data-testid="file-input"
+                    accept=".npy,.npz,.csv,.tsv,.txt,.eigenscope"
+                    node_ref=chooser
+                    on:change=chosen
+                />
+            </div>
+            <Show when=reading>
+                <p class="muted busy" data-testid="reading">"Reading…"</p>
+            </Show>
+            {picker::list(app)}
+            <ul class="cards">
+                <For each=move || app.datasets.get() key=|dataset| dataset.key.clone() let:dataset>
+                    {card::view(app, dataset)}
+                </For>
+            </ul>
+        </section>
+    }
+    .into_any()
+}
+
+/// The files of an input or a drop.
+pub(crate) fn files(list: Option<FileList>) -> Vec<File> {
+    let Some(list) = list else { return Vec::new() };
+    (0..list.length()).filter_map(|i| list.get(i)).collect()
+}

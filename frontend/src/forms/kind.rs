@@ -1,0 +1,96 @@
+//! The analyses by the words that people choose them with.
+
+use eigenscope::AnalysisSpec;
+use leptos::prelude::*;
+
+use super::Form;
+
+/// Which analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Dimensionality,
+    Rdm,
+    RdmComparison,
+    ShapeDistance,
+    Encoding,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 5] = [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding];
+
+    pub(crate) fn of(spec: &AnalysisSpec) -> Self {
+        match spec {
+            AnalysisSpec::Dimensionality(_) => Self::Dimensionality,
+            AnalysisSpec::Rdm(_) => Self::Rdm,
+            AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
+            AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
+            AnalysisSpec::Encoding(_) => Self::Encoding,
+        }
+    }
+
+    /// As in the spec's JSON and in addresses.
+    pub(crate) fn slug(self) -> &'static str {
+        match self {
+            Self::Dimensionality => "dimensionality",
+            Self::Rdm => "rdm",
+            Self::RdmComparison => "rdm_comparison",
+            Self::ShapeDistance => "shape_distance",
+            Self::Encoding => "encoding",
+        }
+    }
+
+    pub(crate) fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.slug() == slug)
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Dimensionality => "Dimensionality: eigenspectrum and effective dimensions",
+            Self::Rdm => "RDM: how different every pair of conditions is",
+            Self::RdmComparison => "RDM comparison: models against measured RDMs",
+            Self::ShapeDistance => "Shape distance: how far apart representations are",
+            Self::Encoding => "Encoding: predict neurons from features",
+        }
+    }
+
+    fn explanation(self) -> &'static str {
+        match self {
+            Self::Dimensionality => "How many directions carry the variance of a representation, and how fast its eigenspectrum falls.",
+            Self::Rdm => "Compares the response patterns of all pairs of rows; the matrix is the geometry of the representation.",
+            Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
+            Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
+            Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
+        }
+    }
+}
+
+pub(super) fn select(form: Form) -> impl IntoView {
+    let choose = move |event| {
+        if let Some(kind) = Kind::from_slug(&event_target_value(&event)) {
+            form.kind.set(kind);
+        }
+    };
+    let options = Kind::ALL.map(|kind| {
+        view! {
+            <option value=kind.slug() selected=move || form.kind.get() == kind>
+                {kind.title()}
+            </option>
+        }
+    });
+    view! {
+        <div class="field">
+            <label for="analysis">"What to compute"</label>
+            <select
+                id="analysis"
+                data-testid="analysis-select"
+                aria-describedby="analysis-help"
+                prop:value=move || form.kind.get().slug()
+                on:change=choose
+            >
+                {options.into_iter().collect_view()}
+            </select>
+            <p class="help" id="analysis-help">{move || form.kind.get().explanation()}</p>
+        </div>
+    }
+    .into_any()
+}

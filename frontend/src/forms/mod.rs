@@ -1,0 +1,245 @@
+//! The analysis form: one spec per kind, a typed form for each, and everything that is wrong with the present one.
+//!
+//! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
+
+use eigenscope::AnalysisSpec;
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::dataset::Shapes;
+use leptos::prelude::*;
+
+use crate::state::{App, Dataset, shapes};
+
+pub(crate) mod dimensionality_form;
+pub(crate) mod encoding_form;
+pub(crate) mod fields;
+pub(crate) mod kind;
+pub(crate) mod rdm_comparison_form;
+pub(crate) mod rdm_form;
+pub(crate) mod shape_distance_form;
+pub(crate) mod spec_json;
+
+pub(crate) use kind::Kind;
+
+/// The specs being edited, one per kind, and the kind in view.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    pub(crate) kind: RwSignal<Kind>,
+    pub(crate) dimensionality: RwSignal<dimensionality::Spec>,
+    pub(crate) rdm: RwSignal<rdm::Spec>,
+    pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
+    pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
+    pub(crate) encoding: RwSignal<encoding::Spec>,
+    /// What the last run objected to, until the spec changes.
+    pub(crate) rejected: RwSignal<Option<Problem>>,
+    /// Everything that keeps the spec from running, most important first.
+    pub(crate) problems: Memo<Vec<Problem>>,
+    datasets: RwSignal<Vec<Dataset>>,
+}
+
+/// Why a spec cannot run.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Path of the field in the spec.
+    pub(crate) field: String,
+    /// One sentence.
+    pub(crate) message: String,
+    /// Nothing was chosen yet: shown beside the buttons, not as a mistake in the field.
+    pub(crate) unset: bool,
+}
+
+/// Collects problems.
+pub(crate) struct Check<'a> {
+    shapes: &'a Shapes,
+    found: Vec<Problem>,
+}
+
+impl Check<'_> {
+    /// Notes a problem unless `fine`.
+    pub(crate) fn require(&mut self, fine: bool, field: &str, message: &str) {
+        if !fine {
+            self.found.push(Problem { field: field.into(), message: message.into(), unset: false });
+        }
+    }
+
+    /// An input that must be chosen and exist.
+    pub(crate) fn input(&mut self, field: &str, label: &str, name: &str) {
+        if name.is_empty() {
+            self.unset(field, format!("{label}: choose a dataset."));
+        } else if !self.shapes.0.contains_key(name) {
+            self.require(false, field, &format!("There is no dataset named \"{name}\": load it or choose another."));
+        }
+    }
+
+    /// A list of inputs of at least `least`.
+    pub(crate) fn inputs(&mut self, field: &str, label: &str, names: &[String], least: usize) {
+        if names.len() < least {
+            let count = if least == 1 { "at least one dataset".into() } else { format!("at least {least} datasets") };
+            self.unset(field, format!("{label}: choose {count}."));
+        }
+        for name in names {
+            self.input(field, label, name);
+        }
+    }
+
+    fn unset(&mut self, field: &str, message: String) {
+        self.found.push(Problem { field: field.into(), message, unset: true });
+    }
+}
+
+impl Form {
+    pub(crate) fn new(datasets: RwSignal<Vec<Dataset>>) -> Self {
+        let kind = RwSignal::new(Kind::Dimensionality);
+        let dimensionality = RwSignal::new(dimensionality::Spec::default());
+        let rdm = RwSignal::new(rdm::Spec::default());
+        let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
+        let shape_distance = RwSignal::new(shape_distance::Spec::default());
+        let encoding = RwSignal::new(encoding::Spec::default());
+        let problems = Memo::new(move |_| {
+            let shapes = shapes(datasets);
+            let mut check = Check { shapes: &shapes, found: Vec::new() };
+            match kind.get() {
+                Kind::Dimensionality => dimensionality.with(|s| dimensionality_form::check(s, &mut check)),
+                Kind::Rdm => rdm.with(|s| rdm_form::check(s, &mut check)),
+                Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
+                Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
+                Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
+            }
+            check.found
+        });
+        let rejected = RwSignal::new(None);
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, rejected, problems, datasets }
+    }
+
+    /// The spec in view, tracked.
+    pub(crate) fn spec(self) -> AnalysisSpec {
+        match self.kind.get() {
+            Kind::Dimensionality => AnalysisSpec::Dimensionality(self.dimensionality.get()),
+            Kind::Rdm => AnalysisSpec::Rdm(self.rdm.get()),
+            Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
+            Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
+            Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
+        }
+    }
+
+    /// Shows a spec for editing.
+    pub(crate) fn set(self, spec: AnalysisSpec) {
+        self.kind.set(Kind::of(&spec));
+        match spec {
+            AnalysisSpec::Dimensionality(spec) => self.dimensionality.set(spec),
+            AnalysisSpec::Rdm(spec) => self.rdm.set(spec),
+            AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
+            AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
+            AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
+        }
+    }
+
+    /// What to show at a field, tracked.
+    pub(crate) fn problem_at(self, field: &str) -> Option<String> {
+        let rejected = self.rejected.with(|r| r.as_ref().filter(|p| p.field == field).map(|p| p.message.clone()));
+        rejected.or_else(|| self.problems.with(|all| all.iter().find(|p| p.field == field && !p.unset).map(|p| p.message.clone())))
+    }
+
+    /// Datasets that can be inputs, with their shapes, tracked.
+    pub(crate) fn choices(self) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
+    /// Offers a new dataset to inputs that are still empty.
+    pub(crate) fn offer(self, name: &str, shape: &[u64]) {
+        let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
+        self.dimensionality.update(|s| s.inputs.push(name.into()));
+        if !square {
+            self.shape_distance.update(|s| s.inputs.push(name.into()));
+            self.rdm.update(|s| fill(&mut s.input, name));
+            self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
+        } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
+            self.rdm_comparison.update(|s| s.data.push(name.into()));
+        }
+    }
+
+    /// Follows a dataset that was renamed (`Some`) or removed (`None`) in every spec.
+    pub(crate) fn follow(self, old: &str, new: Option<&str>) {
+        let list = |names: &mut Vec<String>| match new {
+            Some(new) => names.iter_mut().filter(|n| *n == old).for_each(|n| *n = new.into()),
+            None => names.retain(|n| n != old),
+        };
+        let one = |name: &mut String| {
+            if name == old {
+                *name = new.unwrap_or_default().into();
+            }
+        };
+        let option = |name: &mut Option<String>| {
+            if name.as_deref() == Some(old) {
+                *name = new.map(Into::into);
+            }
+        };
+        self.dimensionality.update(|s| list(&mut s.inputs));
+        self.shape_distance.update(|s| list(&mut s.inputs));
+        self.rdm.update(|s| {
+            one(&mut s.input);
+            option(&mut s.precision);
+        });
+        self.rdm_comparison.update(|s| {
+            list(&mut s.data);
+            list(&mut s.models);
+            option(&mut s.sigma_k);
+        });
+        self.encoding.update(|s| {
+            one(&mut s.features);
+            one(&mut s.targets);
+            if let encoding::Cv::Folds { input } = &mut s.cv {
+                one(input);
+            }
+        });
+    }
+}
+
+fn fill(field: &mut String, name: &str) {
+    if field.is_empty() {
+        *field = name.into();
+    }
+}
+
+/// A seed as a number field shows it.
+#[expect(clippy::cast_precision_loss, reason = "seeds typed by people are small")]
+fn from_seed(seed: u64) -> f64 {
+    seed as f64
+}
+
+/// A typed seed: rounded, zero for what is not a number.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what the field wants")]
+fn to_seed(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// `12 × 5`.
+pub(crate) fn shape_text(shape: &[u64]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+/// The whole panel: choice of the analysis, its form, what it will cost, and the buttons.
+pub(crate) fn panel(app: App) -> impl IntoView {
+    let form = app.form;
+    Effect::new(move |_| {
+        form.spec();
+        form.rejected.set(None);
+    });
+    let fields = move || match form.kind.get() {
+        Kind::Dimensionality => dimensionality_form::view(form),
+        Kind::Rdm => rdm_form::view(form),
+        Kind::RdmComparison => rdm_comparison_form::view(form),
+        Kind::ShapeDistance => shape_distance_form::view(form),
+        Kind::Encoding => encoding_form::view(form),
+    };
+    view! {
+        <section class="panel" aria-labelledby="analysis-heading">
+            <h2 id="analysis-heading">"Analysis"</h2>
+            {kind::select(form)}
+            <div class="fields">{fields}</div>
+            {spec_json::disclosure(app)}
+            {crate::preflight::bar(app)}
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,188 @@
+//! Projects: datasets, specs and results in one file that can be saved, reopened and shared.
+//!
+//! A project is a zip archive: `manifest.json`, the original files, and each result as its envelope.
+
+use eigenscope::api::JobState;
+use eigenscope::compute::DeviceChoice;
+use eigenscope::{AnalysisSpec, Error};
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsCast;
+use web_sys::{Blob, File, HtmlAnchorElement, Url};
+
+use crate::datasets::load::{self, bytes_of, unpacked};
+use crate::protocol::Request;
+use crate::runs::{here, new_run};
+use crate::state::{App, Place};
+
+const VERSION: u32 = 1;
+const MANIFEST: &str = "manifest.json";
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    /// Version of this layout.
+    eigenscope_project: u32,
+    datasets: Vec<SavedDataset>,
+    runs: Vec<SavedRun>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedDataset {
+    name: String,
+    /// Member of the archive with the original bytes.
+    file: String,
+    /// Its name before it was saved.
+    file_name: String,
+    member: Option<String>,
+    transpose: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedRun {
+    spec: AnalysisSpec,
+    place: String,
+    device: DeviceChoice,
+    seconds: f64,
+    /// Member of the archive with the result.
+    result: Option<String>,
+    error: Option<String>,
+}
+
+/// Saves everything that is on the page as a download.
+pub(crate) fn save(app: App) {
+    spawn_local(async move {
+        app.say("Packing the project.");
+        match pack(app).await {
+            Ok(bytes) => {
+                let name = format!("{}.eigenscope", app.project_name.get_untracked().trim());
+                if download(&name, &bytes).is_none() {
+                    app.notice("Save", "the browser refused the download".into());
+                }
+                app.say(format!("{name} was saved."));
+            }
+            Err(error) => app.fail("Save", &error),
+        }
+    });
+}
+
+async fn pack(app: App) -> Result<Uint8Array, Error> {
+    let mut files: Vec<(String, Uint8Array)> = Vec::new();
+    let mut manifest = Manifest { eigenscope_project: VERSION, datasets: Vec::new(), runs: Vec::new() };
+    for dataset in app.datasets.get_untracked() {
+        let file_name = dataset.source.name();
+        let file = format!("data/{}/{file_name}", dataset.source.id);
+        if !files.iter().any(|(known, _)| *known == file) {
+            files.push((file.clone(), bytes_of(&dataset.source.blob()).await?));
+        }
+        let (name, transpose) = (dataset.name.get_untracked(), dataset.transpose.get_untracked());
+        manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, transpose });
+    }
+    for run in app.runs.get_untracked() {
+        if !run.state.get_untracked().is_final() {
+            continue;
+        }
+        let mut result = None;
+        if let Some(envelope) = run.envelope.get_value() {
+            let name = format!("results/{}.eigr", run.id);
+            files.push((name.clone(), bytes_of(&envelope).await?));
+            result = Some(name);
+        }
+        let place = if run.place.get_untracked() == Place::Here { "here" } else { "server" };
+        let seconds = (run.finished_ms.get_untracked().unwrap_or_default() - run.started_ms.get_untracked()) / 1000.0;
+        let error = run.error.get_untracked();
+        manifest.runs.push(SavedRun { spec: run.spec, place: place.into(), device: run.device, seconds, result, error });
+    }
+    let text = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::internal(format!("the project did not serialize: {e}")))?;
+    files.insert(0, (MANIFEST.into(), Uint8Array::from(text.as_slice())));
+
+    let needed_bytes = files.iter().map(|(_, bytes)| u64::from(bytes.length())).sum();
+    let limit_bytes = 1 << 31;
+    let total = u32::try_from(needed_bytes).ok().filter(|n| *n <= limit_bytes);
+    let Some(total) = total else {
+        return Err(Error::TooLarge { what: "the project".into(), needed_bytes, limit_bytes: limit_bytes.into() });
+    };
+    let all = Uint8Array::new_with_length(total);
+    let mut start = 0;
+    let mut names = Vec::new();
+    for (name, bytes) in files {
+        all.set(&bytes, start);
+        start += bytes.length();
+        names.push((name, bytes.length()));
+    }
+    app.client().call_with_bytes(&Request::Pack { files: names }, &all).await?.bytes()
+}
+
+/// Opens a project beside what is already there; what is wrong with the file is said in a card.
+pub(crate) async fn open(app: App, file: File) {
+    let title = file.name();
+    if let Err(error) = unpack(app, &file).await {
+        app.fail(&title, &error);
+        return;
+    }
+    app.project_name.set(title.trim_end_matches(".eigenscope").into());
+    app.say(format!("{title} was opened."));
+}
+
+async fn unpack(app: App, file: &File) -> Result<(), Error> {
+    let bad = |message: String| Error::format(file.name(), message);
+    let reply = app.client().call_with(&Request::Unpack, file).await;
+    let members = unpacked(reply.map_err(|e| bad(format!("not an Eigenscope project ({e}); choose a file that \"Save project\" wrote")))?)?;
+    let member = |name: &str| members.iter().find(|m| m.name() == name);
+    let manifest = member(MANIFEST).ok_or_else(|| bad(format!("not an Eigenscope project: it has no {MANIFEST}")))?;
+    let manifest = bytes_of(manifest).await?.to_vec();
+    let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|e| bad(format!("its {MANIFEST} cannot be read: {e}")))?;
+    if manifest.eigenscope_project > VERSION {
+        return Err(bad(format!(
+            "it was saved by a newer Eigenscope (layout {}, this page reads up to {VERSION}); update this one",
+            manifest.eigenscope_project
+        )));
+    }
+
+    let mut sources: Vec<(String, crate::state::Source)> = Vec::new();
+    for saved in &manifest.datasets {
+        let source = match sources.iter().find(|(known, _)| *known == saved.file) {
+            Some((_, source)) => *source,
+            None => {
+                let packed = member(&saved.file).ok_or_else(|| bad(format!("its data file {} is missing", saved.file)))?;
+                let whole = Array::of1(packed);
+                let named = File::new_with_blob_sequence(&whole, &saved.file_name);
+                let source = app.source(named.map_err(|e| Error::internal(crate::client::text(&e)))?);
+                sources.push((saved.file.clone(), source));
+                source
+            }
+        };
+        if let Err(error) = load::restore(app, source, saved.member.clone(), saved.transpose, &saved.name).await {
+            app.fail(&saved.name, &error);
+        }
+    }
+
+    for saved in manifest.runs.into_iter().rev() {
+        let run = new_run(app, saved.spec, saved.device, Place::Here);
+        run.finished_ms.set(Some(run.started_ms.get_untracked() + saved.seconds * 1000.0));
+        run.error.set(saved.error);
+        let state = match saved.result.as_deref().and_then(member) {
+            Some(envelope) => {
+                here::keep(&run, &bytes_of(envelope).await?)?;
+                JobState::Done
+            }
+            None if run.error.with_untracked(Option::is_some) => JobState::Failed,
+            None => JobState::Canceled,
+        };
+        run.state.set(state);
+        crate::runs::add(app, run);
+    }
+    Ok(())
+}
+
+/// Hands bytes to the browser as a file to save.
+fn download(name: &str, bytes: &Uint8Array) -> Option<()> {
+    let blob = Blob::new_with_u8_array_sequence(&Array::of1(bytes)).ok()?;
+    let url = Url::create_object_url_with_blob(&blob).ok()?;
+    let anchor: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
+    anchor.set_href(&url);
+    anchor.set_download(name);
+    anchor.click();
+    Url::revoke_object_url(&url).ok()
+}

@@ -1,0 +1,112 @@
+//! Runs in this browser: one at a time in the worker, the others wait here, so that canceling one never costs another.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use eigenscope::api::JobState;
+use eigenscope::{Error, wire};
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use web_sys::Blob;
+
+use super::new_run;
+use crate::forms::Problem;
+use crate::protocol::Request;
+use crate::state::{App, Place, Run, now_ms};
+
+/// Queues the spec of the form.
+pub(crate) fn start(app: App) {
+    let spec = app.form.spec();
+    let run = new_run(app, spec, app.device.get_untracked(), Place::Here);
+    run.open.set(true);
+    app.say(format!("{} was started.", run.spec.title()));
+    super::add(app, run);
+    next(app);
+}
+
+/// Cancels at once: the worker is ended and starts again when it is needed.
+pub(super) fn cancel(app: App, run: &Run) {
+    let was_running = run.state.get_untracked() == JobState::Running;
+    finish(app, run, JobState::Canceled);
+    if was_running {
+        app.client().cancel();
+    }
+}
+
+/// Starts the oldest waiting run unless one is under way.
+fn next(app: App) {
+    let here = |run: &&Run| run.place.with_untracked(|p| *p == Place::Here);
+    let chosen = app.runs.with_untracked(|all| {
+        let busy = all.iter().filter(here).any(|r| r.state.get_untracked() == JobState::Running);
+        if busy { None } else { all.iter().rev().filter(here).find(|r| r.state.get_untracked() == JobState::Queued).cloned() }
+    });
+    let Some(run) = chosen else { return };
+    run.state.set(JobState::Running);
+    run.started_ms.set(now_ms());
+    spawn_local(async move {
+        let outcome = compute(app, &run).await;
+        // Canceled meanwhile: whatever came back is no longer wanted, and the next run was started by the cancellation.
+        if run.state.get_untracked() != JobState::Running {
+            return;
+        }
+        match outcome.and_then(|bytes| keep(&run, &bytes)) {
+            Ok(()) => finish(app, &run, JobState::Done),
+            Err(Error::Canceled) => finish(app, &run, JobState::Canceled),
+            Err(error) => {
+                mark(app, &run, &error);
+                run.error.set(Some(error.to_string()));
+                finish(app, &run, JobState::Failed);
+            }
+        }
+    });
+}
+
+async fn compute(app: App, run: &Run) -> Result<Uint8Array, Error> {
+    let mut inputs = BTreeMap::new();
+    let mut datasets = Vec::new();
+    for name in run.spec.inputs() {
+        let dataset = app.dataset(&name).ok_or_else(|| Error::input(&name, "there is no dataset of this name; load it again"))?;
+        inputs.insert(name, dataset.key.clone());
+        datasets.push(dataset);
+    }
+    let (done_frac, step, state) = (run.done_frac, run.step, run.state);
+    let progress = Rc::new(move |frac: f64, what: String| {
+        if state.get_untracked() == JobState::Running {
+            done_frac.set(frac);
+            step.set(what);
+        }
+    });
+    let request = Request::Run { spec: run.spec.clone(), inputs, device: run.device };
+    app.client().run(&request, &datasets, progress).await
+}
+
+/// Reads a result and keeps its bytes outside the module for saving.
+pub(crate) fn keep(run: &Run, envelope: &Uint8Array) -> Result<(), Error> {
+    let result = wire::unpack(&envelope.to_vec())?;
+    run.envelope.set_value(Blob::new_with_u8_array_sequence(&Array::of1(envelope)).ok());
+    run.result.set(Some(std::sync::Arc::new(result)));
+    Ok(())
+}
+
+fn finish(app: App, run: &Run, state: JobState) {
+    run.state.set(state);
+    run.finished_ms.set(Some(now_ms()));
+    super::announce(app, run);
+    next(app);
+}
+
+/// Marks the field that the error is about, when the form still shows the same spec.
+pub(super) fn mark(app: App, run: &Run, error: &Error) {
+    if let Some(field) = error.field() {
+        mark_field(app, run, field, &error.to_string());
+    }
+}
+
+/// The same for an error of the server.
+pub(super) fn mark_field(app: App, run: &Run, field: &str, message: &str) {
+    if untrack(|| app.form.spec()) == run.spec {
+        let problem = Problem { field: field.into(), message: message.into(), unset: false };
+        app.form.rejected.set(Some(problem));
+    }
+}

@@ -1,0 +1,158 @@
+//! One run: a head that follows its progress, and a body that is drawn once when the result is there.
+
+use std::sync::Arc;
+
+use eigenscope::AnalysisResult;
+use eigenscope::api::JobState;
+use leptos::prelude::*;
+
+use super::{cancel, remote, remove, state_word};
+use crate::state::{App, Place, Run};
+use crate::views::ResultView;
+
+pub(super) fn view(app: App, run: Run) -> impl IntoView {
+    let heading = format!("run-{}", run.id);
+    let state = run.state;
+    let labelled = heading.clone();
+    view! {
+        <li class="card run" data-testid="run-item" data-state=move || state_word(state.get()) aria-labelledby=labelled>
+            {head(app, &run, heading)}
+            {progress(&run)}
+            {
+                let error = run.error;
+                move || error.get().map(|message| view! { <p class="problem" role="alert" data-testid="run-error">{message}</p> })
+            }
+            {body(run)}
+        </li>
+    }
+    .into_any()
+}
+
+fn head(app: App, run: &Run, heading: String) -> AnyView {
+    let Run { place, state, started_ms, finished_ms, result, open, .. } = *run;
+    let title = run.spec.title();
+    let inputs = run.spec.inputs().join(", ");
+    let (to_open, to_cancel, to_remove, to_edit) = (run.clone(), run.clone(), run.clone(), run.spec.clone());
+    let toggle = move |_| {
+        open.update(|o| *o = !*o);
+        remote::fetch(app, &to_open);
+    };
+    let place_text = move || if place.with(|p| *p == Place::Here) { "here" } else { "on the server" };
+    let device = move || result.with(|r| r.as_ref().map(|r| format!(" · {}", r.device.name)));
+    let elapsed = move || {
+        let end = match finished_ms.get() {
+            Some(end) => end,
+            None if state.get() == JobState::Running => app.now_ms.get(),
+            None => return String::new(),
+        };
+        format!(" · {}", duration_text((end - started_ms.get()) / 1000.0))
+    };
+    let finished = move || state.get().is_final();
+    view! {
+        <div class="run-head">
+            <div>
+                <h3 id=heading>{title}<span class="muted">{format!(" {inputs}")}</span></h3>
+                <p class="muted small">
+                    <span class="state" data-testid="run-state">{move || state_word(state.get())}</span>
+                    " · "
+                    {place_text}
+                    {device}
+                    {elapsed}
+                </p>
+            </div>
+            <div class="row">
+                <Show when=move || state.get() == JobState::Done>
+                    <button type="button" class="quiet" data-testid="run-toggle" aria-expanded=move || open.get().to_string() on:click=toggle.clone()>
+                        {move || if open.get() { "Hide" } else { "Show" }}
+                    </button>
+                </Show>
+                <button type="button" class="quiet" data-testid="run-edit" on:click=move |_| app.form.set(to_edit.clone())>"Edit"</button>
+                <Show when=move || !finished()>
+                    <button
+                        type="button"
+                        data-testid="run-cancel"
+                        on:click={
+                            let to_cancel = to_cancel.clone();
+                            move |_| cancel(app, &to_cancel)
+                        }
+                    >
+                        "Cancel"
+                    </button>
+                </Show>
+                <Show when=finished>
+                    <button
+                        type="button"
+                        class="quiet"
+                        data-testid="run-remove"
+                        on:click={
+                            let to_remove = to_remove.clone();
+                            move |_| remove(app, &to_remove)
+                        }
+                    >
+                        "Remove"
+                    </button>
+                </Show>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn progress(run: &Run) -> AnyView {
+    let Run { state, done_frac, step, .. } = *run;
+    view! {
+        <Show when=move || !state.get().is_final()>
+            <progress max="1" aria-label="Progress" prop:value=move || done_frac.get()></progress>
+        </Show>
+        {move || {
+            let step = step.get();
+            (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}</p> })
+        }}
+    }
+    .into_any()
+}
+
+/// The result: depends on nothing but that it is there and open.
+fn body(run: Run) -> impl IntoView {
+    let Run { spec, labels, result, open, .. } = run;
+    let drawn = StoredValue::new((spec, labels));
+    move || {
+        if !open.get() {
+            return None;
+        }
+        let result: Arc<AnalysisResult> = result.get()?;
+        let (spec, labels) = drawn.get_value();
+        let warnings: Vec<_> = result.warnings.iter().map(|w| view! { <li>{w.message.clone()}</li> }).collect();
+        let warnings = (!warnings.is_empty()).then(|| view! { <ul class="warnings" aria-label="Warnings">{warnings}</ul> });
+        Some(
+            view! {
+                <div class="result" data-testid="run-result">
+                    {warnings}
+                    <ResultView result spec labels />
+                </div>
+            }
+            .into_any(),
+        )
+    }
+}
+
+/// `0.8 s`, `1 min 05 s`.
+fn duration_text(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{:.1} s", seconds.max(0.0));
+    }
+    let minutes = (seconds / 60.0).floor();
+    format!("{minutes:.0} min {:02.0} s", (seconds - minutes * 60.0).floor())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration_text;
+
+    #[test]
+    fn durations_read_like_words() {
+        assert_eq!(duration_text(0.84), "0.8 s");
+        assert_eq!(duration_text(65.4), "1 min 05 s");
+        assert_eq!(duration_text(119.99), "1 min 59 s");
+    }
+}

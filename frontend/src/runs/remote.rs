@@ -1,0 +1,190 @@
+//! Runs on the server: files are uploaded once, jobs survive a reload of the page, results come when they are looked at.
+
+use std::collections::BTreeMap;
+
+use eigenscope::api::{ApiError, Event, InputRef, Job, JobRequest, JobState};
+use eigenscope::compute::DeviceChoice;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::{here, new_run};
+use crate::server;
+use crate::state::{App, Place, Run, now_ms};
+
+/// Uploads what the form's spec needs and starts it on the server.
+pub(crate) fn start(app: App) {
+    // The page's own GPU says nothing about the server's: only "CPU" is passed on.
+    let device = if app.device.get_untracked() == DeviceChoice::Cpu { DeviceChoice::Cpu } else { DeviceChoice::Auto };
+    let run = new_run(app, app.form.spec(), device, Place::Server(None));
+    run.open.set(true);
+    super::add(app, run.clone());
+    spawn_local(async move {
+        match submit(app, &run).await {
+            Ok(job) => {
+                adopt(app, &run, &job.id);
+                update(app, &run, job);
+            }
+            Err(error) => {
+                if let Some(field) = &error.field {
+                    here::mark_field(app, &run, field, &error.message);
+                }
+                fail(app, &run, error.message);
+            }
+        }
+    });
+}
+
+async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
+    let mut inputs = BTreeMap::new();
+    for name in run.spec.inputs() {
+        let Some(dataset) = app.dataset(&name) else { continue };
+        let source = dataset.source;
+        let id = match source.server_id.get_value() {
+            Some(id) => id,
+            None => {
+                let file = source.name();
+                let size = crate::datasets::load::size_text(source.file.with_value(|f| f.size()));
+                run.step.set(format!("uploading {file} ({size})"));
+                let id = server::upload(&file, &source.blob()).await?.id;
+                source.server_id.set_value(Some(id.clone()));
+                id
+            }
+        };
+        inputs.insert(name, InputRef { dataset: id, member: dataset.member.clone(), transpose: dataset.transpose.get_untracked() });
+    }
+    let request = JobRequest { spec: run.spec.clone(), inputs, device: run.device };
+    let answer = server::create_job(&request).await;
+    if answer.as_ref().is_err_and(|e| e.code == eigenscope::error::ErrorCode::NotFound) {
+        // The server has forgotten a file (its data folder was emptied): the next attempt uploads again.
+        app.datasets.with_untracked(|all| all.iter().for_each(|d| d.source.server_id.set_value(None)));
+    }
+    answer
+}
+
+/// Takes over the server's list of jobs.
+pub(crate) fn sync(app: App, mut jobs: Vec<Job>) {
+    jobs.sort_by_key(|job| job.created_ms);
+    for job in jobs {
+        apply(app, Event::Job(Box::new(job)));
+    }
+}
+
+/// Takes over one event.
+pub(crate) fn apply(app: App, event: Event) {
+    match event {
+        Event::Removed { id } => app.runs.update(|all| all.retain(|r| r.place.with_untracked(|p| *p != Place::Server(Some(id.clone()))))),
+        Event::Job(job) => {
+            if let Some(run) = known(app, &job.id) {
+                update(app, &run, *job);
+            } else if !awaits_its_id(app, &job) {
+                let run = new_run(app, job.request.spec.clone(), job.request.device, Place::Server(Some(job.id.clone())));
+                super::add(app, run.clone());
+                update(app, &run, *job);
+            }
+        }
+    }
+}
+
+/// Fetches the result of a finished job, once.
+pub(super) fn fetch(app: App, run: &Run) {
+    let Place::Server(Some(id)) = run.place.get_untracked() else { return };
+    if run.result.with_untracked(Option::is_some) || run.state.get_untracked() != JobState::Done {
+        return;
+    }
+    let run = run.clone();
+    run.step.set("fetching the result".into());
+    spawn_local(async move {
+        let outcome = match server::result(&id).await {
+            Ok(bytes) => here::keep(&run, &bytes).map_err(|e| e.to_string()),
+            Err(error) => Err(error.message),
+        };
+        run.step.set(String::new());
+        if let Err(message) = outcome {
+            run.error.set(Some(message));
+            app.say("The result could not be fetched.");
+        }
+    });
+}
+
+/// Asks the server to stop a job; the page shows it as canceled at once.
+pub(super) fn cancel(app: App, run: &Run) {
+    finish(app, run, JobState::Canceled);
+    if let Place::Server(Some(id)) = run.place.get_untracked() {
+        spawn_local(async move {
+            if let Err(error) = server::cancel(&id).await {
+                app.notice("Cancel", error.message);
+            }
+        });
+    }
+}
+
+/// Removes a job from the server too.
+pub(super) fn remove(app: App, run: &Run) {
+    if let Place::Server(Some(id)) = run.place.get_untracked() {
+        spawn_local(async move {
+            if let Err(error) = server::delete(&id).await {
+                app.notice("Remove", error.message);
+            }
+        });
+    }
+}
+
+fn known(app: App, id: &str) -> Option<Run> {
+    let is = |run: &&Run| run.place.with_untracked(|p| matches!(p, Place::Server(Some(known)) if known == id));
+    app.runs.with_untracked(|all| all.iter().find(is).cloned())
+}
+
+/// The event of a job can overtake the answer to its creation.
+fn awaits_its_id(app: App, job: &Job) -> bool {
+    let is = |run: &Run| {
+        run.place.with_untracked(|p| *p == Place::Server(None)) && run.spec == job.request.spec && !run.state.get_untracked().is_final()
+    };
+    app.runs.with_untracked(|all| all.iter().any(is))
+}
+
+/// Gives a run its job id; canceled before it had one, it is canceled on the server now.
+fn adopt(app: App, run: &Run, id: &str) {
+    let canceled = run.state.get_untracked() == JobState::Canceled;
+    // An identical job may have been listed by its event already.
+    app.runs.update(|all| all.retain(|r| r.id == run.id || r.place.with_untracked(|p| *p != Place::Server(Some(id.into())))));
+    run.place.set(Place::Server(Some(id.into())));
+    if canceled {
+        cancel(app, run);
+    }
+}
+
+fn update(app: App, run: &Run, job: Job) {
+    let before = run.state.get_untracked();
+    if before.is_final() {
+        return;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
+    run.started_ms.set(job.created_ms as f64);
+    run.done_frac.set(job.done_frac);
+    run.step.set(job.step);
+    run.state.set(job.state);
+    run.error.set(job.error.map(|e| e.message));
+    if job.state.is_final() {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
+        run.finished_ms.set(job.finished_ms.map(|ms| ms as f64));
+        run.step.set(String::new());
+        super::announce(app, run);
+        if run.open.get_untracked() {
+            fetch(app, run);
+        }
+    }
+}
+
+fn fail(app: App, run: &Run, message: String) {
+    if run.state.get_untracked().is_final() {
+        return;
+    }
+    run.error.set(Some(message));
+    finish(app, run, JobState::Failed);
+}
+
+fn finish(app: App, run: &Run, state: JobState) {
+    run.state.set(state);
+    run.finished_ms.set(Some(now_ms()));
+    super::announce(app, run);
+}
