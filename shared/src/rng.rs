@@ -64,7 +64,7 @@ impl Stream {
     }
 }
 
-/// The finalizer of SplitMix64 (Steele, Lea & Flood 2014): a bijection in which every input bit flips half of the output bits.
+/// The finalizer of `SplitMix64` (Steele, Lea & Flood 2014): a bijection in which every input bit flips half of the output bits.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

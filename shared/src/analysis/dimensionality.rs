@@ -148,7 +148,7 @@ impl Spec {
 /// Eigenspectrum, effective dimensionality and power law of each input.
 ///
 /// # Definition
-/// With Xc the centered matrix (see [`Centering`]) and s its singular values: lambda_i = s_i^2 / (n - 1), i = 1..min(n, p), descending.
+/// With Xc the centered matrix (see [`Centering`]) and s its singular values: `lambda_i = s_i^2 / (n - 1)`, i = 1..min(n, p), descending.
 /// Effective dimensionality = (sum lambda)^2 / sum lambda^2 = (tr G)^2 / |G|^2 with G the smaller of Xc'Xc and Xc Xc'.
 /// The unbiased one is variant `both` of [`participation_ratio_unbiased`], of the pooled data whatever the centering.
 ///
@@ -156,11 +156,11 @@ impl Spec {
 /// Inputs (n, p), or (n, channels, ...) which [`Pool`] turns into (n, p) → min(n, p) eigenvalues each.
 ///
 /// # Degenerate
-/// Without variance the measures are `None`, with a warning. Eigenvalues below max(n, p) eps lambda_1 (on a GPU 1e-6 lambda_1) are
+/// Without variance the measures are `None`, with a warning. Eigenvalues below `max(n, p) eps lambda_1` (on a GPU `1e-6 lambda_1`) are
 /// rounding and are set to zero; with n <= p there is at least one. The power-law fit leaves zeros out.
 ///
 /// # Accuracy
-/// 1e-12 relative on the CPU; on a GPU 1e-6 of lambda_1. The seed matters for `pool: none` only.
+/// 1e-12 relative on the CPU; on a GPU 1e-6 of `lambda_1`. The seed matters for `pool: none` only.
 ///
 /// # Cost
 /// n p min(n, p) + 4/3 min(n, p)^3 flops; one f64 copy of the input and three Gram matrices.

@@ -164,7 +164,7 @@ const ALPHA_STEP: f64 = 1e-7;
 /// Narrower inputs count as padded with zero columns.
 ///
 /// # Shapes
-/// K inputs (m, n_k) → K x K.
+/// K inputs (m, `n_k`) → K x K.
 ///
 /// # Parameters
 /// `alpha` 0 is invariant to invertible linear maps of the columns (like CCA), 1 to rotations and, angular, to scale (Procrustes).

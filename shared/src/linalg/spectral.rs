@@ -35,7 +35,7 @@ fn column_mean(column: &[f64], n: usize) -> f64 {
     rough + column.iter().map(|v| v - rough).sum::<f64>() / n
 }
 
-/// The rank tolerance of singular values: max(n, p) eps s_1. Squared singular values have its square.
+/// The rank tolerance of singular values: max(n, p) eps s1, with s1 the largest. Squared singular values have its square.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
 pub fn rank_tolerance(n: usize, p: usize, largest: f64) -> f64 {

@@ -43,7 +43,7 @@ pub fn variance_count(eigenvalues: &[f64], fraction: f64) -> Option<usize> {
     Some(reached.map_or(eigenvalues.len(), |at| at + 1))
 }
 
-/// A power law lambda_n = e^intercept n^-alpha (10^intercept for [`AlphaFit::Logspaced`]).
+/// A power law `lambda_n = e^intercept n^-alpha` (`10^intercept` for [`AlphaFit::Logspaced`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PowerLaw {
     /// The exponent: minus the slope on logarithms.
@@ -55,7 +55,7 @@ pub struct PowerLaw {
 /// Exponent of a power law through a descending spectrum.
 ///
 /// # Definition
-/// Least squares of the logarithm of lambda_n on that of n (n from 1 to N):
+/// Least squares of the logarithm of `lambda_n` on that of n (n from 1 to N):
 /// - `logspaced`: log10, indices round(10^(j log10(N) / 49)), j = 0..49, halves to even, repeated indices kept.
 /// - `tail_cut`: natural logarithm, all n with ln n <= 0.95 ln N.
 /// - `range`: natural logarithm, n = 11..min(500, N) with weights 1/n.

@@ -205,7 +205,7 @@ fn shared_data(name: &str) -> Option<Vec<u8>> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     let found = std::fs::read(&path).ok();
     if found.is_none() {
-        println!("skipped: {} is not there", path.display());
+        eprintln!("skipped: {} is not there", path.display());
     }
     found
 }

@@ -22,7 +22,7 @@ pub enum Variant {
 /// # Definition
 /// With A the column-centered data and G = A A', three sums over all pairs of columns and, for `same`, over pairs of a column
 /// with itself (c = column sums of squares):
-/// t1 = |G|^2 (same: sum c^2), t2 = sum_i G_ii^2 (same: sum of fourth powers), t6 = (tr G)^2 (same: sum c^2).
+/// t1 = |G|^2 (same: sum c^2), `t2 = sum_i G_ii^2` (same: sum of fourth powers), t6 = (tr G)^2 (same: sum c^2).
 /// Variants `col` and `both` use all minus same. With P rows, `naive` and `col` are t6 / t1; `row` and `both` are N / D,
 /// N = t6 - P t2/(P-2) + f (2 t1 - t6), D = t1 - P t2/(P-2) + f t6, f = 1/((P-1)(P-2)).
 /// The estimators do not change when a constant is added to a column, so centering first removes the other four sums of the source

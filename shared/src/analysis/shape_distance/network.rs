@@ -17,7 +17,7 @@ pub(super) struct Rows {
     pub(super) test: Vec<usize>,
 }
 
-/// Coordinates C (m x r) whose products C_x'C_y have the singular values of the whitened Xc'Yc, up to the variance factors.
+/// Coordinates C (m x r) whose products `C_x'C_y` have the singular values of the whitened Xc'Yc, up to the variance factors.
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) name: String,

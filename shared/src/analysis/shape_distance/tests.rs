@@ -252,7 +252,7 @@ fn distances_match_numpy() {
 fn golden_values_of_uniform_data() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/golden");
     let (Ok(x), Ok(y)) = (std::fs::read(folder.join("X.npy")), std::fs::read(folder.join("Y.npy"))) else {
-        println!("skipped: {} is not there", folder.display());
+        eprintln!("skipped: {} is not there", folder.display());
         return;
     };
     let load = |bytes: &[u8]| io::read("x.npy", bytes, None, io::Limits::BROWSER).and_then(|d| d.matrix()).expect("reads").to_mat();
