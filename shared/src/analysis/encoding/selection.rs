@@ -81,39 +81,56 @@ fn shrinkage(system: &System, alpha: f64) -> Vec<f64> {
 }
 
 async fn leave_one_out(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>, Error> {
-    let Training { rows, system, products, data, .. } = training;
-    let (n, t) = (system.n, data.y.ncols());
-    let (u, b) = (system.left_vectors(rows, products, data).await?, system.left_right());
-    // What the features cannot reach: nothing when they reach everything.
-    let (residual, unreached) = if system.interpolates() {
-        (None, vec![0.0; n])
-    } else {
+    let rows = LeaveOneOut::new(training).await?;
+    let mut best = Best::new(alphas[0], training.data.y.ncols());
+    for &alpha in alphas {
+        best.offer(alpha, &rows.losses(training, alpha).await?);
+    }
+    Ok(best.alpha)
+}
+
+/// What leave-one-out errors are made of: `e_i = (y_i - yhat_i) / (1 - h_i)`, both parts written with `1 - f_j` so that nothing cancels.
+pub(super) struct LeaveOneOut {
+    u: Mat<f64>,
+    b: Mat<f64>,
+    /// What the features cannot reach of the targets (n x t); absent when they reach everything.
+    residual: Option<Mat<f64>>,
+    /// The same of each row's unit vector.
+    unreached: Vec<f64>,
+}
+
+impl LeaveOneOut {
+    pub(super) async fn new(training: &Training<'_>) -> Result<Self, Error> {
+        let Training { rows, system, products, data, .. } = training;
+        let n = count(system.n);
+        let (u, b) = (system.left_vectors(rows, products, data).await?, system.left_right());
+        if system.interpolates() {
+            return Ok(Self { unreached: vec![0.0; system.n], u, b, residual: None });
+        }
         let y = take_centered(data.y, rows, &means(data.y, rows));
         let residual = y - data.device.matmul(u.as_ref(), b.as_ref()).await?;
         // A row of full leverage leaves nothing but rounding, which must not pass for a denominator.
-        let rounding = (count(n) * f64::EPSILON).max(data.device.precision());
-        let left_over = |h: &f64| Some(1.0 - count(n).recip() - h).filter(|&rest| rest > rounding).unwrap_or(0.0);
-        (Some(residual), row_sums_of_squares(&u, |_| 1.0).iter().map(left_over).collect())
-    };
-    let mut best = Best::new(alphas[0], t);
-    for &alpha in alphas {
-        let left = shrinkage(system, alpha);
-        let weights = scale_rows(&b, |j, _| left[j]);
-        let numerator = data.device.matmul(u.as_ref(), weights.as_ref()).await?;
-        let spread = row_sums_of_squares(&u, |j| left[j]);
-        let denominator: Vec<f64> = unreached.iter().zip(&spread).map(|(a, b)| a + b).collect();
-        let losses = map_indices(t, |k| {
-            let errors = numerator.col_as_slice(k).iter();
-            match &residual {
-                Some(residual) => {
-                    errors.zip(residual.col_as_slice(k)).zip(&denominator).map(|((e, r), d)| ((e + r) / d).powi(2)).sum::<f64>()
-                }
-                None => errors.zip(&denominator).map(|(e, d)| (e / d).powi(2)).sum(),
-            }
-        });
-        best.offer(alpha, &losses);
+        let rounding = (n * f64::EPSILON).max(data.device.precision());
+        let left_over = |h: &f64| Some(1.0 - n.recip() - h).filter(|&rest| rest > rounding).unwrap_or(0.0);
+        let unreached = row_sums_of_squares(&u, |_| 1.0).iter().map(left_over).collect();
+        Ok(Self { u, b, residual: Some(residual), unreached })
     }
-    Ok(best.alpha)
+
+    /// Sum of squared leave-one-out errors of each target.
+    pub(super) async fn losses(&self, training: &Training<'_>, alpha: f64) -> Result<Vec<f64>, Error> {
+        let left = shrinkage(training.system, alpha);
+        let weights = scale_rows(&self.b, |j, _| left[j]);
+        let numerator = training.data.device.matmul(self.u.as_ref(), weights.as_ref()).await?;
+        let spread = row_sums_of_squares(&self.u, |j| left[j]);
+        let inverse: Vec<f64> = self.unreached.iter().zip(&spread).map(|(a, b)| (a + b).recip()).collect();
+        Ok(map_indices(numerator.ncols(), |k| {
+            let errors = numerator.col_as_slice(k).iter().zip(&inverse);
+            match &self.residual {
+                Some(residual) => errors.zip(residual.col_as_slice(k)).map(|((e, d), r)| ((e + r) * d).powi(2)).sum::<f64>(),
+                None => errors.map(|(e, d)| (e * d).powi(2)).sum(),
+            }
+        }))
+    }
 }
 
 /// `sum_j u_ij^2 weight(j)` for each row.
