@@ -152,7 +152,7 @@ mod tests {
     fn merge_sort_counts_as_brute_force_does() {
         let mut rng = Stream::new(3, 0);
         for (n, levels) in [(1usize, 3), (2, 2), (37, 4), (200, 1000), (257, 12)] {
-            let mut draw = || (0..n).map(|_| crate::stats::count(rng.below(levels))).collect::<Vec<_>>();
+            let mut draw = || (0..n).map(|_| count(rng.below(levels))).collect::<Vec<_>>();
             let (x, y) = (draw(), draw());
             let (ox, oy) = (Order::new(&x).expect("no NaN"), Order::new(&y).expect("no NaN"));
             assert_eq!(kendall(&ox, &oy).score.to_bits(), (brute_force(&x, &y) + 0.0).to_bits(), "n = {n}, {levels} levels");

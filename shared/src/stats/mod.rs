@@ -15,7 +15,6 @@ pub use kendall::{Kendall, Order, kendall};
 pub use moments::{mean, sem, variance};
 pub use quantile::{median, quantile};
 pub use ranks::average_ranks;
-pub(crate) use ranks::sorted_keys;
 pub use student_t::{incomplete_beta, ln_beta, student_t_sf};
 pub use sums::{dot, fold_pairs, sum};
 

@@ -23,7 +23,7 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
 }
 
 /// Order-preserving keys of all values that are not NaN with their positions, sorted by key.
-pub(crate) fn sorted_keys(values: &[f64]) -> Vec<(u64, usize)> {
+pub(super) fn sorted_keys(values: &[f64]) -> Vec<(u64, usize)> {
     let mut keys: Vec<(u64, usize)> = values.iter().enumerate().filter(|(_, v)| !v.is_nan()).map(|(i, &v)| (key(v), i)).collect();
     #[cfg(feature = "parallel")]
     if keys.len() > 1 << 16 {
