@@ -79,7 +79,7 @@ fn device(app: App) -> impl IntoView {
     };
     let options = choices.map(|(choice, slug, title)| {
         view! {
-            <option value=slug selected=move || app.device.get() == choice>
+            <option value=slug prop:selected=move || app.device.get() == choice>
                 {title}
             </option>
         }

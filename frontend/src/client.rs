@@ -45,6 +45,8 @@ struct Inner {
     pending: BTreeMap<u32, Pending>,
     /// Keys of datasets that the present worker holds.
     loaded: BTreeSet<String>,
+    /// Counts cancellations: a run that was still loading its inputs sees that it was meant.
+    n_canceled: u32,
 }
 
 struct Pending {
@@ -94,11 +96,15 @@ impl Client {
 
     /// Runs an analysis; datasets that this worker does not hold are loaded first.
     pub(crate) async fn run(&self, request: &Request, inputs: &[Dataset], progress: OnProgress) -> Result<Uint8Array, Error> {
+        let n_canceled = self.0.borrow().n_canceled;
         for dataset in inputs {
             if !self.0.borrow().loaded.contains(&dataset.key) {
                 progress(0.0, "loading the inputs".into());
                 self.load(dataset).await?;
             }
+        }
+        if self.0.borrow().n_canceled != n_canceled {
+            return Err(Error::Canceled);
         }
         self.ask(request, None, None, Some(progress)).await?.bytes()
     }
@@ -113,6 +119,7 @@ impl Client {
 
     /// Stops whatever the worker does, at once.
     pub(crate) fn cancel(&self) {
+        self.0.borrow_mut().n_canceled += 1;
         for pending in self.terminate() {
             pending.settle(Outcome::Interrupted);
         }

@@ -14,7 +14,7 @@ use web_sys::{Blob, File, HtmlAnchorElement, Url};
 
 use crate::datasets::load::{self, bytes_of, unpacked};
 use crate::protocol::Request;
-use crate::runs::{here, new_run};
+use crate::runs::{here, new_run, remote};
 use crate::state::{App, Place};
 
 const VERSION: u32 = 1;
@@ -42,12 +42,20 @@ struct SavedDataset {
 #[derive(Serialize, Deserialize)]
 struct SavedRun {
     spec: AnalysisSpec,
-    place: String,
+    state: JobState,
+    place: SavedPlace,
     device: DeviceChoice,
     seconds: f64,
     /// Member of the archive with the result.
     result: Option<String>,
     error: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedPlace {
+    Here,
+    Server,
 }
 
 /// Saves everything that is on the page as a download.
@@ -80,19 +88,21 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
         manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, transpose });
     }
     for run in app.runs.get_untracked() {
-        if !run.state.get_untracked().is_final() {
+        let state = run.state.get_untracked();
+        if !state.is_final() {
             continue;
         }
+        remote::fetched(&run).await.map_err(|message| Error::internal(format!("a result could not be fetched: {message}")))?;
         let mut result = None;
         if let Some(envelope) = run.envelope.get_value() {
             let name = format!("results/{}.eigr", run.id);
             files.push((name.clone(), bytes_of(&envelope).await?));
             result = Some(name);
         }
-        let place = if run.place.get_untracked() == Place::Here { "here" } else { "server" };
+        let place = if run.place.get_untracked() == Place::Here { SavedPlace::Here } else { SavedPlace::Server };
         let seconds = (run.finished_ms.get_untracked().unwrap_or_default() - run.started_ms.get_untracked()) / 1000.0;
         let error = run.error.get_untracked();
-        manifest.runs.push(SavedRun { spec: run.spec, place: place.into(), device: run.device, seconds, result, error });
+        manifest.runs.push(SavedRun { spec: run.spec, state, place, device: run.device, seconds, result, error });
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::internal(format!("the project did not serialize: {e}")))?;
     files.insert(0, (MANIFEST.into(), Uint8Array::from(text.as_slice())));
@@ -159,18 +169,14 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
     }
 
     for saved in manifest.runs.into_iter().rev() {
-        let run = new_run(app, saved.spec, saved.device, Place::Here);
+        let place = if saved.place == SavedPlace::Here { Place::Here } else { Place::Server(None) };
+        let run = new_run(app, saved.spec, saved.device, place);
         run.finished_ms.set(Some(run.started_ms.get_untracked() + saved.seconds * 1000.0));
         run.error.set(saved.error);
-        let state = match saved.result.as_deref().and_then(member) {
-            Some(envelope) => {
-                here::keep(&run, &bytes_of(envelope).await?)?;
-                JobState::Done
-            }
-            None if run.error.with_untracked(Option::is_some) => JobState::Failed,
-            None => JobState::Canceled,
-        };
-        run.state.set(state);
+        if let Some(envelope) = saved.result.as_deref().and_then(member) {
+            here::keep(&run, &bytes_of(envelope).await?)?;
+        }
+        run.state.set(saved.state);
         crate::runs::add(app, run);
     }
     Ok(())

@@ -82,6 +82,10 @@ pub(crate) async fn create_job(job: &JobRequest) -> Result<Job, ApiError> {
     read(Request::post(JOBS).json(job).map_err(|e| unreachable_server(&e))?.send().await).await
 }
 
+pub(crate) async fn job(id: &str) -> Result<Job, ApiError> {
+    get(&format!("{JOBS}/{id}")).await
+}
+
 /// The result as an envelope.
 pub(crate) async fn result(id: &str) -> Result<Uint8Array, ApiError> {
     let response = sent(Request::get(&format!("{JOBS}/{id}/result")).header("accept", wire::MEDIA_TYPE)).await?;
@@ -169,9 +173,6 @@ fn follow(app: App) {
     stream.set_onopen(Some(on_open.as_ref().unchecked_ref()));
     stream.set_onerror(Some(on_error.as_ref().unchecked_ref()));
     stream.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    for name in ["job", "removed"] {
-        stream.add_event_listener_with_callback(name, on_message.as_ref().unchecked_ref()).ok();
-    }
     // They live as long as the page.
     on_open.forget();
     on_error.forget();

@@ -4,7 +4,7 @@ use eigenscope::api::Thumbnail;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlInputElement, ImageData};
 
 use super::load;
 use crate::forms::shape_text;
@@ -25,10 +25,11 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     let size = load::size_text(source.file.with_value(|f| f.size()));
     let labels_only = dataset.is_label_table();
     let (to_rename, to_turn, to_remove) = (dataset.clone(), dataset.clone(), dataset);
-    let renamed = move |event| {
-        load::rename(app, &to_rename, &event_target_value(&event));
-        // The name may have been changed to be unique, or back to what it was.
-        name.notify();
+    let renamed = move |event: leptos::ev::Event| {
+        let Some(input) = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok()) else { return };
+        load::rename(app, &to_rename, &input.value());
+        // What was typed may have been changed to be unique, or back to the name it had.
+        input.set_value(&name.get_untracked());
     };
     let name_id = format!("name-{key}");
     let turn_id = format!("turn-{key}");
@@ -64,14 +65,13 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
                             <select
                                 id=turn_id.clone()
                                 data-testid="dataset-orientation"
-                                prop:value=move || if transpose.get() { "columns" } else { "rows" }
                                 on:change={
                                     let to_turn = to_turn.clone();
                                     move |_| load::turn(app, to_turn.clone())
                                 }
                             >
-                                <option value="rows" selected=move || !transpose.get()>"rows"</option>
-                                <option value="columns" selected=move || transpose.get()>"columns"</option>
+                                <option value="rows" prop:selected=move || !transpose.get()>"rows"</option>
+                                <option value="columns" prop:selected=move || transpose.get()>"columns"</option>
                             </select>
                         </label>
                     </Show>

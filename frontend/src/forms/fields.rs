@@ -43,7 +43,7 @@ fn choice_by_index(form: Form, at: Label, titles: Vec<&'static str>, get: Getter
         .enumerate()
         .map(|(i, title)| {
             let get = std::sync::Arc::clone(&get);
-            view! { <option value=i selected=move || get() == i>{title}</option> }
+            view! { <option value=i prop:selected=move || get() == i>{title}</option> }
         })
         .collect_view();
     let change = move |event| {
@@ -56,7 +56,6 @@ fn choice_by_index(form: Form, at: Label, titles: Vec<&'static str>, get: Getter
             id=at.field
             aria-describedby=format!("{}-help", at.field)
             aria-invalid=move || invalid(form, at.field)
-            prop:value=move || get().to_string()
             on:change=change
         >
             {options}
@@ -165,10 +164,10 @@ fn boxed_input(form: Form, at: Label, none: &'static str, get: Getter<String>, s
         }
         let rest = choices.into_iter().map(|(name, shape)| {
             let chosen = name == now;
-            view! { <option value=name.clone() selected=chosen>{format!("{name} ({shape})")}</option> }
+            view! { <option value=name.clone() prop:selected=chosen>{format!("{name} ({shape})")}</option> }
         });
         view! {
-            <option value="" selected=now.is_empty()>{none}</option>
+            <option value="" prop:selected=now.is_empty()>{none}</option>
             {rest.collect_view()}
         }
     };

@@ -72,7 +72,7 @@ pub(super) fn select(form: Form) -> impl IntoView {
     };
     let options = Kind::ALL.map(|kind| {
         view! {
-            <option value=kind.slug() selected=move || form.kind.get() == kind>
+            <option value=kind.slug() prop:selected=move || form.kind.get() == kind>
                 {kind.title()}
             </option>
         }
@@ -84,7 +84,6 @@ pub(super) fn select(form: Form) -> impl IntoView {
                 id="analysis"
                 data-testid="analysis-select"
                 aria-describedby="analysis-help"
-                prop:value=move || form.kind.get().slug()
                 on:change=choose
             >
                 {options.into_iter().collect_view()}

@@ -27,11 +27,10 @@ pub(crate) fn start(app: App) {
 
 /// Cancels at once: the worker is ended and starts again when it is needed.
 pub(super) fn cancel(app: App, run: &Run) {
-    let was_running = run.state.get_untracked() == JobState::Running;
-    finish(app, run, JobState::Canceled);
-    if was_running {
+    if run.state.get_untracked() == JobState::Running {
         app.client().cancel();
     }
+    finish(app, run, JobState::Canceled);
 }
 
 /// Starts the oldest waiting run unless one is under way.

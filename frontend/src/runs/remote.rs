@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use eigenscope::api::{ApiError, Event, InputRef, Job, JobRequest, JobState};
 use eigenscope::compute::DeviceChoice;
+use eigenscope::error::ErrorCode;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -54,7 +55,7 @@ async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
     }
     let request = JobRequest { spec: run.spec.clone(), inputs, device: run.device };
     let answer = server::create_job(&request).await;
-    if answer.as_ref().is_err_and(|e| e.code == eigenscope::error::ErrorCode::NotFound) {
+    if answer.as_ref().is_err_and(|e| e.code == ErrorCode::NotFound) {
         // The server has forgotten a file (its data folder was emptied): the next attempt uploads again.
         app.datasets.with_untracked(|all| all.iter().for_each(|d| d.source.server_id.set_value(None)));
     }
@@ -85,48 +86,65 @@ pub(crate) fn apply(app: App, event: Event) {
     }
 }
 
-/// Fetches the result of a finished job, once.
+/// Fetches the result of a finished job, once, and shows what happens.
 pub(super) fn fetch(app: App, run: &Run) {
-    let Place::Server(Some(id)) = run.place.get_untracked() else { return };
     if run.result.with_untracked(Option::is_some) || run.state.get_untracked() != JobState::Done {
         return;
     }
     let run = run.clone();
     run.step.set("fetching the result".into());
     spawn_local(async move {
-        let outcome = match server::result(&id).await {
-            Ok(bytes) => here::keep(&run, &bytes).map_err(|e| e.to_string()),
-            Err(error) => Err(error.message),
-        };
-        run.step.set(String::new());
-        if let Err(message) = outcome {
+        if let Err(message) = fetched(&run).await {
             run.error.set(Some(message));
             app.say("The result could not be fetched.");
         }
+        run.step.set(String::new());
     });
+}
+
+/// Makes sure that the result of a finished job is on the page.
+pub(crate) async fn fetched(run: &Run) -> Result<(), String> {
+    let Place::Server(Some(id)) = run.place.get_untracked() else { return Ok(()) };
+    if run.result.with_untracked(Option::is_some) || run.state.get_untracked() != JobState::Done {
+        return Ok(());
+    }
+    let envelope = server::result(&id).await.map_err(|e| e.message)?;
+    here::keep(run, &envelope).map_err(|e| e.to_string())
 }
 
 /// Asks the server to stop a job; the page shows it as canceled at once.
 pub(super) fn cancel(app: App, run: &Run) {
     finish(app, run, JobState::Canceled);
-    if let Place::Server(Some(id)) = run.place.get_untracked() {
-        spawn_local(async move {
-            if let Err(error) = server::cancel(&id).await {
-                app.notice("Cancel", error.message);
+    let Place::Server(Some(id)) = run.place.get_untracked() else { return };
+    let run = run.clone();
+    spawn_local(async move {
+        let Err(error) = server::cancel(&id).await else { return };
+        // It ended before it could be stopped: show how.
+        match server::job(&id).await {
+            Ok(job) if error.code == ErrorCode::Conflict => {
+                run.state.set(JobState::Running);
+                update(app, &run, job);
             }
-        });
-    }
+            _ => app.notice("Cancel", error.message),
+        }
+    });
 }
 
 /// Removes a job from the server too.
 pub(super) fn remove(app: App, run: &Run) {
-    if let Place::Server(Some(id)) = run.place.get_untracked() {
-        spawn_local(async move {
-            if let Err(error) = server::delete(&id).await {
-                app.notice("Remove", error.message);
-            }
-        });
-    }
+    let Place::Server(Some(id)) = run.place.get_untracked() else { return };
+    spawn_local(async move {
+        let mut outcome = server::delete(&id).await;
+        if outcome.as_ref().is_err_and(|e| e.code == ErrorCode::Conflict) {
+            // Its cancellation is still on the way. What it answers does not matter: the second attempt tells.
+            server::cancel(&id).await.ok();
+            outcome = server::delete(&id).await;
+        }
+        match outcome {
+            Err(error) if error.code != ErrorCode::NotFound => app.notice("Remove", error.message),
+            _ => {}
+        }
+    });
 }
 
 fn known(app: App, id: &str) -> Option<Run> {
