@@ -20,6 +20,14 @@ pub(super) async fn run(spec: &Spec, checked: &Checked, context: &Context<'_>) -
     let (x_origin, origin) = (means(&x, &all), means(&y, &all));
     subtract(&mut x, &x_origin);
     subtract(&mut y, &origin);
+    for (field, name, centered) in [("features", &spec.features, &x), ("targets", &spec.targets, &y)] {
+        if !(0..centered.ncols()).map(|j| centered.col_as_slice(j).iter().map(|v| v * v).sum::<f64>()).sum::<f64>().is_finite() {
+            return Err(Error::input(
+                field,
+                format!("the values of \"{name}\" are so large that their squares overflow; rescale them first"),
+            ));
+        }
+    }
     let data = Rows { x: &x, y: &y, device: context.device };
     let splits = &checked.splits;
     let mut scores = Scores::new(n, t, spec.keep_predictions);

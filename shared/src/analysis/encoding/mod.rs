@@ -23,7 +23,7 @@ use crate::{Array, Error, Estimate};
 pub use cv::Split;
 
 /// What to compute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
     /// Name of the features (n x p).
@@ -36,12 +36,6 @@ pub struct Spec {
     pub cv: Cv,
     /// Return the held-out prediction of every row and target (mean over the splits that held it out).
     pub keep_predictions: bool,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self { features: String::new(), targets: String::new(), model: Model::default(), cv: Cv::default(), keep_predictions: false }
-    }
 }
 
 /// A linear estimator with an unpenalized intercept.
@@ -78,10 +72,11 @@ pub fn default_alphas() -> Vec<f64> {
 }
 
 /// How a ridge penalty is chosen per target on the training rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Selection {
     /// Largest leave-one-out R2.
+    #[default]
     LeaveOneOut,
     /// Smallest generalized cross-validation score.
     Gcv,
@@ -90,12 +85,6 @@ pub enum Selection {
         /// Number of folds, at least 2.
         k: u32,
     },
-}
-
-impl Default for Selection {
-    fn default() -> Self {
-        Self::LeaveOneOut
-    }
 }
 
 /// How rows are split.

@@ -58,10 +58,8 @@ fn ridge_model(alphas: &[f64], selection: Selection) -> Model {
 fn try_run(spec: &Spec, inputs: &Inputs) -> Result<(Output, Vec<crate::Warning>), Error> {
     let spec = AnalysisSpec::Encoding(spec.clone());
     let AnalysisResult { output, warnings, .. } = pollster::block_on(analysis::run(&spec, inputs, &Device::cpu(), &Silent))?;
-    match output {
-        analysis::Output::Encoding(output) => Ok((output, warnings)),
-        other => panic!("another analysis answered: {other:?}"),
-    }
+    let analysis::Output::Encoding(output) = output else { panic!("another analysis answered: {output:?}") };
+    Ok((output, warnings))
 }
 
 #[track_caller]
@@ -236,6 +234,18 @@ fn bad_specs_are_refused_with_field_and_numbers() {
     let mut absent = spec(Model::Ols, kfold(4));
     absent.targets = "Z".into();
     refuse(&absent, &good, "targets", "no input named \"Z\"");
+}
+
+#[test]
+fn values_whose_squares_overflow_are_refused() {
+    let (x, y) = planted(1, 20, 5, 3);
+    for scale in [1e160, 1e307] {
+        let huge = inputs(&(&x * faer::Scale(scale)), &y);
+        for model in [Model::Ols, Model::default(), Model::Pls { components: 2 }] {
+            let error = try_run(&spec(model, kfold(4)), &huge).expect_err("refused");
+            assert_eq!(error.field(), Some("features"), "{error}");
+        }
+    }
 }
 
 #[test]

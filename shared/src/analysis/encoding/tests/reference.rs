@@ -122,7 +122,7 @@ fn v4_predicts_it_as_in_scikit_learn() {
         Some(Dataset::from_rows(name, 3200, columns, values).expect("the shape of the file"))
     };
     let (Some(v4), Some(it)) = (read("V4.npy", 88), read("IT.npy", 168)) else {
-        println!("skipped: {} is not there", folder.display());
+        eprintln!("skipped: {} is not there", folder.display());
         return;
     };
     let mut inputs = Inputs::default();

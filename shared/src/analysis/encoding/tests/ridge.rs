@@ -18,8 +18,8 @@ fn direct(x: &Mat<f64>, y: &Mat<f64>, train: &[usize], test: &[usize], alpha: f6
     } else {
         held_out * a.transpose() * (&a * a.transpose() + penalty(train.len())).partial_piv_lu().solve(&b)
     };
-    for k in 0..y.ncols() {
-        out.col_as_slice_mut(k).iter_mut().for_each(|v| *v += my[k]);
+    for (k, mean) in my.iter().enumerate() {
+        out.col_as_slice_mut(k).iter_mut().for_each(|v| *v += mean);
     }
     out
 }
