@@ -11,14 +11,14 @@ pub(crate) fn map<T: Send>(n: usize, item: impl Fn(usize) -> T + Sync) -> Vec<T>
     (0..n).map(item).collect()
 }
 
-/// Calls `visit(i, row)` for every row of `width` values (`width > 0`).
-pub(crate) fn for_rows(values: &mut [f64], width: usize, visit: impl Fn(usize, &mut [f64]) + Sync) {
+/// Calls `visit(i, chunk)` for every chunk of `width` values (`width > 0`; the last may be shorter).
+pub(crate) fn for_chunks(values: &mut [f64], width: usize, visit: impl Fn(usize, &mut [f64]) + Sync) {
     #[cfg(feature = "parallel")]
     {
         use rayon::iter::{IndexedParallelIterator, ParallelIterator};
         use rayon::slice::ParallelSliceMut;
-        values.par_chunks_exact_mut(width).enumerate().for_each(|(i, row)| visit(i, row));
+        values.par_chunks_mut(width).enumerate().for_each(|(i, chunk)| visit(i, chunk));
     }
     #[cfg(not(feature = "parallel"))]
-    values.chunks_exact_mut(width).enumerate().for_each(|(i, row)| visit(i, row));
+    values.chunks_mut(width).enumerate().for_each(|(i, chunk)| visit(i, chunk));
 }

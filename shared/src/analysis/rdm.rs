@@ -8,7 +8,7 @@ mod patterns;
 mod precision;
 mod quadratic;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -236,12 +236,8 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     let n = patterns.n();
     let mut rdm = dissimilarities(spec, patterns, checked.precision.as_ref(), context).await?;
     if let Some(at) = rdm.iter().position(|d| !d.is_finite()) {
-        let message = format!(
-            "the dissimilarity of rows {} and {} is {}: the values are too large, rescale them",
-            at / n + 1,
-            at % n + 1,
-            rdm[at]
-        );
+        let message =
+            format!("the dissimilarity of rows {} and {} is {}: the values are too large, rescale them", at / n + 1, at % n + 1, rdm[at]);
         return Err(Error::Numerical { what: format!("the RDM of {}", spec.input), message });
     }
     for &i in &undefined {

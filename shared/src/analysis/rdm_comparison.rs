@@ -208,7 +208,7 @@ fn stack_size(shape: &[usize]) -> (f64, f64) {
 /// # Degenerate
 /// Missing (NaN) pairs: each comparison uses the pairs finite in both (warning `nan_pairs`); whitened measures delete them from V, Bures and
 /// Riemannian ones accept only whole missing conditions. Constant RDMs have undefined (NaN) scores, left out of means (warning
-/// `undefined_scores`). R = 1: no standard error, test or ceiling.
+/// `undefined_scores`); so have data RDMs of fewer channels than conditions - 1 in `neg_riem_dist` (singular second moments). R = 1: no standard error, test or ceiling.
 ///
 /// # Accuracy
 /// 1e-12 for all but `neg_riem_dist` (1e-8 of the minimum); deterministic.

@@ -19,6 +19,8 @@ pub(super) enum Kind {
 pub(super) fn distances(patterns: &Patterns, kind: Kind, context: &Context<'_>) -> Result<Vec<f64>, Error> {
     // Values between two looks at the clock of the user: a fraction of a second.
     const STRIDE: usize = 1 << 28;
+    // Rows that share each pass over all the others: they stay in the cache.
+    const TILE: usize = 8;
     let n = patterns.n();
     let mut out = vec![0.0; n * n];
     let total = count(n * (n - 1) / 2);
@@ -30,10 +32,12 @@ pub(super) fn distances(patterns: &Patterns, kind: Kind, context: &Context<'_>) 
             pairs += n - 1 - end;
             end += 1;
         }
-        parallel::for_rows(&mut out[start * n..end * n], n, |k, row| {
-            let i = start + k;
-            for (j, slot) in row.iter_mut().enumerate().skip(i + 1) {
-                *slot = distance(patterns.row(i), patterns.row(j), kind);
+        parallel::for_chunks(&mut out[start * n..end * n], n * TILE, |tile, rows| {
+            let first = start + tile * TILE;
+            for j in first + 1..n {
+                for (i, row) in (first..j).zip(rows.chunks_exact_mut(n)) {
+                    row[j] = distance(patterns.row(i), patterns.row(j), kind);
+                }
             }
         });
         done += pairs;

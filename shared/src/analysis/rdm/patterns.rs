@@ -111,11 +111,7 @@ impl Patterns {
         for i in 0..self.n() {
             if let Some(j) = self.row(i).iter().position(|&v| v < smallest) {
                 let rate = self.row(i)[j];
-                let why = if rate < 0.0 {
-                    "poisson needs rates of 0 or more"
-                } else {
-                    "poisson with prior_weight 0 needs rates above 0"
-                };
+                let why = if rate < 0.0 { "poisson needs rates of 0 or more" } else { "poisson with prior_weight 0 needs rates above 0" };
                 let message = format!("the value at row {}, column {} (counted from 1) is {rate}; {why}", i + 1, j + 1);
                 return Err(Error::input(&self.input, message));
             }

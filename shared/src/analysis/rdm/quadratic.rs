@@ -76,7 +76,7 @@ impl<C: Fn(usize, usize) -> f64 + Sync, D: Fn(usize, usize) -> f64 + Sync> Pairs
     fn assemble(&self, finish: impl Fn(f64) -> f64 + Sync) -> Vec<f64> {
         let n = self.norms.len();
         let mut out = vec![0.0; n * n];
-        parallel::for_rows(&mut out, n, |i, row| {
+        parallel::for_chunks(&mut out, n, |i, row| {
             for (j, slot) in row.iter_mut().enumerate().skip(i + 1) {
                 let mut d = (self.contracted)(i, j);
                 let size = self.norms[i] + self.norms[j];

@@ -53,9 +53,8 @@ fn from_similarities(used: &[usize], forms: &[Form]) -> Vec<[f64; 2]> {
         (Form::Unit(a), Form::Unit(b)) => dot(a, b),
         _ => f64::NAN,
     };
-    let rows = crate::parallel::map(used.len(), |s| {
-        used.iter().map(|&r| if used[s] == r { 1.0 } else { similarity(used[s], r) }).sum::<f64>()
-    });
+    let rows =
+        crate::parallel::map(used.len(), |s| used.iter().map(|&r| if used[s] == r { 1.0 } else { similarity(used[s], r) }).sum::<f64>());
     let total: f64 = rows.iter().sum();
     rows.iter().map(|row| [(row - 1.0) / (total - 2.0 * row + 1.0).sqrt(), row / total.sqrt()]).collect()
 }

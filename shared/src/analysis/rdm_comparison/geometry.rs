@@ -27,7 +27,8 @@ pub(super) fn centered_gram(rdm: &Mat<f64>) -> Mat<f64> {
 impl Gram {
     /// The nearest positive semidefinite matrix of a symmetric `gram`; `None` when nothing positive is left.
     pub(super) fn new(gram: &Mat<f64>) -> Result<Option<Self>, Error> {
-        let failed = |e| Error::Numerical { what: "the eigenvalues of an RDM's Gram matrix".into(), message: format!("no convergence ({e:?})") };
+        let failed =
+            |e| Error::Numerical { what: "the eigenvalues of an RDM's Gram matrix".into(), message: format!("no convergence ({e:?})") };
         let eigen = gram.self_adjoint_eigen(Side::Lower).map_err(failed)?;
         let n = gram.nrows();
         let values: Vec<f64> = (0..n).map(|i| eigen.S()[i]).collect();

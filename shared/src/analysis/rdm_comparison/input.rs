@@ -40,7 +40,8 @@ impl Rdms {
                 let (k, stack) = rdms_of(dataset)?;
                 match &seen {
                     Some((first, k_first)) if *k_first != k => {
-                        let message = format!("has {k} conditions but {first} has {k_first}; RDMs that are compared share their conditions");
+                        let message =
+                            format!("has {k} conditions but {first} has {k_first}; RDMs that are compared share their conditions");
                         return Err(Error::input(name, message));
                     }
                     Some(_) => {}
@@ -94,7 +95,8 @@ fn stack_of<T: Copy>(name: &str, values: &ArrayD<T>, wide: impl Fn(T) -> f64 + C
         [r, m] => {
             let rows = plane(values.view()).map_err(|_e| wrong())?;
             let at = |i: usize, j: usize| wide(rows[(i, j)]);
-            if r == m && is_rdm(name, m, at)? {
+            // A single number is one pair.
+            if r == m && m > 1 && is_rdm(name, m, at)? {
                 return Ok((m, vec![upper_triangle(m, at)]));
             }
             Ok((conditions_of(m).ok_or_else(wrong)?, values.outer_iter().map(copy).collect()))

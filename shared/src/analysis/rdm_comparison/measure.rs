@@ -76,13 +76,7 @@ impl<'a> Measure<'a> {
                     out.noise = Some(out.noise_moments());
                 }
             }
-            Compare::Cosine
-            | Compare::Corr
-            | Compare::Spearman
-            | Compare::RhoA
-            | Compare::TauA
-            | Compare::TauB
-            | Compare::Euclidean => {}
+            Compare::Cosine | Compare::Corr | Compare::Spearman | Compare::RhoA | Compare::TauA | Compare::TauB | Compare::Euclidean => {}
         }
         Ok(out)
     }

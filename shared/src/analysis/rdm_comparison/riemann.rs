@@ -28,7 +28,7 @@ pub(super) fn noise_moments(n_conditions: usize, sigma: Option<&Mat<f64>>) -> Ma
 impl Moments {
     pub(super) fn new(rdm: &Mat<f64>) -> Self {
         let moments = second_moments(rdm);
-        let factor = moments.llt(Side::Lower).ok().map(|llt| llt.L().to_owned());
+        let factor = moments.llt(Side::Lower).ok().map(|llt| llt.L().to_owned()).filter(is_regular);
         Self { moments, factor }
     }
 
@@ -56,6 +56,12 @@ impl Moments {
         }
         -golden_section(spread, grid[best] - STEP, grid[best] + STEP).min(values[best])
     }
+}
+
+/// Whether no pivot is a rounding error: fewer channels than conditions leave such pivots.
+fn is_regular(factor: &Mat<f64>) -> bool {
+    let pivots = || (0..factor.nrows()).map(|i| factor[(i, i)] * factor[(i, i)]);
+    pivots().fold(f64::INFINITY, f64::min) > 1e-13 * pivots().fold(0.0, f64::max)
 }
 
 /// L^-1 M L^-T.
