@@ -13,7 +13,7 @@ addEventListener("unhandledrejection", (event) => trapped(event.reason));
 
 try {
   const { default: init } = await import("./ui.js");
-  await init();
+  await init({ module_or_path: new URL("ui_bg.wasm", import.meta.url) });
 } catch (error) {
   console.error(error);
   broken();

@@ -31,18 +31,10 @@ pub fn start() {
 }
 
 fn shell(app: App) -> impl IntoView {
-    // The fragment of the address belongs to the view: the link only moves the focus.
-    let skip = |event: leptos::ev::MouseEvent| {
-        event.prevent_default();
-        if let Some(section) = document().get_element_by_id("datasets").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
-            section.focus().ok();
-        }
-    };
     view! {
-        <a class="skip" href="#datasets" on:click=skip>"Skip to datasets"</a>
         {header(app)}
-        {notices::list(app)}
         <main>
+            {notices::list(app)}
             {datasets::panel(app)}
             <div class="work">
                 {forms::panel(app)}
@@ -54,8 +46,16 @@ fn shell(app: App) -> impl IntoView {
 }
 
 fn header(app: App) -> impl IntoView {
+    // The fragment of the address belongs to the view: the link only moves the focus.
+    let skip = |event: leptos::ev::MouseEvent| {
+        event.prevent_default();
+        if let Some(section) = document().get_element_by_id("datasets").and_then(|e| e.dyn_into::<web_sys::HtmlElement>().ok()) {
+            section.focus().ok();
+        }
+    };
     view! {
         <header>
+            <a class="skip" href="#datasets" on:click=skip>"Skip to datasets"</a>
             <div class="brand">
                 <h1>"Eigenscope"</h1>
                 <p class="muted">"a workbench for representational geometry"</p>

@@ -160,7 +160,9 @@ impl App {
 
     /// Shows an error as a card that stays until it is dismissed.
     pub(crate) fn fail(self, title: &str, error: &Error) {
-        self.notice(title, error.to_string());
+        let message = error.to_string();
+        let message = message.strip_prefix(title).and_then(|rest| rest.strip_prefix(": ")).map_or(message.clone(), Into::into);
+        self.notice(title, message);
     }
 
     pub(crate) fn notice(self, title: &str, message: String) {

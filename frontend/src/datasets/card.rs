@@ -35,7 +35,8 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     let turn_id = format!("turn-{key}");
     let missing = move || {
         let n = summary.with(|s| s.n_non_finite);
-        (n > 0).then(|| view! { <p class="warning">{format!("{n} values are NaN or infinite; most analyses refuse them.")}</p> })
+        let text = if n == 1 { "1 value is".into() } else { format!("{n} values are") };
+        (n > 0).then(|| view! { <p class="warning" data-testid="dataset-warning">{text}" NaN or infinite; most analyses refuse that."</p> })
     };
     let labels = move || {
         summary.with(|s| {
@@ -44,7 +45,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         })
     };
     view! {
-        <li class="card dataset" data-testid="dataset-card" data-name=move || name.get()>
+        <li class="card dataset" class:labels-only=labels_only data-testid="dataset-card" data-name=move || name.get()>
             <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
             <div class="facts">
                 <label class="visually-hidden" for=name_id.clone()>"Name of the dataset"</label>

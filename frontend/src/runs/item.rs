@@ -136,10 +136,13 @@ fn body(run: Run) -> impl IntoView {
     }
 }
 
-/// `0.8 s`, `1 min 05 s`.
+/// `12 ms`, `1.8 s`, `1 min 05 s`.
 fn duration_text(seconds: f64) -> String {
+    if seconds < 1.0 {
+        return format!("{:.0} ms", (seconds * 1000.0).max(0.0));
+    }
     if seconds < 60.0 {
-        return format!("{:.1} s", seconds.max(0.0));
+        return format!("{seconds:.1} s");
     }
     let minutes = (seconds / 60.0).floor();
     format!("{minutes:.0} min {:02.0} s", (seconds - minutes * 60.0).floor())
@@ -151,7 +154,8 @@ mod tests {
 
     #[test]
     fn durations_read_like_words() {
-        assert_eq!(duration_text(0.84), "0.8 s");
+        assert_eq!(duration_text(0.0124), "12 ms");
+        assert_eq!(duration_text(1.84), "1.8 s");
         assert_eq!(duration_text(65.4), "1 min 05 s");
         assert_eq!(duration_text(119.99), "1 min 59 s");
     }
