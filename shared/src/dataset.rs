@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use faer::Mat;
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -209,24 +209,10 @@ impl Matrix {
     #[must_use]
     pub fn to_mat(&self) -> Mat<f64> {
         let (n, p) = (self.n_samples(), self.n_features());
-        let mut out = Mat::zeros(n, p);
         match &*self.values {
-            Values::F32(a) => {
-                for (j, column) in a.axis_iter(Axis(1)).enumerate() {
-                    for (to, &from) in out.col_as_slice_mut(j).iter_mut().zip(column.iter()) {
-                        *to = f64::from(from);
-                    }
-                }
-            }
-            Values::F64(a) => {
-                for (j, column) in a.axis_iter(Axis(1)).enumerate() {
-                    for (to, &from) in out.col_as_slice_mut(j).iter_mut().zip(column.iter()) {
-                        *to = from;
-                    }
-                }
-            }
+            Values::F32(a) => mat_from_rows(a.as_standard_layout().as_slice().unwrap_or_default(), n, p),
+            Values::F64(a) => mat_from_rows(a.as_standard_layout().as_slice().unwrap_or_default(), n, p),
         }
-        out
     }
 
     /// Refuses a pair of matrices with different numbers of rows.
@@ -239,6 +225,23 @@ impl Matrix {
         }
         Err(Error::RowMismatch { a: self.name.clone(), n_a: self.n_samples() as u64, b: other.name.clone(), n_b: other.n_samples() as u64 })
     }
+}
+
+/// A faer matrix (columns contiguous) from values row by row, tile by tile because each order alone misses the cache.
+pub(crate) fn mat_from_rows<T: Copy + Into<f64>>(values: &[T], n: usize, p: usize) -> Mat<f64> {
+    const TILE: usize = 32;
+    let mut out = Mat::zeros(n, p);
+    for rows in (0..n).step_by(TILE) {
+        let n_rows = TILE.min(n - rows);
+        for columns in (0..p).step_by(TILE) {
+            for j in columns..p.min(columns + TILE) {
+                for (i, to) in out.col_as_slice_mut(j)[rows..rows + n_rows].iter_mut().enumerate() {
+                    *to = values[(rows + i) * p + j].into();
+                }
+            }
+        }
+    }
+    out
 }
 
 /// The datasets of a run by the names that the spec uses.

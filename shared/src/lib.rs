@@ -20,6 +20,7 @@ pub mod io;
 pub mod linalg;
 pub mod progress;
 pub mod rng;
+pub mod sample;
 pub mod stats;
 pub mod wire;
 

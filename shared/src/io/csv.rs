@@ -48,7 +48,7 @@ pub(super) fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Dataset, 
             _ => texts.push(at),
         }
     }
-    let n_rows = if width == 0 { 0 } else { values.len() / width };
+    let n_rows = values.len().checked_div(width).unwrap_or(0);
     if numeric.len() < width {
         values = values.chunks_exact(width).flat_map(|row| numeric.iter().map(|&at| row[at])).collect();
     }

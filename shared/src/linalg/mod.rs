@@ -1,1 +1,3 @@
 //! Decompositions and helpers over faer matrices.
+
+pub mod spectral;

@@ -1,0 +1,188 @@
+//! Centering, eigenvalues and singular values in f64 on the host, largest first.
+
+use faer::{Mat, MatRef, Side};
+
+use crate::Error;
+
+/// Subtracts each column's mean in place and returns the means.
+///
+/// # Definition
+/// Two passes: the mean of the residuals corrects the mean, so that it is exact to one rounding for any number of rows.
+/// A column whose values are all equal becomes exactly zero.
+///
+/// # Shapes
+/// x: (n, p) → p means.
+pub fn center_columns(x: &mut Mat<f64>) -> Vec<f64> {
+    let n = x.nrows();
+    (0..x.ncols())
+        .map(|j| {
+            let column = x.col_as_slice_mut(j);
+            let mean = column_mean(column, n);
+            if column.iter().all(|v| v.to_bits() == column[0].to_bits()) {
+                column.fill(0.0);
+            } else {
+                column.iter_mut().for_each(|v| *v -= mean);
+            }
+            mean
+        })
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
+fn column_mean(column: &[f64], n: usize) -> f64 {
+    let n = n as f64;
+    let rough = column.iter().sum::<f64>() / n;
+    rough + column.iter().map(|v| v - rough).sum::<f64>() / n
+}
+
+/// The rank tolerance of singular values: max(n, p) eps s1, with s1 the largest. Squared singular values have its square.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^53")]
+pub fn rank_tolerance(n: usize, p: usize, largest: f64) -> f64 {
+    n.max(p) as f64 * f64::EPSILON * largest
+}
+
+/// Eigenvalues of a symmetric matrix (its lower triangle is read), largest first.
+///
+/// # Accuracy
+/// Absolute error of a few eps times the largest magnitude; a positive semidefinite matrix may give tiny negative values.
+///
+/// # Cost
+/// 4/3 n^3 flops, two n x n buffers.
+///
+/// # Errors
+/// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
+pub fn symmetric_eigenvalues(m: MatRef<'_, f64>) -> Result<Vec<f64>, Error> {
+    require_finite(m)?;
+    let mut values = m.self_adjoint_eigenvalues(Side::Lower).map_err(|e| no_convergence("eigenvalues", m, &e))?;
+    values.reverse();
+    Ok(values)
+}
+
+/// Eigenvalues, largest first, and their eigenvectors.
+#[derive(Debug, Clone)]
+pub struct SymmetricEigen {
+    /// n eigenvalues.
+    pub values: Vec<f64>,
+    /// n x n, eigenvectors as columns in the same order.
+    pub vectors: Mat<f64>,
+}
+
+/// Eigenvalues and eigenvectors of a symmetric matrix (its lower triangle is read), largest first.
+///
+/// # Errors
+/// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
+pub fn symmetric_eigen(m: MatRef<'_, f64>) -> Result<SymmetricEigen, Error> {
+    require_finite(m)?;
+    let eigen = m.self_adjoint_eigen(Side::Lower).map_err(|e| no_convergence("eigenvectors", m, &e))?;
+    let values = eigen.S().column_vector().iter().rev().copied().collect();
+    Ok(SymmetricEigen { values, vectors: eigen.U().reverse_cols().to_owned() })
+}
+
+/// A thin singular value decomposition X = U diag(s) V'.
+#[derive(Debug, Clone)]
+pub struct ThinSvd {
+    /// n x r, orthonormal columns.
+    pub u: Mat<f64>,
+    /// r singular values, largest first.
+    pub s: Vec<f64>,
+    /// p x r, orthonormal columns.
+    pub v: Mat<f64>,
+}
+
+/// The thin singular value decomposition, cut at the numerical rank: r is the number of singular values above [`rank_tolerance`].
+///
+/// # Shapes
+/// x: (n, p) → u: (n, r), s: r, v: (p, r), r ≤ min(n, p); r = 0 for a zero matrix.
+///
+/// # Errors
+/// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
+pub fn thin_svd(x: MatRef<'_, f64>) -> Result<ThinSvd, Error> {
+    require_finite(x)?;
+    let svd = x.thin_svd().map_err(|e| no_convergence("singular vectors", x, &e))?;
+    let all: Vec<f64> = svd.S().column_vector().iter().copied().collect();
+    let tolerance = rank_tolerance(x.nrows(), x.ncols(), all.first().copied().unwrap_or(0.0));
+    let r = all.iter().take_while(|&&s| s > tolerance).count();
+    Ok(ThinSvd { u: svd.U().subcols(0, r).to_owned(), s: all[..r].to_vec(), v: svd.V().subcols(0, r).to_owned() })
+}
+
+/// All min(n, p) singular values, largest first.
+///
+/// # Errors
+/// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
+pub fn singular_values(x: MatRef<'_, f64>) -> Result<Vec<f64>, Error> {
+    require_finite(x)?;
+    x.singular_values().map_err(|e| no_convergence("singular values", x, &e))
+}
+
+fn require_finite(m: MatRef<'_, f64>) -> Result<(), Error> {
+    if m.is_all_finite() {
+        return Ok(());
+    }
+    Err(Error::Numerical {
+        what: format!("a {} x {} matrix", m.nrows(), m.ncols()),
+        message: "its products overflow; scale the data down (divide by its largest value)".into(),
+    })
+}
+
+fn no_convergence(what: &str, m: MatRef<'_, f64>, error: &dyn std::fmt::Debug) -> Error {
+    Error::Numerical {
+        what: format!("{what} of a {} x {} matrix", m.nrows(), m.ncols()),
+        message: format!("the iteration failed ({error:?})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Stream;
+
+    fn random(n: usize, p: usize, seed: u64) -> Mat<f64> {
+        let mut rng = Stream::new(seed, 0);
+        Mat::from_fn(n, p, |_, _| rng.normal())
+    }
+
+    #[test]
+    fn centered_columns_sum_to_zero_and_constant_ones_vanish() {
+        let mut x = random(50, 3, 1);
+        x.col_as_slice_mut(0).iter_mut().for_each(|v| *v += 1e8);
+        x.col_as_slice_mut(2).fill(0.1);
+        let means = center_columns(&mut x);
+        assert!((means[0] - 1e8).abs() < 1.0 && means[2] == 0.1, "{means:?}");
+        // Values near 1e8 carry a rounding of 1.5e-8 each.
+        assert!(x.col_as_slice(0).iter().sum::<f64>().abs() < 1e-6, "centered");
+        assert_eq!(x.col_as_slice(2), [0.0; 50]);
+    }
+
+    #[test]
+    fn decompositions_rebuild_their_matrix() {
+        let x = random(9, 5, 2);
+        let gram = x.transpose() * &x;
+        let eigen = symmetric_eigen(gram.as_ref()).expect("converges");
+        assert!(eigen.values.is_sorted_by(|a, b| a >= b), "{:?}", eigen.values);
+        let rebuilt = &eigen.vectors * Mat::from_fn(5, 5, |i, j| if i == j { eigen.values[i] } else { 0.0 }) * eigen.vectors.transpose();
+        assert!((&rebuilt - &gram).norm_l2() < 1e-12, "V diag(lambda) V'");
+        let values = symmetric_eigenvalues(gram.as_ref()).expect("converges");
+        let s = singular_values(x.as_ref()).expect("converges");
+        for i in 0..5 {
+            assert!((values[i] - eigen.values[i]).abs() < 1e-12 && (s[i] * s[i] - values[i]).abs() < 1e-12, "eigenvalue {i}");
+        }
+    }
+
+    #[test]
+    fn the_thin_svd_stops_at_the_rank() {
+        let x = random(8, 2, 3) * random(2, 6, 4);
+        let svd = thin_svd(x.as_ref()).expect("converges");
+        assert_eq!((svd.s.len(), svd.u.ncols(), svd.v.nrows()), (2, 2, 6));
+        let rebuilt = &svd.u * Mat::from_fn(2, 2, |i, j| if i == j { svd.s[i] } else { 0.0 }) * svd.v.transpose();
+        assert!((&rebuilt - &x).norm_l2() < 1e-13, "U diag(s) V'");
+        assert_eq!(thin_svd(Mat::zeros(3, 2).as_ref()).expect("converges").s.len(), 0);
+    }
+
+    #[test]
+    fn overflow_is_an_error() {
+        let bad = Mat::from_fn(2, 2, |_, _| f64::INFINITY);
+        assert!(matches!(symmetric_eigenvalues(bad.as_ref()), Err(Error::Numerical { .. })), "not finite");
+        assert!(thin_svd(bad.as_ref()).is_err() && singular_values(bad.as_ref()).is_err(), "not finite");
+    }
+}
