@@ -18,6 +18,7 @@ pub mod error;
 pub mod estimate;
 pub mod io;
 pub mod linalg;
+mod parallel;
 pub mod progress;
 pub mod rng;
 pub mod sample;

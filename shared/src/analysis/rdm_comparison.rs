@@ -1,22 +1,42 @@
 //! Comparison of data RDMs with model RDMs.
+//!
+//! Each RDM is prepared once (ranks, norms, whitened or factored matrices), then every pair costs an inner product or little more.
+//! All of it runs on the host in f64.
+
+mod ceiling;
+mod geometry;
+mod input;
+mod measure;
+mod pairs;
+mod riemann;
+#[cfg(test)]
+mod tests;
+mod whitening;
 
 use serde::{Deserialize, Serialize};
 
-use super::Context;
+use self::ceiling::Ceiling;
+use self::input::{Rdm, Rdms, conditions_of};
+use self::measure::{Form, Measure, Prepared};
+use super::{Context, rdm};
 use crate::dataset::{Inputs, Shapes};
-use crate::{Array, Error, Estimate};
+use crate::stats::{count, mean, sem, student_t_sf};
+use crate::{Array, Error, Estimate, parallel};
 
 /// What to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
     /// Names of inputs with data RDMs: K x K, R x K x K, or R x K(K-1)/2 each; all are stacked.
+    ///
+    /// A square matrix is one RDM unless it is neither symmetric nor zero on its diagonal and its width is K(K-1)/2 for some K: then its
+    /// rows are vectors of pairs (0, 1), (0, 2), …, (1, 2), … A list of numbers is one vector. NaN marks a missing pair.
     pub data: Vec<String>,
     /// Names of inputs with model RDMs, likewise.
     pub models: Vec<String>,
     /// How two RDMs are compared.
     pub compare: Compare,
-    /// Name of the covariance of the conditions (K x K) for the whitened measures; identity if absent.
+    /// Name of the covariance of the conditions (K x K) for `cosine_cov`, `corr_cov` and `neg_riem_dist`; identity if absent.
     pub sigma_k: Option<String>,
 }
 
@@ -79,9 +99,9 @@ pub struct Output {
     pub n_data: u32,
     /// One per model RDM.
     pub models: Vec<ModelScore>,
-    /// Lower and upper noise ceiling; absent for a single data RDM and for distances.
+    /// Lower and upper noise ceiling; absent for a single usable data RDM and for distances.
     pub noise_ceiling: Option<[f64; 2]>,
-    /// Whether the ceiling is a bound or a heuristic (tau, bures).
+    /// Whether the ceiling is only a heuristic (tau, bures, RDMs with different missing pairs) and not a bound.
     pub noise_ceiling_is_heuristic: bool,
     /// Scores, models x data RDMs.
     pub scores: Array,
@@ -98,28 +118,260 @@ pub struct ModelScore {
     pub mean: Option<f64>,
     /// Standard error over data RDMs (ddof 1); `None` for a single one.
     pub sem: Option<f64>,
-    /// One-sided t-test against zero over data RDMs; `None` for a single one.
+    /// One-sided t-test against zero over data RDMs; `None` for a single one and for distances.
     pub p_vs_0: Option<f64>,
+}
+
+impl Compare {
+    /// Whether 0 means "unrelated": distances have no noise ceiling and no test against zero.
+    fn is_distance(self) -> bool {
+        matches!(self, Self::BuresMetric | Self::NegRiemDist | Self::Euclidean)
+    }
+
+    fn uses_sigma(self) -> bool {
+        matches!(self, Self::CosineCov | Self::CorrCov | Self::NegRiemDist)
+    }
 }
 
 impl Spec {
     /// Names of the inputs that the spec refers to.
     #[must_use]
     pub fn inputs(&self) -> Vec<String> {
-        self.data.iter().chain(&self.models).cloned().collect()
+        let sigma = self.sigma_k.iter().filter(|_| self.compare.uses_sigma());
+        self.data.iter().chain(&self.models).chain(sigma).cloned().collect()
     }
 
     /// What the run will cost.
     #[must_use]
-    pub fn estimate(&self, _shapes: &Shapes) -> Estimate {
-        Estimate { flops: 0.0, peak_bytes: 0.0 }
+    pub fn estimate(&self, shapes: &Shapes) -> Estimate {
+        let size = |names: &[String]| {
+            names.iter().fold((0.0, 0.0f64), |(rdms, conditions), name| {
+                let (r, k) = stack_size(shapes.0.get(name).map_or(&[], Vec::as_slice));
+                (rdms + r, conditions.max(k))
+            })
+        };
+        let ((data, k), (models, k_models)) = (size(&self.data), size(&self.models));
+        let k = k.max(k_models);
+        let m = k * (k - 1.0).max(0.0) / 2.0;
+        let (rdms, scores) = (data + models, data * (models + data));
+        let sort = 10.0 * m * m.max(2.0).log2();
+        let flops = match self.compare {
+            Compare::Cosine | Compare::Corr | Compare::Euclidean => rdms * 4.0 * m + scores * 2.0 * m,
+            Compare::Spearman | Compare::RhoA => (rdms + 2.0 * data) * sort + scores * 2.0 * m,
+            Compare::TauA | Compare::TauB => (rdms + scores) * sort,
+            Compare::CosineCov | Compare::CorrCov => {
+                let solves = if self.sigma_k.is_some() { 2.0 * k * k * k } else { 0.0 };
+                rdms * (8.0 * m + solves) + scores * 2.0 * m
+            }
+            Compare::Bures | Compare::BuresMetric => (rdms + 2.0 * data) * 12.0 * k * k * k + scores * 6.0 * k * k * k,
+            // 81 eigenvalue problems for each score.
+            Compare::NegRiemDist => data * models * 81.0 * 2.0 * k * k * k,
+        };
+        // The pairs, their prepared form and the work space of one more.
+        Estimate { flops, peak_bytes: 8.0 * m * (2.0 * rdms + 6.0) }
     }
 }
 
-/// Runs the analysis.
+/// Number of RDMs and of conditions in an input of this shape.
+fn stack_size(shape: &[usize]) -> (f64, f64) {
+    match *shape {
+        [m] => (1.0, conditions_of(m).map_or(0.0, count)),
+        [r, k] if r == k => (1.0, count(k)),
+        [r, m] => (count(r), conditions_of(m).map_or(0.0, count)),
+        [r, k, _] => (count(r), count(k)),
+        _ => (0.0, 0.0),
+    }
+}
+
+/// Compares every model RDM with every data RDM.
+///
+/// # Definition
+/// x, y are the vectors of n = K(K-1)/2 pairs.
+/// - `cosine`, `corr` (Pearson), `spearman` (Pearson of average ranks);
+/// - `rho-a`: 12 sum (rx - mean)(ry - mean) / (n^3 - n), the expected Spearman correlation when ties are broken at random;
+/// - `tau-a`, `tau-b`: Kendall, without and with correction for ties;
+/// - `cosine_cov`: x'V^-1 y / sqrt(x'V^-1 x y'V^-1 y), V = Xi o Xi, Xi = C S C', C the pair contrasts, S = `sigma_k`;
+///   `corr_cov`: the same after subtracting each vector's mean;
+/// - `bures`: F / sqrt(tr G1 tr G2), F = tr (G1^.5 G2 G1^.5)^.5, G = -1/2 H D H with D the RDM as squared distances, eigenvalues below 0
+///   set to 0; `bures_metric`: sqrt(tr G1 + tr G2 - 2 F);
+/// - `neg_riem_dist`: minus the minimum over a, b > 0 of sqrt(sum ln^2 eig(a G1 + b G0, G2)), G the second moments relative to condition 1
+///   (G1 model, G2 data) and G0 those of noise with covariance S;
+/// - `euclidean`: |x - y|.
+///
+/// Per model: mean over data RDMs, its standard error (ddof 1), and P(T > t) of Student's t with R - 1 degrees of freedom.
+/// Noise ceiling: mean score of each data RDM against the pool of all (upper) and of all others (lower); the pool is the mean of unit vectors
+/// (in the metric of the measure), of ranks, or of trace-normalized Gram matrices.
+///
+/// # Shapes
+/// R data and M model RDMs over the same K >= 3 conditions → scores (M, R).
+///
+/// # Degenerate
+/// Missing (NaN) pairs: each comparison uses the pairs finite in both (warning `nan_pairs`); whitened measures delete them from V, Bures and
+/// Riemannian ones accept only whole missing conditions. Constant RDMs have undefined (NaN) scores, left out of means (warning
+/// `undefined_scores`); so have data RDMs of fewer channels than conditions - 1 in `neg_riem_dist` (singular second moments). R = 1: no standard error, test or ceiling.
+///
+/// # Accuracy
+/// 1e-12 for all but `neg_riem_dist` (1e-8 of the minimum); deterministic.
+///
+/// # Cost
+/// O((R + M) n log n) for ranks, O(R M n) for inner products, O(R M n log n) for tau, O(R M K^3) for Bures and (81 times) Riemann.
 ///
 /// # Errors
-/// Always, until it is written.
-pub async fn run(_spec: &Spec, _inputs: &Inputs, _context: &Context<'_>) -> Result<Output, Error> {
-    Err(Error::internal("not written yet"))
+/// [`Error::Input`] for asymmetric RDMs, nonzero diagonals, fewer than 3 or different conditions; [`Error::Shape`] for other shapes;
+/// [`Error::Parameter`] for missing names; [`Error::Numerical`] for a singular `sigma_k`; [`Error::Canceled`].
+///
+/// # Source
+/// rsatoolbox 0.3.2; Nili et al. 2014 (tau-a, ceilings); Schütt et al. 2023, eLife 12:e82566 (rho-a, whitened measures). Deviations, on
+/// purpose: `sigma_k` is centered by generalized least squares, so that the result is that of V^-1 for every `sigma_k`; pools of whitened
+/// measures are normalized in the whitened metric, so that the upper ceiling is a bound; NaN pairs may differ between RDMs; `bures_metric`
+/// is the metric and not its square; `neg_riem_dist` searches one dimension (the scale has a closed form) and cannot stop early.
+pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
+    let rdms = Rdms::read(&spec.data, &spec.models, inputs)?;
+    let k = rdms.n_conditions;
+    let sigma = match &spec.sigma_k {
+        Some(name) if spec.compare.uses_sigma() => {
+            let matrix = inputs.matrix("sigma_k", name)?;
+            if (matrix.n_samples(), matrix.n_features()) != (k, k) {
+                let got = format!("{} x {}", matrix.n_samples(), matrix.n_features());
+                return Err(Error::Shape { what: name.clone(), expected: format!("a covariance of the {k} conditions, {k} x {k}"), got });
+            }
+            rdm::cholesky(&matrix, "the covariance of the conditions")?;
+            Some(matrix.to_mat())
+        }
+        Some(_) => {
+            context.warn("unused_parameter", "sigma_k is only used by cosine_cov, corr_cov and neg_riem_dist");
+            None
+        }
+        None => None,
+    };
+    warn_missing(context, &rdms);
+    context.step(0.1, "preparing the RDMs")?;
+    let measure = Measure { compare: spec.compare, n_conditions: k, sigma: sigma.as_ref() };
+    let data = Side::prepare(&measure, &rdms.data)?;
+    context.step(0.25, "preparing the model RDMs")?;
+    let models = Side::prepare(&measure, &rdms.models)?;
+    warn_clipped(context, &[(&rdms.data, &data.forms), (&rdms.models, &models.forms)]);
+
+    let mut scores = Vec::with_capacity(rdms.models.len() * rdms.data.len());
+    for i in 0..rdms.models.len() {
+        context.step(0.4 + 0.2 * count(i) / count(rdms.models.len()), "comparing RDMs")?;
+        for score in parallel::map(rdms.data.len(), |s| score(&measure, (&models, i), (&data, s))) {
+            scores.push(score?);
+        }
+    }
+    let undefined = scores.iter().filter(|v| v.is_nan()).count();
+    if undefined > 0 {
+        let message = format!("{undefined} of {} scores are undefined (constant or degenerate RDMs) and left out of means", scores.len());
+        context.warn("undefined_scores", message);
+    }
+    let shared = (data.groups.len() == 1).then(|| &data.groups[0]);
+    let ceiling: Option<Ceiling> =
+        if spec.compare.is_distance() { None } else { ceiling::ceiling(&measure, shared, &rdms.data, &data.forms, context)? };
+    let n_data = rdms.data.len();
+    let summary = |(rdm, scores): (&Rdm, &[f64])| summarize(&rdm.name, scores, spec.compare);
+    Ok(Output {
+        compare: spec.compare,
+        n_conditions: small(k),
+        n_data: small(n_data),
+        models: rdms.models.iter().zip(scores.chunks_exact(n_data)).map(summary).collect(),
+        noise_ceiling: ceiling.map(|c| c.bounds),
+        noise_ceiling_is_heuristic: ceiling.is_some_and(|c| c.heuristic),
+        scores: Array::matrix(rdms.models.len(), n_data, scores),
+        data_names: rdms.data.into_iter().map(|r| r.name).collect(),
+    })
+}
+
+/// RDMs of one role, prepared; those with the same missing pairs share a group.
+struct Side<'a> {
+    rdms: &'a [Rdm],
+    groups: Vec<Prepared<'a>>,
+    group_of: Vec<usize>,
+    forms: Vec<Form>,
+}
+
+impl<'a> Side<'a> {
+    fn prepare(measure: &Measure<'a>, rdms: &'a [Rdm]) -> Result<Self, Error> {
+        let mut groups: Vec<Prepared<'a>> = Vec::new();
+        let mut group_of = Vec::with_capacity(rdms.len());
+        for rdm in rdms {
+            let known = groups.iter().position(|g| g.present.missing == rdm.missing);
+            group_of.push(known.unwrap_or(groups.len()));
+            if known.is_none() {
+                groups.push(measure.on(rdm.missing.clone())?);
+            }
+        }
+        let forms = parallel::map(rdms.len(), |i| groups[group_of[i]].form(&rdms[i].pairs)).into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { rdms, groups, group_of, forms })
+    }
+
+    fn group(&self, i: usize) -> &Prepared<'a> {
+        &self.groups[self.group_of[i]]
+    }
+}
+
+/// The score of a model and a data RDM on the pairs that are in both.
+fn score(measure: &Measure<'_>, (models, i): (&Side<'_>, usize), (data, s): (&Side<'_>, usize)) -> Result<f64, Error> {
+    let (model, subject) = (&models.rdms[i], &data.rdms[s]);
+    if model.missing == subject.missing {
+        return Ok(data.group(s).score(&models.forms[i], &data.forms[s]));
+    }
+    if model.missing.is_empty() {
+        // The usual case: a complete model, and data with gaps that are prepared already.
+        let group = data.group(s);
+        return Ok(group.score(&group.form(&model.pairs)?, &data.forms[s]));
+    }
+    measure.score_on_shared_pairs(model, subject)
+}
+
+fn summarize(name: &str, scores: &[f64], compare: Compare) -> ModelScore {
+    let defined: Vec<f64> = scores.iter().copied().filter(|v| v.is_finite()).collect();
+    let finite = |v: f64| v.is_finite().then_some(v);
+    let (mean, sem) = (finite(mean(&defined)), finite(sem(&defined)));
+    let p_vs_0 = match (mean, sem) {
+        (Some(mean), Some(sem)) if !compare.is_distance() => {
+            // A floor for the variance: equal scores over RDMs are not infinitely sure.
+            let spread = (sem * sem).max(f64::EPSILON).sqrt();
+            finite(student_t_sf(mean / spread, count(defined.len() - 1)))
+        }
+        _ => None,
+    };
+    ModelScore { name: name.into(), mean, sem, p_vs_0 }
+}
+
+fn warn_missing(context: &Context<'_>, rdms: &Rdms) {
+    let gaps: Vec<&Rdm> = rdms.data.iter().chain(&rdms.models).filter(|r| !r.missing.is_empty()).collect();
+    if let Some(first) = gaps.first() {
+        let total: usize = gaps.iter().map(|r| r.missing.len()).sum();
+        let all = rdms.data.len() + rdms.models.len();
+        let message = format!(
+            "{total} pairs are missing (NaN) in {} of {all} RDMs (first: {}, {} of {} pairs); each comparison uses the pairs that are in both",
+            gaps.len(),
+            first.name,
+            first.missing.len(),
+            first.pairs.len()
+        );
+        context.warn("nan_pairs", message);
+    }
+}
+
+fn warn_clipped(context: &Context<'_>, sides: &[(&Vec<Rdm>, &Vec<Form>)]) {
+    const NOTEWORTHY: f64 = 1e-6;
+    let clipped: Vec<(&str, f64)> = sides
+        .iter()
+        .flat_map(|(rdms, forms)| rdms.iter().zip(forms.iter()))
+        .filter_map(|(rdm, form)| if let Form::Gram(gram) = form { Some((rdm.name.as_str(), gram.clipped)) } else { None })
+        .filter(|(_, share)| *share > NOTEWORTHY)
+        .collect();
+    if let Some((name, share)) = clipped.first() {
+        let message = format!(
+            "{} RDMs are not squared Euclidean distances; the negative part of their Gram matrices was set to zero (first: {name}, {:.2} % of the trace)",
+            clipped.len(),
+            100.0 * share
+        );
+        context.warn("not_euclidean", message);
+    }
+}
+
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -1,1 +1,25 @@
 //! Ranks, correlations and other statistics over slices.
+//!
+//! Everything here takes `&[f64]` and returns numbers: no serde, no matrices, no errors. Undefined results are NaN.
+
+mod correlation;
+mod kendall;
+mod moments;
+mod quantile;
+mod ranks;
+mod student_t;
+mod sums;
+
+pub use correlation::{centered_unit, is_constant, pearson, spearman, unit};
+pub use kendall::{Kendall, Order, kendall};
+pub use moments::{mean, sem, variance};
+pub use quantile::{median, quantile};
+pub use ranks::average_ranks;
+pub use student_t::{incomplete_beta, ln_beta, student_t_sf};
+pub use sums::{dot, fold_pairs, sum};
+
+/// A count as a float; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts of values in memory are far below 2^53")]
+pub(crate) fn count(n: usize) -> f64 {
+    n as f64
+}
