@@ -1,0 +1,49 @@
+//! What a run costs, from shapes alone.
+
+use super::{Cv, Model, Selection, Spec};
+use crate::Estimate;
+use crate::dataset::Shapes;
+
+/// Steps of the Lanczos iteration that a component of PLS takes, about.
+const LANCZOS_STEPS: f64 = 30.0;
+
+pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
+    let ((n, p), (_, t)) = (shapes.of(&spec.features), shapes.of(&spec.targets));
+    let (splits, train_frac) = match &spec.cv {
+        Cv::Kfold { k, .. } => (f64::from(*k), 1.0 - 1.0 / f64::from(*k).max(2.0)),
+        Cv::ShuffleSplit { n_splits, train_fraction, .. } => (f64::from(*n_splits), train_fraction.clamp(0.0, 1.0)),
+        // The values are not known yet: ten folds as elsewhere.
+        Cv::Folds { .. } => (10.0, 0.9),
+    };
+    let (train, test) = (n * train_frac, n * (1.0 - train_frac));
+    let side = train.min(p);
+    let predict = 2.0 * test * side * (side + t);
+    let (once, per_split, square) = match &spec.model {
+        // QR, and the SVD of its triangle.
+        Model::Ols => (0.0, 4.0 * train.max(p) * side * side + 20.0 * side.powi(3) + 2.0 * train * side * t + predict, 4.0 * side * side),
+        Model::Ridge { alphas, selection } => {
+            #[expect(clippy::cast_precision_loss, reason = "a handful of penalties")]
+            let n_alphas = alphas.len() as f64;
+            let gram = |rows: f64| if p <= train { rows * p * (p + 2.0 * t) } else { 0.0 };
+            let solve = 9.0 * side.powi(3) + 2.0 * side * side * t;
+            let select = match selection {
+                _ if alphas.len() < 2 => 0.0,
+                Selection::LeaveOneOut => 2.0 * train * side * side + 2.0 * n_alphas * train * side * t,
+                Selection::Gcv => 2.0 * n_alphas * side * t,
+                Selection::Kfold { k } => {
+                    let k = f64::from(*k);
+                    gram(train) + k * solve + 2.0 * train * side * side + 2.0 * n_alphas * side * t * (k * side).min(train)
+                }
+            };
+            let once = if p <= train { gram(n) } else { n * n * p };
+            (once, gram(test) + solve + select + predict, 4.0 * side * side + if p <= train { 0.0 } else { n * n })
+        }
+        Model::Pls { components } => {
+            let k = f64::from(*components);
+            (0.0, 2.0 * train * p * t + k * (4.0 * train * p + 4.0 * LANCZOS_STEPS * p * t) + 2.0 * test * k * (p + t), 2.0 * p * t)
+        }
+    };
+    let kept = if spec.keep_predictions { 3.0 * n * t } else { 0.0 };
+    let values = 2.0 * n * (p + t) + train * (p + 2.0 * t) + square + kept + 2.0 * splits * t;
+    Estimate { flops: once + splits * per_split, peak_bytes: 8.0 * values }
+}

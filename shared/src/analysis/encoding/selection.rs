@@ -1,0 +1,251 @@
+//! The penalty of each target, chosen on the training rows.
+
+use faer::Mat;
+use faer::linalg::solvers::Qr;
+
+use super::Selection;
+use super::columns::{constant, count, map_indices, means, scale_rows, take_centered};
+use super::cv::blocks;
+use super::products::{Products, Rows, Sums};
+use super::ridge::System;
+use crate::Error;
+
+/// The training rows of a split and what is known about them.
+#[derive(Debug)]
+pub(super) struct Training<'a> {
+    /// The rows.
+    pub(super) rows: &'a [usize],
+    /// Their sums, on the column side.
+    pub(super) sums: Option<Sums>,
+    /// Their normal equations.
+    pub(super) system: &'a System,
+    /// Products over all rows.
+    pub(super) products: &'a Products,
+    /// All rows.
+    pub(super) data: &'a Rows<'a>,
+}
+
+/// The best penalty of each target so far. Penalties come in descending order, so that equal scores keep the larger one.
+#[derive(Debug)]
+struct Best {
+    alpha: Vec<f64>,
+    loss: Vec<f64>,
+}
+
+impl Best {
+    fn new(largest: f64, n_targets: usize) -> Self {
+        Self { alpha: vec![largest; n_targets], loss: vec![f64::INFINITY; n_targets] }
+    }
+
+    fn offer(&mut self, alpha: f64, losses: &[f64]) {
+        for ((best, lowest), &loss) in self.alpha.iter_mut().zip(&mut self.loss).zip(losses) {
+            if loss < *lowest {
+                (*best, *lowest) = (alpha, loss);
+            }
+        }
+    }
+}
+
+/// The penalty of each target (t values).
+///
+/// # Definition
+/// Leave-one-out: the smallest sum of squared leave-one-out errors, which is the largest leave-one-out R2.
+/// GCV: the smallest `n^-1 RSS / (1 - (1 + sum_j f_j) / n)^2` with `f_j = L_j / (L_j + alpha)`.
+/// K-fold: the largest mean over contiguous folds of R2 on the fold, folds where the target is constant left out.
+/// Equal scores take the larger penalty.
+///
+/// # Degenerate
+/// A penalty of 0 whose score is undefined (a row that no other row predicts) is not chosen while another one has a score.
+/// When rows do not outnumber features, the score of 0 is its limit from above.
+///
+/// # Cost
+/// `2 n r t` flops for each penalty (leave-one-out), `r t` (GCV), `2 min(m, r) r t` a fold of m rows (K-fold) after k eigendecompositions.
+///
+/// # Errors
+/// [`Error::Numerical`] and [`Error::Device`].
+pub(super) async fn choose(training: Training<'_>, alphas: &[f64], selection: Selection) -> Result<Vec<f64>, Error> {
+    let mut descending = alphas.to_vec();
+    descending.sort_by(|a, b| b.total_cmp(a));
+    descending.dedup();
+    match selection {
+        Selection::LeaveOneOut => leave_one_out(&training, &descending).await,
+        Selection::Gcv => generalized(&training, &descending).await,
+        Selection::Kfold { k } => folds(training, &descending, k as usize).await,
+    }
+}
+
+/// `1 - f_j`, or `(1 - f_j) / alpha` when the fit can pass through every row: the factor cancels in every ratio and its limit at 0 exists.
+fn shrinkage(system: &System, alpha: f64) -> Vec<f64> {
+    let scale = if system.interpolates() { 1.0 } else { alpha };
+    system.values.iter().map(|value| scale / (value + alpha)).collect()
+}
+
+async fn leave_one_out(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>, Error> {
+    let rows = LeaveOneOut::new(training).await?;
+    let mut best = Best::new(alphas[0], training.data.y.ncols());
+    for &alpha in alphas {
+        best.offer(alpha, &rows.losses(training, alpha).await?);
+    }
+    Ok(best.alpha)
+}
+
+/// What leave-one-out errors are made of: `e_i = (y_i - yhat_i) / (1 - h_i)`, both parts written with `1 - f_j` so that nothing cancels.
+pub(super) struct LeaveOneOut {
+    u: Mat<f64>,
+    b: Mat<f64>,
+    /// What the features cannot reach of the targets (n x t); absent when they reach everything.
+    residual: Option<Mat<f64>>,
+    /// The same of each row's unit vector.
+    unreached: Vec<f64>,
+}
+
+impl LeaveOneOut {
+    pub(super) async fn new(training: &Training<'_>) -> Result<Self, Error> {
+        let Training { rows, system, products, data, .. } = training;
+        let n = count(system.n);
+        let (u, b) = (system.left_vectors(rows, products, data).await?, system.left_right());
+        if system.interpolates() {
+            return Ok(Self { unreached: vec![0.0; system.n], u, b, residual: None });
+        }
+        let y = take_centered(data.y, rows, &means(data.y, rows));
+        let residual = y - data.device.matmul(u.as_ref(), b.as_ref()).await?;
+        // A row of full leverage leaves nothing but rounding, which must not pass for a denominator.
+        let rounding = (n * f64::EPSILON).max(data.device.precision());
+        let left_over = |h: &f64| Some(1.0 - n.recip() - h).filter(|&rest| rest > rounding).unwrap_or(0.0);
+        let unreached = row_sums_of_squares(&u, |_| 1.0).iter().map(left_over).collect();
+        Ok(Self { u, b, residual: Some(residual), unreached })
+    }
+
+    /// Sum of squared leave-one-out errors of each target.
+    pub(super) async fn losses(&self, training: &Training<'_>, alpha: f64) -> Result<Vec<f64>, Error> {
+        let left = shrinkage(training.system, alpha);
+        let weights = scale_rows(&self.b, |j, _| left[j]);
+        let numerator = training.data.device.matmul(self.u.as_ref(), weights.as_ref()).await?;
+        let spread = row_sums_of_squares(&self.u, |j| left[j]);
+        let inverse: Vec<f64> = self.unreached.iter().zip(&spread).map(|(a, b)| (a + b).recip()).collect();
+        Ok(map_indices(numerator.ncols(), |k| {
+            let errors = numerator.col_as_slice(k).iter().zip(&inverse);
+            match &self.residual {
+                Some(residual) => errors.zip(residual.col_as_slice(k)).map(|((e, d), r)| ((e + r) * d).powi(2)).sum::<f64>(),
+                None => errors.map(|(e, d)| (e * d).powi(2)).sum(),
+            }
+        }))
+    }
+}
+
+/// `sum_j u_ij^2 weight(j)` for each row.
+fn row_sums_of_squares(u: &Mat<f64>, weight: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut out = vec![0.0; u.nrows()];
+    for j in 0..u.ncols() {
+        let w = weight(j);
+        for (sum, value) in out.iter_mut().zip(u.col_as_slice(j)) {
+            *sum += w * value * value;
+        }
+    }
+    out
+}
+
+async fn generalized(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>, Error> {
+    let Training { rows, system, data, .. } = training;
+    let (n, t) = (system.n, data.y.ncols());
+    let b = system.left_right();
+    let center = means(data.y, rows);
+    let unreached = map_indices(t, |k| {
+        if system.interpolates() {
+            return 0.0;
+        }
+        let y = data.y.col_as_slice(k);
+        let total: f64 = rows.iter().map(|&i| (y[i] - center[k]).powi(2)).sum();
+        (total - b.col_as_slice(k).iter().map(|v| v * v).sum::<f64>()).max(0.0)
+    });
+    let free = count(n - 1 - system.values.len());
+    let mut best = Best::new(alphas[0], t);
+    for &alpha in alphas {
+        let left = shrinkage(system, alpha);
+        let freedom = (free + left.iter().sum::<f64>()) / count(n);
+        let losses = map_indices(t, |k| {
+            let shrunk: f64 = b.col_as_slice(k).iter().zip(&left).map(|(b, w)| (b * w).powi(2)).sum();
+            (unreached[k] + shrunk) / count(n) / (freedom * freedom)
+        });
+        best.offer(alpha, &losses);
+    }
+    Ok(best.alpha)
+}
+
+async fn folds(training: Training<'_>, alphas: &[f64], k: usize) -> Result<Vec<f64>, Error> {
+    let Training { rows, sums, products, data, .. } = training;
+    let t = data.y.ncols();
+    let mut totals = vec![vec![0.0; t]; alphas.len()];
+    let mut counted = vec![0u32; t];
+    for block in blocks(rows.len(), k) {
+        let held_out = &rows[block.clone()];
+        let train: Vec<usize> = rows[..block.start].iter().chain(&rows[block.end..]).copied().collect();
+        let part = match &sums {
+            Some(sums) => Some(sums.without(&Sums::over(held_out, data).await?)),
+            None => None,
+        };
+        let system = System::new(products.gram(part, &train, data).await?, train.len(), data).await?;
+        let fold = Fold::new(&system, held_out, &train, products, data).await?;
+        for (count, spread) in counted.iter_mut().zip(&fold.spread) {
+            *count += u32::from(*spread > 0.0);
+        }
+        for (total, &alpha) in totals.iter_mut().zip(alphas) {
+            for (sum, unexplained) in total.iter_mut().zip(fold.unexplained(&system, alpha, data).await?) {
+                *sum += unexplained;
+            }
+        }
+    }
+    let mut best = Best::new(alphas[0], t);
+    for (total, &alpha) in totals.iter().zip(alphas) {
+        let losses: Vec<f64> = total.iter().zip(&counted).map(|(sum, &n)| sum / f64::from(n)).collect();
+        best.offer(alpha, &losses);
+    }
+    Ok(best.alpha)
+}
+
+/// Held-out rows in the eigenbasis, turned so that there are at most r of them: turning rows changes no sum of squares.
+struct Fold {
+    projected: Mat<f64>,
+    targets: Mat<f64>,
+    /// Sum of squares of the targets outside the turned rows.
+    outside: Vec<f64>,
+    /// Sum of squares of the targets about the mean of the fold; 0 for constant ones.
+    spread: Vec<f64>,
+}
+
+impl Fold {
+    async fn new(system: &System, held_out: &[usize], train: &[usize], products: &Products, data: &Rows<'_>) -> Result<Self, Error> {
+        let projected = system.project(held_out, products, data).await?;
+        let targets = take_centered(data.y, held_out, &means(data.y, train));
+        let flat = constant(data.y, held_out);
+        let (m, r) = projected.shape();
+        let own = means(&targets, &(0..m).collect::<Vec<_>>());
+        let spread =
+            map_indices(
+                targets.ncols(),
+                |k| {
+                    if flat[k] { 0.0 } else { targets.col_as_slice(k).iter().map(|y| (y - own[k]).powi(2)).sum() }
+                },
+            );
+        if m <= r {
+            return Ok(Self { outside: vec![0.0; targets.ncols()], projected, targets, spread });
+        }
+        let qr = Qr::new(projected.as_ref());
+        let turned = data.device.cross(qr.compute_thin_Q().as_ref(), targets.as_ref()).await?;
+        let energy = |m: &Mat<f64>, k: usize| m.col_as_slice(k).iter().map(|v| v * v).sum::<f64>();
+        let outside = map_indices(targets.ncols(), |k| (energy(&targets, k) - energy(&turned, k)).max(0.0));
+        Ok(Self { projected: qr.thin_R().to_owned(), targets: turned, outside, spread })
+    }
+
+    /// `1 - R2` of each target, 0 for constant ones.
+    async fn unexplained(&self, system: &System, alpha: f64, data: &Rows<'_>) -> Result<Vec<f64>, Error> {
+        let predicted = system.predict(&self.projected, &vec![alpha; data.y.ncols()], data).await?;
+        Ok(map_indices(data.y.ncols(), |k| {
+            if self.spread[k] == 0.0 {
+                return 0.0;
+            }
+            let errors = self.targets.col_as_slice(k).iter().zip(predicted.col_as_slice(k)).map(|(y, p)| (y - p).powi(2));
+            (errors.sum::<f64>() + self.outside[k]) / self.spread[k]
+        }))
+    }
+}

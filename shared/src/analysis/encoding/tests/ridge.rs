@@ -1,0 +1,179 @@
+//! Ridge against its plain definitions.
+
+use super::super::columns::{count, take_centered};
+use super::super::products::{Products, Rows};
+use super::super::ridge::System;
+use super::super::selection::{LeaveOneOut, Training};
+use super::*;
+
+/// `beta` of ridge on centered rows by a direct solve, and predictions for other rows.
+fn direct(x: &Mat<f64>, y: &Mat<f64>, train: &[usize], test: &[usize], alpha: f64) -> Mat<f64> {
+    use faer::linalg::solvers::Solve;
+    let (mx, my) = (columns::means(x, train), columns::means(y, train));
+    let (a, b) = (take_centered(x, train, &mx), take_centered(y, train, &my));
+    let held_out = take_centered(x, test, &mx);
+    let penalty = |n: usize| Mat::from_fn(n, n, |i, j| if i == j { alpha } else { 0.0 });
+    let mut out = if x.ncols() <= train.len() {
+        held_out * (a.transpose() * &a + penalty(x.ncols())).partial_piv_lu().solve(a.transpose() * &b)
+    } else {
+        held_out * a.transpose() * (&a * a.transpose() + penalty(train.len())).partial_piv_lu().solve(&b)
+    };
+    for (k, mean) in my.iter().enumerate() {
+        out.col_as_slice_mut(k).iter_mut().for_each(|v| *v += mean);
+    }
+    out
+}
+
+fn without(rows: &[usize], out: &[usize]) -> Vec<usize> {
+    rows.iter().copied().filter(|row| !out.contains(row)).collect()
+}
+
+#[track_caller]
+fn loo_is_exact(x: &Mat<f64>, y: &Mat<f64>, alphas: &[f64]) {
+    let device = Device::cpu();
+    let data = Rows { x, y, device: &device };
+    let rows: Vec<usize> = (0..x.nrows()).collect();
+    pollster::block_on(async {
+        let products = Products::of(&data, rows.len()).await.expect("cpu");
+        let sums = products.sums(&rows, &[], &data).await.expect("cpu");
+        let system = System::new(products.gram(sums.clone(), &rows, &data).await.expect("cpu"), rows.len(), &data).await.expect("cpu");
+        let training = Training { rows: &rows, sums, system: &system, products: &products, data: &data };
+        let shortcut = LeaveOneOut::new(&training).await.expect("cpu");
+        for &alpha in alphas {
+            let got = shortcut.losses(&training, alpha).await.expect("cpu");
+            for (k, got) in got.iter().enumerate() {
+                let want: f64 = rows.iter().map(|&i| (y[(i, k)] - direct(x, y, &without(&rows, &[i]), &[i], alpha)[(0, k)]).powi(2)).sum();
+                assert_close(got / want, 1.0, 1e-8, &format!("alpha {alpha}, target {k}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn leave_one_out_errors_are_those_of_refitting() {
+    let (x, y) = planted(1, 18, 5, 3);
+    loo_is_exact(&x, &y, &[0.0, 1e-6, 0.1, 10.0, 1e4]);
+    let (x, y) = planted(2, 14, 30, 3);
+    loo_is_exact(&x, &y, &[1e-6, 0.1, 10.0, 1e4]);
+    // More columns than rows but of rank 4: neither the rows nor the columns are spanned.
+    let flat = noise(14, 4, 3) * noise(4, 30, 4);
+    loo_is_exact(&flat, &y, &[1e-3, 0.1, 10.0]);
+}
+
+#[test]
+fn a_row_of_full_leverage_does_not_elect_zero() {
+    // One column marks the first row: without it the row is unpredictable, with alpha = 0 the shortcut divides 0 by 0.
+    let (x, y) = planted(3, 30, 4, 2);
+    let marked = Mat::from_fn(30, 5, |i, j| if j < 4 { x[(i, j)] } else { f64::from(u8::from(i == 25)) });
+    let (output, _) = run_on(&spec(ridge_model(&[0.0, 1.0], Selection::LeaveOneOut), kfold(3)), &marked, &y);
+    assert!(output.alpha.expect("ridge").row(0).iter().all(|&a| a == 1.0), "0 has no score there");
+}
+
+#[test]
+fn both_sides_of_the_gram_give_the_same_predictions() {
+    let device = Device::cpu();
+    for (n, p) in [(40, 12), (25, 60)] {
+        let (x, y) = planted(4, n, p, 4);
+        let data = Rows { x: &x, y: &y, device: &device };
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % 5 == 0);
+        for alpha in [0.01, 1.0, 100.0] {
+            let predict = |n_train: usize| {
+                pollster::block_on(async {
+                    let products = Products::of(&data, n_train).await.expect("cpu");
+                    let sums = products.sums(&train, &test, &data).await.expect("cpu");
+                    let gram = products.gram(sums, &train, &data).await.expect("cpu");
+                    let system = System::new(gram, train.len(), &data).await.expect("cpu");
+                    let projected = system.project(&test, &products, &data).await.expect("cpu");
+                    system.predict(&projected, &[alpha; 4], &data).await.expect("cpu")
+                })
+            };
+            // Pretending very many or very few training rows chooses the side.
+            let (columns_side, rows_side) = (predict(1_000_000), predict(0));
+            let plain = direct(&x, &y, &train, &test, alpha);
+            let center = columns::means(&y, &train);
+            for k in 0..4 {
+                for i in 0..test.len() {
+                    let want = plain[(i, k)] - center[k];
+                    assert_close(columns_side[(i, k)], want, 1e-10, "column side against a direct solve");
+                    assert_close(rows_side[(i, k)], want, 1e-10, "row side against a direct solve");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gram_matrices_by_subtraction_equal_direct_ones() {
+    let device = Device::cpu();
+    let (x, y) = planted(5, 50, 9, 4);
+    let data = Rows { x: &x, y: &y, device: &device };
+    let (test, train): (Vec<usize>, Vec<usize>) = (0..50).partition(|i| (10..20).contains(i));
+    let (got, a, b) = pollster::block_on(async {
+        let products = Products::of(&data, 40).await.expect("cpu");
+        let sums = products.sums(&train, &test, &data).await.expect("cpu");
+        let gram = products.gram(sums, &train, &data).await.expect("cpu");
+        let center = (columns::means(&x, &train), columns::means(&y, &train));
+        (gram, take_centered(&x, &train, &center.0), take_centered(&y, &train, &center.1))
+    });
+    let (gram, cross) = (a.transpose() * &a, a.transpose() * &b);
+    assert!((&got.matrix - &gram).norm_max() < 1e-10 * gram.norm_max(), "X'X");
+    assert!((&got.right - &cross).norm_max() < 1e-10 * cross.norm_max(), "X'Y");
+}
+
+#[test]
+fn an_outlier_among_the_held_out_rows_costs_no_digits() {
+    // Its square is 1e20: subtracted sums keep no digit of the other rows.
+    for p in [4, 60] {
+        let (mut x, y) = planted(6, 40, p, 3);
+        for j in 0..p {
+            x[(2, j)] = 1e10 * (1.0 + count(j));
+        }
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..40).partition(|&i| i < 10);
+        let mut spec = spec(ridge_model(&[1.0], Selection::LeaveOneOut), kfold(4));
+        spec.keep_predictions = true;
+        let (output, _) = run_on(&spec, &x, &y);
+        let want = direct(&x, &y, &train, &test, 1.0);
+        let kept = output.predictions.expect("asked for");
+        for i in [0, 5, 9] {
+            // The mean of all rows is 1e9 off: seven of sixteen digits of a difference of 1 remain.
+            assert_close(kept.row(i)[1], want[(i, 1)], 1e-5, &format!("row {i}, {p} features"));
+        }
+    }
+}
+
+#[test]
+fn folds_choose_what_a_grid_search_chooses() {
+    let alphas = [0.1, 1.0, 10.0, 100.0, 1000.0];
+    for (n, p, k) in [(48, 6, 4), (24, 50, 5), (30, 26, 3)] {
+        let (x, y) = planted(7, n, p, 5);
+        let (output, _) = run_on(&spec(ridge_model(&alphas, Selection::Kfold { k }), kfold(3)), &x, &y);
+        let train: Vec<usize> = (n / 3..n).collect();
+        let score = |alpha: f64, target: usize| -> f64 {
+            let folds = cv::blocks(train.len(), k as usize);
+            let r2 = folds.into_iter().map(|block| {
+                let test = &train[block];
+                let predicted = direct(&x, &y, &without(&train, test), test, alpha);
+                let mean = test.iter().map(|&i| y[(i, target)]).sum::<f64>() / count(test.len());
+                let sse: f64 = test.iter().enumerate().map(|(at, &i)| (y[(i, target)] - predicted[(at, target)]).powi(2)).sum();
+                1.0 - sse / test.iter().map(|&i| (y[(i, target)] - mean).powi(2)).sum::<f64>()
+            });
+            r2.sum()
+        };
+        for target in 0..5 {
+            let best = alphas.iter().copied().max_by(|&a, &b| score(a, target).total_cmp(&score(b, target))).expect("a grid");
+            let chosen = output.alpha.as_ref().expect("ridge").row(0)[target];
+            assert_eq!(chosen.to_bits(), best.to_bits(), "{n} x {p}, target {target}: {chosen} against {best}");
+        }
+    }
+}
+
+#[test]
+fn the_edge_of_a_grid_is_reported() {
+    let (x, y) = planted(1, 60, 8, 5);
+    let (_, warnings) = run_on(&spec(ridge_model(&[1e6, 1e7], Selection::Gcv), kfold(3)), &x, &y);
+    assert_eq!(codes(&warnings), ["alpha_at_edge"]);
+    assert!(warnings[0].message.contains("for 5 of 5 targets"), "{}", warnings[0].message);
+    let (output, warnings) = run_on(&spec(ridge_model(&[2.0], Selection::Gcv), kfold(3)), &x, &y);
+    assert!(warnings.is_empty(), "one penalty has no edge");
+    assert_eq!(output.alpha.expect("ridge").values, vec![2.0; 15]);
+}
