@@ -10,6 +10,7 @@ use crate::dataset::LabelColumn;
 use crate::error::{Error, ErrorCode};
 
 /// An error as the server sends it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ApiError {
     /// For programs.
@@ -31,6 +32,7 @@ impl ApiError {
 }
 
 /// One array of a file: what a reader can tell before loading it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArrayInfo {
     /// Member of the file (npz entry); absent when the file is one array.
@@ -44,6 +46,7 @@ pub struct ArrayInfo {
 }
 
 /// A file on the server.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetInfo {
     /// blake3 of the bytes, hexadecimal.
@@ -59,6 +62,7 @@ pub struct DatasetInfo {
 }
 
 /// One input of a job.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputRef {
@@ -73,10 +77,12 @@ pub struct InputRef {
 }
 
 /// A request to run an analysis.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JobRequest {
     /// What to compute.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub spec: AnalysisSpec,
     /// The inputs by the names that the spec uses.
     pub inputs: BTreeMap<String, InputRef>,
@@ -86,6 +92,7 @@ pub struct JobRequest {
 }
 
 /// Where a job stands.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
@@ -110,6 +117,7 @@ impl JobState {
 }
 
 /// A job as the server tells it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Identifier.
@@ -131,6 +139,7 @@ pub struct Job {
 }
 
 /// A server-sent event: its `id` on the stream counts up without gaps.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {

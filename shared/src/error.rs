@@ -166,6 +166,7 @@ impl Error {
 }
 
 /// The kinds of [`Error`], plus those that only the HTTP interface has.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {

@@ -1,0 +1,266 @@
+//! The arguments of every subcommand.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use eigenscope::DeviceChoice;
+use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
+use eigenscope::analysis::rdm::Measure;
+use eigenscope::analysis::rdm_comparison::Compare;
+use eigenscope::analysis::shape_distance::Score;
+use serde::de::DeserializeOwned;
+
+use super::inputs::InputArg;
+use super::words::{CvArg, ModelName, SelectionArg};
+
+/// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
+#[derive(Debug, Parser)]
+#[command(name = "eigenscope", version, max_term_width = 120, arg_required_else_help = false)]
+pub(super) struct Cli {
+    /// Options of every subcommand.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Global {
+    /// Print the result as JSON on stdout and nothing else.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where to compute: auto, cpu, vulkan or cuda.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", value_parser = word::<DeviceChoice>)]
+    pub device: DeviceChoice,
+    /// Seed of everything random.
+    #[arg(long, global = true, value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Start the server and print the address of its page.
+    Serve(ServeArgs),
+    /// Run any analysis from a spec in JSON.
+    Run(RunArgs),
+    /// Eigenspectrum and effective dimensionality of matrices.
+    Dims(DimsArgs),
+    /// Predict targets from features on held-out rows.
+    Encode(EncodeArgs),
+    /// Representational dissimilarity matrix of a matrix.
+    Rdm(RdmArgs),
+    /// Compare data RDMs with model RDMs.
+    Rsa(RsaArgs),
+    /// Generalized shape distances between matrices.
+    Shapes(ShapesArgs),
+    /// List the devices that this program can compute on.
+    Devices,
+    /// Run one job of the server; started by the server only.
+    #[command(hide = true)]
+    Task(TaskArgs),
+}
+
+/// Options of every analysis.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Common {
+    /// Inputs whose rows and columns are exchanged after reading, by name (file stem).
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub transpose: Vec<String>,
+    /// Also write the result to a file: .json, or .eigr for the binary form.
+    #[arg(short, long, value_name = "OUT")]
+    pub output: Option<PathBuf>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The spec: the same JSON as in the HTTP interface.
+    pub spec: PathBuf,
+    /// An input by the name that the spec uses: name=PATH or name=PATH::member; repeat for more.
+    #[arg(long, value_name = "NAME=PATH", value_parser = super::inputs::parse_named)]
+    pub input: Vec<(String, InputArg)>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `dims`.
+#[derive(Debug, Args)]
+pub(super) struct DimsArgs {
+    /// Matrices, rows = samples: PATH or PATH::member.
+    #[arg(required = true)]
+    pub inputs: Vec<InputArg>,
+    /// How n x C x H x W activations become matrices: avg, max, none (random projection) or flatten.
+    #[arg(long, default_value = "avg", value_parser = word::<Pool>)]
+    pub pool: Pool,
+    /// What is centered first: column, none, both or z.
+    #[arg(long, default_value = "column", value_parser = word::<Centering>)]
+    pub centering: Centering,
+    /// Which power-law exponent: logspaced, tail_cut or range.
+    #[arg(long, default_value = "logspaced", value_parser = word::<AlphaFit>)]
+    pub alpha_fit: AlphaFit,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `encode`.
+#[derive(Debug, Args)]
+pub(super) struct EncodeArgs {
+    /// The features, rows = samples.
+    #[arg(long, value_name = "X")]
+    pub features: InputArg,
+    /// The targets, the same rows.
+    #[arg(long, value_name = "Y")]
+    pub targets: InputArg,
+    /// The estimator: ols, ridge or pls.
+    #[arg(long, default_value = "ridge", value_parser = word::<ModelName>)]
+    pub model: ModelName,
+    /// Penalties of ridge; each target chooses its own on the training rows. Default: 20 from 1e-2 to 1e7.
+    #[arg(long, value_name = "A,…", value_delimiter = ',', allow_negative_numbers = true)]
+    pub alpha: Vec<f64>,
+    /// How ridge chooses among several penalties: leave-one-out, gcv or kfold:K.
+    #[arg(long, value_name = "HOW")]
+    pub selection: Option<SelectionArg>,
+    /// Number of components of pls. Default: 25.
+    #[arg(long, value_name = "N")]
+    pub components: Option<u32>,
+    /// How rows are split: kfold:K[:shuffle], shuffle-split:N:TRAIN_FRACTION, or a file with one test-fold index per row.
+    #[arg(long, value_name = "CV", default_value = "kfold:10")]
+    pub cv: CvArg,
+    /// Keep the held-out predictions in the result.
+    #[arg(long)]
+    pub keep_predictions: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `rdm`.
+#[derive(Debug, Args)]
+pub(super) struct RdmArgs {
+    /// The matrix, rows = conditions.
+    pub input: InputArg,
+    /// Dissimilarity: correlation, euclidean, sqeuclidean, cosine, mahalanobis, poisson, gaussian, minkowski, cityblock or chebyshev.
+    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
+    pub measure: Measure,
+    /// Subtract each row's mean first.
+    #[arg(long)]
+    pub remove_mean: bool,
+    /// Do not divide sqeuclidean by the number of channels.
+    #[arg(long)]
+    pub no_normalize: bool,
+    /// Width of gaussian.
+    #[arg(long)]
+    pub sigma: Option<f64>,
+    /// Exponent of minkowski.
+    #[arg(long)]
+    pub minkowski_p: Option<f64>,
+    /// Prior rate of poisson.
+    #[arg(long)]
+    pub prior_lambda: Option<f64>,
+    /// Weight of the prior of poisson.
+    #[arg(long)]
+    pub prior_weight: Option<f64>,
+    /// Noise precision matrix of mahalanobis.
+    #[arg(long, value_name = "PATH")]
+    pub precision: Option<InputArg>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `rsa`.
+#[derive(Debug, Args)]
+pub(super) struct RsaArgs {
+    /// Data RDMs: K x K, R x K x K or R x K(K-1)/2 each.
+    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    pub data: Vec<InputArg>,
+    /// Model RDMs, likewise.
+    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    pub models: Vec<InputArg>,
+    /// Similarity: corr, cosine, spearman, rho-a, tau-a, tau-b, corr_cov, cosine_cov, bures, bures_metric, neg_riem_dist or euclidean.
+    #[arg(long, default_value = "corr", value_parser = word::<Compare>)]
+    pub compare: Compare,
+    /// Covariance of the conditions for corr_cov and cosine_cov.
+    #[arg(long, value_name = "PATH")]
+    pub sigma_k: Option<InputArg>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `shapes`.
+#[derive(Debug, Args)]
+pub(super) struct ShapesArgs {
+    /// At least two matrices, rows = the same samples.
+    #[arg(required = true, num_args = 2..)]
+    pub inputs: Vec<InputArg>,
+    /// Regularization between full whitening (0) and none (1).
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
+    pub alpha: f64,
+    /// Distance: angular or euclidean.
+    #[arg(long, default_value = "angular", value_parser = word::<Score>)]
+    pub score: Score,
+    /// Fraction of the rows that the alignment is fitted on; the rest gives held-out distances.
+    #[arg(long, value_name = "F", allow_negative_numbers = true)]
+    pub train_fraction: Option<f64>,
+    /// Keep the column means.
+    #[arg(long)]
+    pub no_center: bool,
+    /// Refuse matrices of different widths instead of padding them with zero columns.
+    #[arg(long)]
+    pub no_zero_pad: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ServeArgs {
+    /// Address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port to listen on; 0 lets the system choose.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// A further host name under which browsers reach this server (HOST or HOST:PORT); repeat for more.
+    #[arg(long, value_name = "HOST")]
+    pub allow_host: Vec<String>,
+    /// Folder for datasets, jobs and results. Default: eigenscope in the user's data folder.
+    #[arg(long, value_name = "D")]
+    pub data_dir: Option<PathBuf>,
+    /// What runs the jobs: local.
+    #[arg(long, default_value = "local")]
+    pub executor: String,
+    /// The token that requests must carry. Default: a new random one.
+    #[arg(long, value_name = "T", env = "EIGENSCOPE_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Jobs that run at the same time, each in its own process.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// Largest upload in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 8 << 30)]
+    pub max_upload: u64,
+    /// Serve the page from this folder instead of the built-in one.
+    #[arg(long, value_name = "DIR")]
+    pub site: Option<PathBuf>,
+}
+
+/// Options of `task`.
+#[derive(Debug, Args)]
+pub(super) struct TaskArgs {
+    /// Folder with `task.json`; the result goes there.
+    #[arg(long)]
+    pub dir: PathBuf,
+}
+
+/// Reads a word as the spec's JSON would: one list of names for the command line, the HTTP interface and saved files.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let parse = |s: &str| serde_json::from_value::<T>(serde_json::Value::String(s.to_owned()));
+    parse(text).or_else(|e| parse(&text.replace('-', "_")).map_err(|_| e.to_string()))
+}

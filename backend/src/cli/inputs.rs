@@ -1,0 +1,117 @@
+//! Inputs on the command line: `PATH` or `PATH::member`, named after their files.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use eigenscope::io::{self, Limits};
+use eigenscope::{Dataset, Error, Inputs};
+
+/// A file and, for archives, its member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct InputArg {
+    /// The file.
+    pub path: PathBuf,
+    /// The member, when one was given.
+    pub member: Option<String>,
+}
+
+impl FromStr for InputArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let whole = Self { path: text.into(), member: None };
+        match text.split_once("::") {
+            Some((path, member)) if !whole.path.exists() => {
+                if path.is_empty() || member.is_empty() {
+                    return Err("expected PATH or PATH::member".into());
+                }
+                Ok(Self { path: path.into(), member: Some(member.into()) })
+            }
+            _ => Ok(whole),
+        }
+    }
+}
+
+/// Reads `name=PATH`.
+pub(super) fn parse_named(text: &str) -> Result<(String, InputArg), String> {
+    let (name, path) = text.split_once('=').filter(|(name, path)| !name.is_empty() && !path.is_empty()).ok_or("expected NAME=PATH")?;
+    Ok((name.to_owned(), path.parse()?))
+}
+
+impl InputArg {
+    fn read(&self) -> Result<Dataset, Error> {
+        let shown = self.path.display().to_string();
+        let bytes = std::fs::read(&self.path).map_err(|e| Error::input(&shown, format!("the file cannot be read: {e}")))?;
+        let name = self.path.file_name().map_or(shown, |n| n.to_string_lossy().into_owned());
+        io::read(&name, &bytes, self.member.as_deref(), Limits::NATIVE)
+    }
+}
+
+/// Short unique names: the file stem (and `::member`), with the folder in front where stems repeat, with a count where that repeats too.
+#[must_use]
+pub(super) fn names_of(args: &[&InputArg]) -> Vec<String> {
+    let stems = args.iter().map(|arg| name_of(arg, false)).collect::<Vec<_>>();
+    let mut names = Vec::<String>::new();
+    for (arg, stem) in args.iter().zip(&stems) {
+        let repeated = stems.iter().filter(|other| *other == stem).count() > 1;
+        let base = name_of(arg, repeated);
+        let taken = |name: &String| names.contains(name);
+        let name = if taken(&base) { (2..).map(|i| format!("{base} ({i})")).find(|n| !taken(n)) } else { None };
+        names.push(name.unwrap_or(base));
+    }
+    names
+}
+
+fn name_of(arg: &InputArg, with_folder: bool) -> String {
+    let text = |part: Option<&std::ffi::OsStr>| part.map(|s| s.to_string_lossy().into_owned()).filter(|s| !s.is_empty());
+    let mut name = text(arg.path.file_stem()).unwrap_or_else(|| arg.path.display().to_string());
+    if with_folder && let Some(folder) = text(arg.path.parent().and_then(Path::file_name)) {
+        name = format!("{folder}/{name}");
+    }
+    match &arg.member {
+        Some(member) => format!("{name}::{member}"),
+        None => name,
+    }
+}
+
+/// Reads the files and transposes those that are named in `transpose`.
+///
+/// # Errors
+/// The reader's, or [`Error::Parameter`] when `transpose` names something else.
+pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Result<Inputs, Error> {
+    if let Some(unknown) = transpose.iter().find(|t| !named.iter().any(|(name, _)| name == *t)) {
+        let known = named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::parameter("--transpose", format!("there is no input named \"{unknown}\"; the inputs are: {known}")));
+    }
+    let mut inputs = Inputs::default();
+    for (name, arg) in named {
+        let dataset = arg.read()?;
+        inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset });
+    }
+    Ok(inputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(texts: &[&str]) -> Vec<String> {
+        let args = texts.iter().map(|t| t.parse().expect("an input")).collect::<Vec<InputArg>>();
+        names_of(&args.iter().collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn names_are_stems_made_unique() {
+        assert_eq!(names(&["d/IT.npy", "d/V4.npy"]), ["IT", "V4"]);
+        assert_eq!(names(&["a/X.npy", "b/X.npy"]), ["a/X", "b/X"]);
+        assert_eq!(names(&["X.npy", "X.npy"]), ["X", "X (2)"]);
+        assert_eq!(names(&["l.npz::a", "l.npz::b"]), ["l::a", "l::b"]);
+    }
+
+    #[test]
+    fn members_follow_two_colons() {
+        assert_eq!("a.npz::/relu/out".parse(), Ok(InputArg { path: "a.npz".into(), member: Some("/relu/out".into()) }));
+        assert!("a.npz::".parse::<InputArg>().is_err(), "an empty member");
+        assert!(parse_named("=x").is_err(), "an empty name");
+    }
+}

@@ -1,0 +1,156 @@
+//! Results for people: aligned tables on stdout.
+
+use std::io::{self, Write};
+
+use eigenscope::Array;
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::compute::{DeviceInfo, DeviceKind};
+
+/// Widest matrix that is printed in full.
+const MAX_COLUMNS: usize = 12;
+
+/// Writes a result as a short table.
+pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result<()> {
+    match &result.output {
+        Output::Dimensionality(output) => dimensionality(out, output)?,
+        Output::Rdm(output) => rdm(out, output)?,
+        Output::RdmComparison(output) => rdm_comparison(out, output)?,
+        Output::ShapeDistance(output) => shape_distance(out, output)?,
+        Output::Encoding(output) => encoding(out, output)?,
+    }
+    writeln!(out, "\ncomputed on {}", result.device.name)
+}
+
+fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::Result<()> {
+    let rows = output.spectra.iter().map(|s| {
+        vec![
+            s.input.clone(),
+            s.n_samples.to_string(),
+            s.n_features.to_string(),
+            optional(s.effective_dimensionality),
+            optional(s.effective_dimensionality_unbiased),
+            s.variance_80_count.map_or_else(undefined, |n| n.to_string()),
+            optional(s.power_law_alpha),
+        ]
+    });
+    table(out, &["input", "samples", "features", "ED", "ED unbiased", "80 % of variance", "alpha"], rows.collect())
+}
+
+fn encoding(out: &mut dyn Write, output: &encoding::Output) -> io::Result<()> {
+    writeln!(out, "{} from {}: {} targets", output.targets, output.features, output.per_target_r.rows())?;
+    let line = |name: String, n: (String, String), r: [Option<f64>; 3]| {
+        let [median, mean, r2] = r.map(optional);
+        vec![name, n.0, n.1, median, mean, r2]
+    };
+    let mut rows = output
+        .per_split
+        .iter()
+        .enumerate()
+        .map(|(i, s)| line((i + 1).to_string(), (s.n_train.to_string(), s.n_test.to_string()), [s.median_r, s.mean_r, s.r2_uniform]));
+    let mut rows = rows.by_ref().collect::<Vec<_>>();
+    rows.push(line("mean".into(), (String::new(), String::new()), [output.median_r, output.mean_r, output.r2_uniform]));
+    table(out, &["split", "train", "test", "median r", "mean r", "R2"], rows)
+}
+
+fn rdm(out: &mut dyn Write, output: &rdm::Output) -> io::Result<()> {
+    writeln!(out, "{}: {} conditions", output.input, output.n)?;
+    let names = (1..=output.rdm.rows()).map(|i| i.to_string()).collect::<Vec<_>>();
+    matrix(out, &names, &output.rdm)
+}
+
+fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::Result<()> {
+    writeln!(out, "{} data RDMs of {} conditions", output.n_data, output.n_conditions)?;
+    let rows = output.models.iter().map(|m| vec![m.name.clone(), optional(m.mean), optional(m.sem), optional(m.p_vs_0)]);
+    table(out, &["model", "mean", "sem", "p vs 0"], rows.collect())?;
+    if let Some([low, high]) = output.noise_ceiling {
+        let kind = if output.noise_ceiling_is_heuristic { " (heuristic)" } else { "" };
+        writeln!(out, "noise ceiling {} to {}{kind}", number(low), number(high))?;
+    }
+    Ok(())
+}
+
+fn shape_distance(out: &mut dyn Write, output: &shape_distance::Output) -> io::Result<()> {
+    matrix(out, &output.names, &output.distances)?;
+    if let Some(test) = &output.test_distances {
+        writeln!(out, "\non held-out rows")?;
+        matrix(out, &output.names, test)?;
+    }
+    Ok(())
+}
+
+/// Writes the devices.
+pub(super) fn devices(out: &mut dyn Write, devices: &[DeviceInfo]) -> io::Result<()> {
+    let rows = devices.iter().map(|d| {
+        let kind = match d.kind {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Vulkan => "vulkan",
+            DeviceKind::Webgpu => "webgpu",
+            DeviceKind::Cuda => "cuda",
+        };
+        vec![kind.to_owned(), d.name.clone(), d.memory_bytes.map_or_else(undefined, eigenscope::error::bytes)]
+    });
+    table(out, &["kind", "name", "memory"], rows.collect())
+}
+
+fn matrix(out: &mut dyn Write, names: &[String], array: &Array) -> io::Result<()> {
+    let shown = array.columns().min(MAX_COLUMNS);
+    let mut headers = vec![""];
+    headers.extend(names.iter().take(shown).map(String::as_str));
+    let row = |i: usize| {
+        let name = names.get(i).cloned().unwrap_or_default();
+        std::iter::once(name).chain(array.row(i)[..shown].iter().map(|&v| number(v))).collect()
+    };
+    table(out, &headers, (0..array.rows().min(MAX_COLUMNS)).map(row).collect())?;
+    if array.columns() > shown {
+        writeln!(out, "… the first {shown} of {} rows and columns; --json prints all", array.columns())?;
+    }
+    Ok(())
+}
+
+/// Columns padded to their widest cell: the first to the left, numbers to the right.
+fn table(out: &mut dyn Write, headers: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+    let length = |s: &str| s.chars().count();
+    let width = |j: usize| rows.iter().filter_map(|row| row.get(j)).map(|s| length(s)).chain([length(headers[j])]).max().unwrap_or(0);
+    let widths = (0..headers.len()).map(width).collect::<Vec<_>>();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded = cells.zip(&widths).enumerate().map(|(j, (s, &w))| if j == 0 { format!("{s:<w$}") } else { format!("{s:>w$}") });
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    line(&mut headers.iter().copied())?;
+    rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(undefined, number)
+}
+
+fn undefined() -> String {
+    "-".into()
+}
+
+/// Six significant digits at most.
+fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return undefined();
+    }
+    let size = value.abs();
+    if size > 0.0 && !(1e-4..1e6).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let text = if size >= 1000.0 { format!("{value:.1}") } else { format!("{value:.4}") };
+    if text == "-0.0000" { "0.0000".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned() {
+        let mut out = Vec::new();
+        let rows = vec![vec!["a".into(), number(1.0)], vec!["long".into(), number(1.0e-9)]];
+        table(&mut out, &["x", "value"], rows).expect("written");
+        assert_eq!(String::from_utf8_lossy(&out), "x         value\na        1.0000\nlong  1.000e-9\n");
+        assert_eq!(number(f64::NAN), "-");
+    }
+}

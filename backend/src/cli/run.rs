@@ -1,0 +1,122 @@
+//! One analysis in this process: progress bar, cancellation, output.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eigenscope::analysis::{AnalysisResult, Output};
+use eigenscope::dataset::Values;
+use eigenscope::{Error, Inputs, Progress, wire};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{Command, Common, Global};
+use super::specs::Plan;
+use super::{Failure, print};
+use crate::{compute, machine};
+
+/// Runs a plan and shows its result.
+pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &Global) -> Result<(), Failure> {
+    if let Some(path) = &common.output {
+        output_format(path)?;
+    }
+    machine::check_memory(&plan.spec, &plan.inputs.shapes(), loaded_bytes(&plan.spec.inputs(), &plan.inputs), machine::memory_bytes())?;
+    let terminal = Terminal::new();
+    let result = compute::run(&plan.spec, &plan.inputs, global.device, &terminal);
+    terminal.bar.finish_and_clear();
+    let result = result?;
+    for warning in &result.warnings {
+        writeln!(io::stderr(), "warning: {}", warning.message).ok();
+    }
+    if let Some(path) = &common.output {
+        write_file(path, &result)?;
+    }
+    let mut out = io::stdout().lock();
+    match (global.json, command, &result.output) {
+        (true, Command::Dims(_), Output::Dimensionality(output)) => json(&mut out, &output.spectra)?,
+        (true, ..) => json(&mut out, &result)?,
+        (false, ..) => print::result(&mut out, &result)?,
+    }
+    Ok(())
+}
+
+/// Writes a value as one line of JSON.
+pub(super) fn json<T: serde::Serialize>(out: &mut dyn Write, value: &T) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+enum Format {
+    Json,
+    Envelope,
+}
+
+fn output_format(path: &Path) -> Result<Format, Error> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("json") => Ok(Format::Json),
+        Some("eigr") => Ok(Format::Envelope),
+        _ => Err(Error::parameter("--output", format!("{} must end in .json or .eigr", path.display()))),
+    }
+}
+
+fn write_file(path: &Path, result: &AnalysisResult) -> Result<(), Failure> {
+    let bytes = match output_format(path)? {
+        Format::Json => serde_json::to_vec(result).map_err(|e| Error::internal(format!("the result did not serialize: {e}")))?,
+        Format::Envelope => wire::pack(result)?,
+    };
+    std::fs::write(path, bytes).map_err(|e| Error::parameter("--output", format!("{} cannot be written: {e}", path.display())))?;
+    Ok(())
+}
+
+fn loaded_bytes(names: &[String], inputs: &Inputs) -> u64 {
+    let bytes = |values: &Values| match values {
+        Values::F32(a) => a.len() as u64 * 4,
+        Values::F64(a) => a.len() as u64 * 8,
+    };
+    names.iter().filter_map(|name| inputs.get("inputs", name).ok()).map(|dataset| bytes(&dataset.values)).sum()
+}
+
+/// A progress bar on stderr when that is a terminal; Ctrl-C asks the run to stop, a second one stops the program.
+struct Terminal {
+    bar: ProgressBar,
+    canceled: Arc<AtomicBool>,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(1000), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}  {msg}") {
+            bar.set_style(style);
+        }
+        let canceled = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&canceled);
+        // Without the thread Ctrl-C ends the program at once, which is also right.
+        std::thread::Builder::new().name("signals".into()).spawn(move || watch_interrupts(&flag)).ok();
+        Self { bar, canceled }
+    }
+}
+
+fn watch_interrupts(canceled: &AtomicBool) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if canceled.swap(true, Ordering::Relaxed) {
+                std::process::exit(super::EXIT_CANCELED.into());
+            }
+        }
+    });
+}
+
+impl Progress for Terminal {
+    fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
+        if self.canceled.load(Ordering::Relaxed) {
+            return Err(Error::Canceled);
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 1000")]
+        self.bar.set_position((done_frac.clamp(0.0, 1.0) * 1000.0) as u64);
+        self.bar.set_message(what.to_owned());
+        Ok(())
+    }
+}

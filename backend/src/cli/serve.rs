@@ -1,0 +1,62 @@
+//! `eigenscope serve`.
+
+use std::path::PathBuf;
+
+use super::Failure;
+use super::args::ServeArgs;
+use crate::server::{self, Config};
+
+/// Starts the server and waits until it is told to stop.
+pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+    let config = config(args)?;
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(server::serve(config)).map_err(|e| match e {
+        server::StartError::Usage(message) => Failure::usage(message),
+        server::StartError::Internal(message) => Failure::internal(message),
+    })
+}
+
+fn config(args: &ServeArgs) -> Result<Config, Failure> {
+    match args.executor.as_str() {
+        "local" => {}
+        "slurm" => return Err(Failure::usage("--executor slurm is not built yet; use --executor local")),
+        other => return Err(Failure::usage(format!("--executor {other} is not known; use --executor local"))),
+    }
+    if let Some(token) = &args.token
+        && (token.is_empty() || !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)))
+    {
+        return Err(Failure::usage("--token must be one or more letters, digits and -_.~ so that it fits into an address"));
+    }
+    let data_dir = match &args.data_dir {
+        Some(dir) => dir.clone(),
+        None => default_data_dir().ok_or_else(|| Failure::usage("neither XDG_DATA_HOME nor HOME is set; give --data-dir"))?,
+    };
+    if let Some(site) = &args.site
+        && !site.is_dir()
+    {
+        return Err(Failure::usage(format!("--site {} is not a folder", site.display())));
+    }
+    Ok(Config {
+        host: args.host.clone(),
+        port: args.port,
+        allow_hosts: args.allow_host.clone(),
+        token: args.token.clone(),
+        workers: args.workers.into(),
+        max_upload_bytes: args.max_upload,
+        site: args.site.clone(),
+        ..Config::new(data_dir, std::env::current_exe()?)
+    })
+}
+
+/// `$XDG_DATA_HOME/eigenscope` or `~/.local/share/eigenscope`.
+fn default_data_dir() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    Some(base.join("eigenscope"))
+}

@@ -1,0 +1,159 @@
+//! From arguments to an analysis spec with its inputs.
+
+use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::{AnalysisSpec, Error, Inputs};
+
+use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use super::inputs::{self, InputArg};
+use super::words::{CvArg, ModelName};
+
+/// What to run.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The spec.
+    pub spec: AnalysisSpec,
+    /// Its inputs.
+    pub inputs: Inputs,
+}
+
+/// Gives the inputs their names, builds the spec from them and loads the files.
+fn plan(args: &[&InputArg], common: &Common, spec: impl FnOnce(&[String]) -> Result<AnalysisSpec, Error>) -> Result<Plan, Error> {
+    let names = inputs::names_of(args);
+    let spec = spec(&names)?;
+    let named = names.into_iter().zip(args.iter().copied()).collect::<Vec<_>>();
+    Ok(Plan { spec, inputs: inputs::load(&named, &common.transpose)? })
+}
+
+pub(super) fn run(args: &RunArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let shown = args.spec.display().to_string();
+    let text = std::fs::read_to_string(&args.spec).map_err(|e| Error::input(shown, format!("the spec cannot be read: {e}")))?;
+    let mut spec = AnalysisSpec::from_json(&text)?;
+    if let Some(seed) = seed {
+        reseed(&mut spec, seed)?;
+    }
+    let named = args.input.iter().map(|(name, arg)| (name.clone(), arg)).collect::<Vec<_>>();
+    if let Some(twice) = named.iter().enumerate().find_map(|(i, (name, _))| named[..i].iter().any(|(n, _)| n == name).then_some(name)) {
+        return Err(Error::input(twice, "the input is given twice"));
+    }
+    crate::jobs::check_names(&spec, named.iter().map(|(name, _)| name.as_str()))?;
+    Ok(Plan { spec, inputs: inputs::load(&named, &args.common.transpose)? })
+}
+
+pub(super) fn dims(args: &DimsArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+        Ok(AnalysisSpec::Dimensionality(dimensionality::Spec {
+            inputs: names.to_vec(),
+            pool: args.pool,
+            centering: args.centering,
+            alpha: args.alpha_fit,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
+
+pub(super) fn encode(args: &EncodeArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let mut files = vec![&args.features, &args.targets];
+    if let CvArg::Folds(folds) = &args.cv {
+        files.push(folds);
+    }
+    let model = model(args)?;
+    let seed = short_seed(seed.unwrap_or(0))?;
+    plan(&files, &args.common, |names| {
+        let cv = match &args.cv {
+            CvArg::Kfold { k, shuffle } => Cv::Kfold { k: *k, shuffle: *shuffle, seed },
+            CvArg::ShuffleSplit { n_splits, train_fraction } => {
+                Cv::ShuffleSplit { n_splits: *n_splits, train_fraction: *train_fraction, seed }
+            }
+            CvArg::Folds(_) => Cv::Folds { input: names[2].clone() },
+        };
+        let (features, targets) = (names[0].clone(), names[1].clone());
+        Ok(AnalysisSpec::Encoding(encoding::Spec { features, targets, model, cv, keep_predictions: args.keep_predictions }))
+    })
+}
+
+fn model(args: &EncodeArgs) -> Result<Model, Error> {
+    let refuse =
+        |flag: &str, model: &str| Err(Error::parameter(flag, format!("belongs to --model {model}; leave it out or change --model")));
+    if args.model != ModelName::Ridge && !args.alpha.is_empty() {
+        return refuse("--alpha", "ridge");
+    }
+    if args.model != ModelName::Ridge && args.selection.is_some() {
+        return refuse("--selection", "ridge");
+    }
+    if args.model != ModelName::Pls && args.components.is_some() {
+        return refuse("--components", "pls");
+    }
+    Ok(match args.model {
+        ModelName::Ols => Model::Ols,
+        ModelName::Pls => Model::Pls { components: args.components.unwrap_or(25) },
+        ModelName::Ridge => Model::Ridge {
+            alphas: if args.alpha.is_empty() { default_alphas() } else { args.alpha.clone() },
+            selection: args.selection.map(|s| s.0).unwrap_or_default(),
+        },
+    })
+}
+
+pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
+    let files = std::iter::once(&args.input).chain(&args.precision).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let default = rdm::Spec::default();
+        Ok(AnalysisSpec::Rdm(rdm::Spec {
+            input: names[0].clone(),
+            measure: args.measure,
+            remove_mean: args.remove_mean,
+            normalize: !args.no_normalize,
+            sigma: args.sigma.unwrap_or(default.sigma),
+            minkowski_p: args.minkowski_p.unwrap_or(default.minkowski_p),
+            prior_lambda: args.prior_lambda.unwrap_or(default.prior_lambda),
+            prior_weight: args.prior_weight.unwrap_or(default.prior_weight),
+            precision: names.get(1).cloned(),
+        }))
+    })
+}
+
+pub(super) fn rsa(args: &RsaArgs) -> Result<Plan, Error> {
+    let files = args.data.iter().chain(&args.models).chain(&args.sigma_k).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let (data, rest) = names.split_at(args.data.len());
+        let (models, sigma_k) = rest.split_at(args.models.len());
+        Ok(AnalysisSpec::RdmComparison(rdm_comparison::Spec {
+            data: data.to_vec(),
+            models: models.to_vec(),
+            compare: args.compare,
+            sigma_k: sigma_k.first().cloned(),
+        }))
+    })
+}
+
+pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+        Ok(AnalysisSpec::ShapeDistance(shape_distance::Spec {
+            inputs: names.to_vec(),
+            alpha: args.alpha,
+            score: args.score,
+            center_columns: !args.no_center,
+            zero_pad: !args.no_zero_pad,
+            train_fraction: args.train_fraction,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
+
+/// Puts `seed` where the spec has one.
+fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
+    match spec {
+        AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
+        AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
+        AnalysisSpec::Encoding(spec) => match &mut spec.cv {
+            Cv::Kfold { seed: old, .. } | Cv::ShuffleSplit { seed: old, .. } => *old = short_seed(seed)?,
+            Cv::Folds { .. } => {}
+        },
+        AnalysisSpec::Rdm(_) | AnalysisSpec::RdmComparison(_) => {}
+    }
+    Ok(())
+}
+
+fn short_seed(seed: u64) -> Result<u32, Error> {
+    u32::try_from(seed).map_err(|_| Error::parameter("--seed", format!("{seed} is too large; encoding takes seeds up to {}", u32::MAX)))
+}

@@ -1,0 +1,53 @@
+//! Jobs: an analysis in a process of its own, so that a crash or an out-of-memory kill never takes the server down.
+//!
+//! [`request`] checks what was asked, [`queue`] hands it to workers, [`child`] watches one process, [`task`] is that process.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use eigenscope::{AnalysisSpec, DeviceChoice};
+use serde::{Deserialize, Serialize};
+
+pub mod child;
+pub mod queue;
+pub mod request;
+pub mod task;
+
+pub use request::check_names;
+
+/// `task.json`: what a process is to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskFile {
+    /// What to compute.
+    pub spec: AnalysisSpec,
+    /// The inputs by the names that the spec uses.
+    pub inputs: BTreeMap<String, TaskInput>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+}
+
+/// One input of a [`TaskFile`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskInput {
+    /// Where the bytes are.
+    pub path: PathBuf,
+    /// The file's name as uploaded: it decides how the bytes are read.
+    pub name: String,
+    /// Member of the file.
+    pub member: Option<String>,
+    /// Exchange rows and columns after reading.
+    pub transpose: bool,
+}
+
+/// A line that a process prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Fraction done, 0 to 1.
+    pub done_frac: f64,
+    /// What it does.
+    pub step: String,
+}
+
+const TASK_FILE: &str = "task.json";
+const RESULT_FILE: &str = "result.eigr";
+const ERROR_FILE: &str = "error.json";

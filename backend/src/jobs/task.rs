@@ -1,0 +1,104 @@
+//! The process side of a job: `eigenscope task --dir DIR`.
+//!
+//! Reads `task.json`, prints progress as JSON lines and writes `result.eigr` or `error.json`. It ends itself when its stdin closes,
+//! that is, when the server that started it is gone.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use eigenscope::io::Limits;
+use eigenscope::{Error, Inputs, Progress, wire};
+use tokio::time::Instant;
+
+use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile};
+use crate::compute;
+
+/// Lines are not printed more often than this.
+const PRINT_EVERY: Duration = Duration::from_millis(50);
+/// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic` or `hang`.
+const TEST_CRASH: &str = "EIGENSCOPE_TEST_CRASH";
+
+/// Runs the task in `dir`.
+///
+/// # Errors
+/// Those of the analysis; they are also written to `error.json`.
+pub fn run(dir: &Path) -> Result<(), Error> {
+    let watcher = std::thread::Builder::new().name("stdin".into()).spawn(exit_with_parent);
+    watcher.map_err(|e| Error::internal(format!("no thread could be started: {e}")))?;
+    let outcome = compute::on_compute_thread(misbehave).and_then(|()| execute(dir));
+    if let Err(error) = &outcome {
+        let text = serde_json::to_vec(error).map_err(|e| Error::internal(format!("an error did not serialize: {e}")))?;
+        write_whole(dir, ERROR_FILE, &text)?;
+    }
+    outcome
+}
+
+fn execute(dir: &Path) -> Result<(), Error> {
+    let text = std::fs::read(dir.join(TASK_FILE)).map_err(|e| Error::internal(format!("task.json cannot be read: {e}")))?;
+    let task: TaskFile = serde_json::from_slice(&text).map_err(|e| Error::internal(format!("task.json is not a task: {e}")))?;
+    let printer = Printer { last: Mutex::new(None) };
+    let mut inputs = Inputs::default();
+    for (name, input) in &task.inputs {
+        printer.step(0.0, &format!("reading {}", input.name))?;
+        let bytes = std::fs::read(&input.path).map_err(|e| Error::internal(format!("the bytes of {} cannot be read: {e}", input.name)))?;
+        let dataset = eigenscope::io::read(&input.name, &bytes, input.member.as_deref(), Limits::NATIVE)?;
+        inputs.insert(name, if input.transpose { dataset.transposed() } else { dataset });
+    }
+    let result = compute::run(&task.spec, &inputs, task.device, &printer)?;
+    write_whole(dir, RESULT_FILE, &wire::pack(&result)?)
+}
+
+/// A file is there with all its bytes or not at all.
+fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let part = dir.join(format!("{name}.part"));
+    std::fs::write(&part, bytes)
+        .and_then(|()| std::fs::rename(&part, dir.join(name)))
+        .map_err(|e| Error::internal(format!("{name} cannot be written: {e}")))
+}
+
+fn exit_with_parent() {
+    let mut buffer = [0u8; 256];
+    let mut stdin = io::stdin().lock();
+    while matches!(stdin.read(&mut buffer), Ok(n) if n > 0) {}
+    std::process::exit(3);
+}
+
+struct Printer {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Progress for Printer {
+    fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.is_some_and(|at| at.elapsed() < PRINT_EVERY) {
+            return Ok(());
+        }
+        *last = Some(Instant::now());
+        let line = serde_json::to_string(&Report { done_frac, step: what.to_owned() });
+        let line = line.map_err(|e| Error::internal(format!("progress did not serialize: {e}")))?;
+        let mut out = io::stdout().lock();
+        // Nobody listens any more: the server is gone and this process is about to follow.
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|_| Error::Canceled)
+    }
+}
+
+fn misbehave() -> Result<(), Error> {
+    match std::env::var(TEST_CRASH).as_deref() {
+        Ok("abort") => {
+            writeln!(io::stderr(), "planted abort").ok();
+            std::process::abort()
+        }
+        Ok("panic") => std::panic::panic_any("planted panic"),
+        Ok("hang") => {
+            let printer = Printer { last: Mutex::new(None) };
+            for i in 0..6000u32 {
+                printer.step(f64::from(i) / 6000.0, "hanging")?;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(Error::internal("nobody stopped the planted hang"))
+        }
+        _ => Ok(()),
+    }
+}

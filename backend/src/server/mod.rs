@@ -1,0 +1,245 @@
+//! The HTTP server: page and interface behind one guard.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware;
+use eigenscope::compute::DeviceInfo;
+use tokio::net::TcpListener;
+use tokio::sync::{OnceCell, Semaphore, watch};
+
+use crate::jobs::child::Program;
+use crate::jobs::queue::Workers;
+use crate::store::{Store, StoreError};
+use crate::{ids, machine};
+
+mod auth;
+mod body;
+mod failure;
+mod guard;
+mod openapi;
+mod routes;
+mod site;
+
+use auth::Auth;
+pub use openapi::document as openapi_document;
+use site::Site;
+
+/// How a server is set up.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address to listen on.
+    pub host: String,
+    /// Port; part of the Host header that is accepted.
+    pub port: u16,
+    /// Further names under which browsers reach the server: `name` or `name:port`.
+    pub allow_hosts: Vec<String>,
+    /// Folder of the store.
+    pub data_dir: PathBuf,
+    /// The token; a random one when absent.
+    pub token: Option<String>,
+    /// Jobs at the same time.
+    pub workers: usize,
+    /// Jobs that may wait.
+    pub queue_limit: u32,
+    /// Largest upload.
+    pub max_upload_bytes: u64,
+    /// Memory that a job may need; `None`: anything.
+    pub memory_bytes: Option<u64>,
+    /// Serve the page from this folder.
+    pub site: Option<PathBuf>,
+    /// The program that runs tasks, this one.
+    pub task_exe: PathBuf,
+    /// Environment variables of tasks, besides the server's own.
+    pub task_env: Vec<(String, String)>,
+}
+
+impl Config {
+    /// The defaults with a data folder and the program that runs tasks.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, task_exe: PathBuf) -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 8080,
+            allow_hosts: Vec::new(),
+            data_dir,
+            token: None,
+            workers: 1,
+            queue_limit: 256,
+            max_upload_bytes: 8 << 30,
+            memory_bytes: machine::memory_bytes(),
+            site: None,
+            task_exe,
+            task_env: Vec::new(),
+        }
+    }
+}
+
+/// Why a server did not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port, folder or host is not usable.
+    #[error("{0}")]
+    Usage(String),
+    /// Anything else.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unusable(message) => Self::Usage(message),
+            StoreError::Io(e) => Self::Usage(format!("the data folder cannot be used: {e}")),
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
+
+/// A running server without its socket.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    auth: Auth,
+    site: Site,
+    store: Store,
+    workers: Workers,
+    program: Program,
+    /// Uploads are inspected one after the other: each is in memory meanwhile.
+    inspecting: Semaphore,
+    devices: OnceCell<Vec<DeviceInfo>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl App {
+    /// Opens the store, starts the workers and goes on with unfinished jobs.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let token = match &config.token {
+            Some(token) => token.clone(),
+            None => ids::random_hex().map_err(|e| StartError::Internal(e.to_string()))?,
+        };
+        let root = config.data_dir.clone();
+        let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
+        let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
+        let workers = Workers::start(store.clone(), program.clone(), config.workers).await?;
+        let auth = Auth::new(token, hosts(&config), config.port);
+        let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
+        let (stopping, _) = watch::channel(false);
+        let inspecting = Semaphore::new(1);
+        Ok(Self(Arc::new(Inner { config, auth, site, store, workers, program, inspecting, devices: OnceCell::new(), stopping })))
+    }
+
+    /// All routes behind the guard.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        routes::router().layer(middleware::from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone())
+    }
+
+    /// The address of the page, with the token.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let host = match self.0.config.host.as_str() {
+            "0.0.0.0" | "::" => "127.0.0.1",
+            host => host,
+        };
+        format!("http://{}/?token={}", authority(host, self.0.config.port), self.0.auth.token())
+    }
+
+    /// Ends event streams, stops processes and queues their jobs again.
+    pub async fn stop(&self) {
+        self.0.stopping.send_replace(true);
+        self.0.workers.stop().await;
+    }
+}
+
+/// `host:port`, brackets around IPv6.
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The Host headers that are this server's.
+fn hosts(config: &Config) -> BTreeSet<String> {
+    let port = config.port;
+    let own = ["127.0.0.1", "localhost", "::1", &config.host].map(|host| authority(host, port));
+    let has_port = |host: &str| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let allowed = config.allow_hosts.iter().map(|host| if has_port(host) { host.clone() } else { authority(host, port) });
+    let mut hosts = own.into_iter().chain(allowed).map(|host| host.to_lowercase()).collect::<BTreeSet<_>>();
+    if port == 80 {
+        // Browsers leave the default port out.
+        let bare = hosts.iter().filter_map(|host| host.strip_suffix(":80").map(str::to_owned)).collect::<Vec<_>>();
+        hosts.extend(bare);
+    }
+    hosts
+}
+
+/// Listens until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn serve(mut config: Config) -> Result<(), StartError> {
+    let place = (config.host.clone(), config.port);
+    let cannot = |e: std::io::Error| {
+        StartError::Usage(format!("{}:{} cannot be listened on: {e}; choose another --host or --port", place.0, place.1))
+    };
+    let listener = TcpListener::bind((place.0.as_str(), place.1)).await.map_err(cannot)?;
+    config.port = listener.local_addr().map_err(cannot)?.port();
+    let app = App::start(config).await?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{}", app.url()).and_then(|()| stdout.flush()).map_err(|e| StartError::Internal(e.to_string()))?;
+    tracing::info!(port = app.0.config.port, data_dir = %app.0.config.data_dir.display(), "listening");
+    let stopper = app.clone();
+    let served = axum::serve(listener, app.router()).with_graceful_shutdown(async move {
+        interrupted().await;
+        tracing::info!("stopping");
+        stopper.stop().await;
+    });
+    // A download to a sleeping client must not keep a stopped server alive.
+    let mut stopping = app.0.stopping.subscribe();
+    let patience = async move {
+        stopping.wait_for(|&stop| stop).await.ok();
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    };
+    tokio::select! {
+        outcome = served => outcome.map_err(|e| StartError::Internal(e.to_string()))?,
+        () = patience => {}
+    }
+    app.stop().await;
+    Ok(())
+}
+
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    tokio::signal::ctrl_c().await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_exact() {
+        let mut config = Config::new("d".into(), "e".into());
+        config.allow_hosts = vec!["Lab.example".into(), "proxy.example:443".into()];
+        let hosts = hosts(&config);
+        for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "lab.example:8080", "proxy.example:443"] {
+            assert!(hosts.contains(host), "{host} is this server's");
+        }
+        assert!(!hosts.contains("localhost"), "the port counts");
+    }
+}

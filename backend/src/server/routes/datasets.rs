@@ -1,0 +1,136 @@
+//! Datasets: upload, list, download, remove.
+
+use std::path::PathBuf;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use eigenscope::api::{ApiError, ArrayInfo, DatasetInfo};
+use eigenscope::io::{self, Limits};
+use futures_util::stream;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use super::{Id, id_of, query_of};
+use crate::ids;
+use crate::server::body::receive_file;
+use crate::server::{App, failure::Failure};
+
+/// Bytes read at once when a dataset is downloaded.
+const CHUNK: usize = 1 << 18;
+/// Longest file name.
+const MAX_NAME: usize = 255;
+
+/// Query of an upload.
+#[derive(Debug, Deserialize)]
+pub(in crate::server) struct UploadQuery {
+    name: String,
+}
+
+/// Upload a file.
+#[utoipa::path(post, path = "/api/v1/datasets", params(("name" = String, Query, description = "File name; its ending decides the format")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = DatasetInfo), (status = 413, body = ApiError), (status = 422, body = ApiError, description = "The reader's sentence")))]
+pub(in crate::server) async fn create_dataset(
+    State(app): State<App>,
+    query: Result<Query<UploadQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let name = file_name(&query_of(query)?.name)?;
+    let limit = app.0.config.max_upload_bytes;
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    if declared.is_some_and(|n| n > limit) {
+        return Err(Failure::too_large("the upload", limit));
+    }
+    let part = Part(app.0.store.tmp_dir().join(ids::random_hex()?));
+    let (id, size_bytes) = receive_file(body, &part.0, limit).await?;
+    let arrays = inspect(&app, &part, name.clone()).await?;
+    let info = DatasetInfo { id, name, size_bytes, created_ms: ids::now_ms(), arrays };
+    app.0.store.insert_dataset(info.clone(), part.0.clone()).await?;
+    tracing::info!(dataset = info.id, size_bytes, arrays = info.arrays.len(), "dataset stored");
+    Ok((StatusCode::CREATED, Json(info)).into_response())
+}
+
+/// A file that is being received; removed unless it became a blob.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).ok();
+    }
+}
+
+async fn inspect(app: &App, part: &Part, name: String) -> Result<Vec<ArrayInfo>, Failure> {
+    let _turn = app.0.inspecting.acquire().await.map_err(Failure::internal)?;
+    let path = part.0.clone();
+    let listed = tokio::task::spawn_blocking(move || {
+        let bytes = std::fs::read(path)?;
+        Ok::<_, std::io::Error>(io::list(&name, &bytes, Limits::NATIVE))
+    });
+    Ok(listed.await.map_err(Failure::internal)???)
+}
+
+/// The last part of the path that a browser may send, within limits.
+fn file_name(given: &str) -> Result<String, Failure> {
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+        let message = format!("name must be a file name of 1 to {MAX_NAME} bytes without control characters");
+        return Err(Failure::malformed(message).with_field(Some("name".into())));
+    }
+    Ok(name.to_owned())
+}
+
+fn no_dataset(id: &str) -> Failure {
+    Failure::not_found(format!("there is no dataset {id}"))
+}
+
+/// All datasets, the oldest first.
+#[utoipa::path(get, path = "/api/v1/datasets", responses((status = 200, body = Vec<DatasetInfo>)))]
+pub(in crate::server) async fn list_datasets(State(app): State<App>) -> Result<Json<Vec<DatasetInfo>>, Failure> {
+    Ok(Json(app.0.store.datasets().await?))
+}
+
+/// One dataset.
+#[utoipa::path(get, path = "/api/v1/datasets/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = DatasetInfo), (status = 404, body = ApiError)))]
+pub(in crate::server) async fn show_dataset(State(app): State<App>, id: Id) -> Result<Json<DatasetInfo>, Failure> {
+    let id = id_of(id)?;
+    app.0.store.dataset(&id).await?.map(Json).ok_or_else(|| no_dataset(&id))
+}
+
+/// The bytes of a dataset, as uploaded.
+#[utoipa::path(get, path = "/api/v1/datasets/{id}/bytes", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), (status = 404, body = ApiError)))]
+pub(in crate::server) async fn download_dataset(State(app): State<App>, id: Id) -> Result<Response, Failure> {
+    let id = id_of(id)?;
+    let info = app.0.store.dataset(&id).await?.ok_or_else(|| no_dataset(&id))?;
+    let file = tokio::fs::File::open(app.0.store.blobs().path(&info.id)).await?;
+    let chunks = stream::try_unfold(file, async |mut file| {
+        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
+        let n = file.read_buf(&mut chunk).await?;
+        Ok::<_, std::io::Error>((n > 0).then(|| (chunk.freeze(), file)))
+    });
+    let quoted = info.name.chars().map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { '_' }).collect::<String>();
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, info.size_bytes.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{quoted}\"")),
+    ];
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+/// Remove a dataset.
+#[utoipa::path(delete, path = "/api/v1/datasets/{id}", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "An unfinished job reads it")))]
+pub(in crate::server) async fn delete_dataset(State(app): State<App>, id: Id) -> Result<StatusCode, Failure> {
+    let id = id_of(id)?;
+    match app.0.store.delete_dataset(&id).await? {
+        None => Err(no_dataset(&id)),
+        Some(0) => Ok(StatusCode::NO_CONTENT),
+        Some(n) => Err(Failure::conflict(format!("{n} unfinished jobs read this dataset; cancel them first"))),
+    }
+}

@@ -1,0 +1,128 @@
+//! What the server remembers: datasets, jobs and events in SQLite, bytes in files named by their hash.
+//!
+//! There is one connection behind a mutex, used from blocking threads ([`Store::call`]); files are moved in and removed under the same
+//! mutex, so that a row never points to bytes that another request is deleting.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, Transaction};
+use tokio::sync::watch;
+
+mod blobs;
+mod datasets;
+mod events;
+mod job_rows;
+mod jobs;
+mod schema;
+
+pub use blobs::Blobs;
+pub use jobs::{NewJob, Outcome, Submitted};
+
+/// Why the store did not answer: always a defect or a full disk, never the user's data.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// SQLite failed.
+    #[error("database: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The file system failed.
+    #[error("files: {0}")]
+    Io(#[from] std::io::Error),
+    /// A row does not read back.
+    #[error("a stored row does not read back: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The data folder is in use or from a newer program.
+    #[error("{0}")]
+    Unusable(String),
+    /// A blocking thread panicked.
+    #[error("a database task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// The data folder of a server.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    blobs: Blobs,
+    connection: Mutex<Connection>,
+    /// Id of the newest event: streams wait for it to grow, then read the table.
+    newest_event: watch::Sender<u64>,
+    /// Held while the server lives: two servers on one folder would run each other's jobs.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or SQLite's.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(root)?;
+        let lock = File::create(root.join("lock"))?;
+        if lock.try_lock().is_err() {
+            return Err(StoreError::Unusable(format!("{} is in use by another server; choose another --data-dir", root.display())));
+        }
+        for folder in ["tmp", "tasks"] {
+            let folder = root.join(folder);
+            if folder.exists() {
+                fs::remove_dir_all(&folder)?;
+            }
+            fs::create_dir_all(&folder)?;
+        }
+        let blobs = Blobs::new(root.join("blobs"));
+        let mut connection = Connection::open(root.join("eigenscope.db"))?;
+        schema::migrate(&mut connection)?;
+        let newest = events::newest(&connection)?;
+        let (newest_event, _) = watch::channel(newest);
+        Ok(Self(Arc::new(Inner { root: root.into(), blobs, connection: Mutex::new(connection), newest_event, _lock: lock })))
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+
+    /// Folder for files that are being received, on the same file system as the blobs.
+    #[must_use]
+    pub fn tmp_dir(&self) -> PathBuf {
+        self.0.root.join("tmp")
+    }
+
+    /// Folder of one running job.
+    #[must_use]
+    pub fn task_dir(&self, job: &str) -> PathBuf {
+        self.0.root.join("tasks").join(job)
+    }
+
+    /// Runs `work` in a transaction on a blocking thread; commits when it succeeds and then wakes the event streams.
+    async fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &Blobs) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || {
+            let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let transaction = connection.transaction()?;
+            let out = work(&transaction, &inner.blobs)?;
+            let newest = events::newest(&transaction)?;
+            transaction.commit()?;
+            inner.newest_event.send_if_modified(|id| std::mem::replace(id, newest) != newest);
+            Ok(out)
+        })
+        .await?
+    }
+}
+
+/// SQLite integers are signed.
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
