@@ -148,6 +148,8 @@ pub enum Scale {
     Log,
     /// One step per name.
     Category,
+    /// Evenly, with things at 0, 1, 2, … that the ticks name; points may lie beside them.
+    Slots,
 }
 
 /// A mark that is not data of a trace.
@@ -185,6 +187,13 @@ impl Axis {
     #[must_use]
     pub fn log(title: impl Into<String>) -> Self {
         Self { title: title.into(), scale: Scale::Log, ..Self::default() }
+    }
+
+    /// Places 0, 1, 2, … with these names.
+    #[must_use]
+    pub fn slots(names: impl IntoIterator<Item = String>) -> Self {
+        let ticks = (0u32..).map(f64::from).zip(names).collect();
+        Self { scale: Scale::Slots, ticks: Some(ticks), ..Self::default() }
     }
 
     /// A category axis with a title.

@@ -152,7 +152,7 @@ fn scatter(t: &Scatter, palette: &Palette) -> Value {
         "opacity": t.opacity,
     });
     match t.draw {
-        Draw::Points => trace["marker"] = json!({ "color": color, "size": 6 }),
+        Draw::Points => trace["marker"] = json!({ "color": color, "size": 6, "line": { "color": palette.background, "width": 0.7 } }),
         Draw::Line => trace["line"] = json!({ "color": color, "width": 2 }),
         Draw::Dashes => trace["line"] = json!({ "color": color, "width": 1.5, "dash": "dash" }),
     }
@@ -165,6 +165,8 @@ fn bar(t: &Bar, palette: &Palette) -> Value {
         "type": "bar",
         "name": plain(&t.name),
         "marker": { "color": color(t.color, palette), "line": { "width": 0 } },
+        // Paler under error bars and points, so that these stay readable.
+        "opacity": if t.errors.is_empty() { 1.0 } else { 0.6 },
         // Bar texts are for the hover box only.
         "textposition": "none",
         "showlegend": false,
@@ -204,14 +206,14 @@ fn axis(axis: &Axis, palette: &Palette, grid: bool) -> Value {
     let mut set = |key: &str, value: Value| out.insert(key.into(), value);
     set("title", json!({ "text": plain(&axis.title), "standoff": 8 }));
     set("automargin", json!(true));
-    set("showgrid", json!(grid && axis.scale != Scale::Category));
+    set("showgrid", json!(grid && matches!(axis.scale, Scale::Linear | Scale::Log)));
     set("gridcolor", json!(palette.grid));
     set("linecolor", json!(palette.grid));
     set("showline", json!(grid));
     set("zeroline", json!(false));
     set("ticks", json!(""));
     match axis.scale {
-        Scale::Linear => {
+        Scale::Linear | Scale::Slots => {
             set("type", json!("linear"));
         }
         Scale::Log => {
@@ -236,6 +238,9 @@ fn axis(axis: &Axis, palette: &Palette, grid: bool) -> Value {
     }
     if let Some(ticks) = &axis.ticks {
         set("tickmode", json!("array"));
+        // By default a long name at the end of the axis disappears instead of widening the margin.
+        set("ticklabeloverflow", json!("allow"));
+        set("autotickangles", json!([0, 90]));
         set("tickvals", ticks.iter().map(|(at, _)| *at).collect());
         set("ticktext", ticks.iter().map(|(_, text)| plain(text)).collect());
     }

@@ -52,6 +52,16 @@ pub fn exact(value: f64) -> String {
     if value.is_finite() && size != 0.0 && !(1e-5..1e16).contains(&size) { format!("{value:e}") } else { value.to_string() }
 }
 
+/// A power of ten for ticks: `10⁻³`, `1`, `10`, `10⁴`.
+#[must_use]
+pub fn power_of_ten(exponent: i32) -> String {
+    match exponent {
+        0 => "1".into(),
+        1 => "10".into(),
+        _ => format!("10{}", superscript(exponent)),
+    }
+}
+
 fn grouped(text: &str) -> String {
     let (whole, rest) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
     let mut out = String::with_capacity(text.len() + 4);

@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn the_summary_names_the_extreme_pairs() {
         let chart = view(4, None).chart(None, Range::Auto);
-        assert_eq!(heatmap(&chart).range, Some([0.33, 1.05]));
+        assert_eq!(heatmap(&chart).range, Some([0.3 + 0.03, 1.05]));
         assert!(chart.summary.contains("the most similar pair has 0.330 (1 · face and 4 · face)"), "{}", chart.summary);
     }
 

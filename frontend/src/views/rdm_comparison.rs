@@ -84,9 +84,8 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
         note = points_note(models.len() * n_data, kept.len());
         traces.push(Trace::Scatter(points(output, order, &x, &kept)));
     }
-    let ticks = Some(x.iter().copied().zip(names).collect());
     let layout = Layout {
-        x: Axis { ticks, ..Axis::linear("") },
+        x: Axis::slots(names),
         y: Axis::linear(measure_name(output.compare)),
         marks: output.noise_ceiling.iter().map(|&y| Mark::Band { y, text: "noise ceiling".into() }).collect(),
         ..Layout::default()

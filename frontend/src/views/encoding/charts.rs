@@ -169,24 +169,22 @@ pub(super) fn alphas(alpha: &Array) -> Chart {
     }
     let counted: Vec<(f64, u32)> = counts.into_iter().map(|(bits, n)| (f64::from_bits(bits), n)).collect();
     let zero = counted.first().filter(|(alpha, _)| *alpha <= 0.0).map_or(0, |&(_, n)| n);
-    let drawn = || counted.iter().filter(|(alpha, _)| *alpha > 0.0);
+    let drawn: Vec<(f64, u32)> = counted.iter().copied().filter(|(alpha, _)| *alpha > 0.0).collect();
+    let exponents: Vec<f64> = drawn.iter().map(|(alpha, _)| alpha.log10()).collect();
+    let gap = exponents.windows(2).map(|w| w[1] - w[0]).fold(0.5, f64::min);
     let bar = Bar {
         name: "choices".into(),
-        x: Values::Numbers(drawn().map(|&(alpha, _)| alpha).collect()),
-        y: drawn().map(|&(_, n)| f64::from(n)).collect(),
+        y: drawn.iter().map(|&(_, n)| f64::from(n)).collect(),
         errors: Vec::new(),
-        width: None,
+        width: Some(0.8 * gap),
         color: Color::Series(0),
-        texts: drawn().map(|&(alpha, _)| format!("α = {}", number::significant(alpha, 3))).collect(),
+        texts: drawn.iter().map(|&(alpha, _)| format!("α = {}", number::significant(alpha, 3))).collect(),
         hover: "%{text}<br>chosen <b>%{y}</b> times<extra></extra>",
+        x: Values::Numbers(exponents.clone()),
     };
-    let x = match (drawn().next(), drawn().last()) {
-        (Some(first), Some(last)) => Axis { range: Some([first.0 / 3.0, last.0 * 3.0]), ..Axis::log("Ridge penalty α") },
-        _ => Axis::log("Ridge penalty α"),
-    };
-    let layout = Layout { x, y: Axis::linear("Times chosen"), ..Layout::default() };
+    let layout = Layout { x: decades(&exponents), y: Axis::linear("Times chosen"), ..Layout::default() };
     let caption = sentence(&[if zero > 0 {
-        format!("α = 0, chosen {} times, has no place on a logarithmic axis", number::count(zero))
+        format!("the penalty α = 0 (chosen {} x) has no place on a logarithmic axis", number::count(zero))
     } else {
         String::new()
     }]);
@@ -203,10 +201,20 @@ pub(super) fn alphas(alpha: &Array) -> Chart {
     Chart { figure: Figure { traces: vec![Trace::Bar(bar)], layout }, summary, caption, csv: Csv::new(move || table.csv()) }
 }
 
+/// An axis of exponents with a tick at every decade. (Plotly's own logarithmic axis gives bars their width in units of the data, which
+/// lets those of small values cover those of large ones.)
+fn decades(exponents: &[f64]) -> Axis {
+    let [low, high] = extent(exponents).unwrap_or([0.0, 0.0]);
+    #[expect(clippy::cast_possible_truncation, reason = "logarithms of finite numbers are within -324 and 309")]
+    let (first, last) = ((low - 0.5).floor() as i32, (high + 0.5).ceil() as i32);
+    let step = usize::try_from((last - first) / 12 + 1).unwrap_or(1);
+    let ticks = (first..=last).step_by(step).map(|n| (f64::from(n), number::power_of_ten(n))).collect();
+    Axis { ticks: Some(ticks), range: Some([low - 0.5, high + 0.5]), ..Axis::linear("Ridge penalty α (logarithmic)") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::figure::Scale;
 
     fn output() -> Output {
         let r = vec![0.1, f64::NAN, 0.62, 0.35];
@@ -270,10 +278,12 @@ mod tests {
     fn penalties_are_counted_on_a_logarithmic_axis() {
         let chart = alphas(&Array::matrix(2, 4, vec![0.0, 1.0, 100.0, 1.0, 1.0, 0.01, f64::NAN, 100.0]));
         crate::views::dump("encoding_alphas", &chart);
-        assert_eq!(chart.figure.layout.x.scale, Scale::Log);
+        let ticks = chart.figure.layout.x.ticks.as_deref().expect("decades");
+        assert_eq!(ticks.first(), Some(&(-3.0, "10⁻³".into())));
+        assert!(ticks.contains(&(0.0, "1".into())), "{ticks:?}");
         let Trace::Bar(bar) = &chart.figure.traces[0] else { panic!("bars") };
-        assert_eq!((&bar.x, &bar.y), (&Values::Numbers(vec![0.01, 1.0, 100.0]), &vec![1.0, 3.0, 2.0]));
-        assert_eq!(chart.caption, "α = 0, chosen 1 times, has no place on a logarithmic axis.");
+        assert_eq!((&bar.x, &bar.y), (&Values::Numbers(vec![-2.0, 0.0, 2.0]), &vec![1.0, 3.0, 2.0]));
+        assert_eq!(chart.caption, "The penalty α = 0 (chosen 1 x) has no place on a logarithmic axis.");
         assert!(chart.summary.starts_with("α = 1.00 was chosen most often: 3 of 7"), "{}", chart.summary);
     }
 }
