@@ -1,0 +1,133 @@
+//! Published reference values, from the command line, on the CPU and on the GPU.
+//!
+//! Values: recordings of Majaj et al. 2015, RDMs of Kriegeskorte et al. 2008, and golden values of the similarity repository; see the
+//! documents of the analyses. CPU: 1e-9 relative, or the digits that were published. GPU: 1e-4.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::binary;
+
+fn data(file: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not beside the checkout", path.display());
+    None
+}
+
+fn run(device: &str, args: &[&str]) -> Value {
+    let out = Command::new(binary()).args(args).args(["--json", "--device", device]).output().expect("the binary starts");
+    assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    serde_json::from_slice(&out.stdout).expect("stdout is JSON and nothing else")
+}
+
+#[track_caller]
+fn close(value: &Value, want: f64, tolerance: f64) {
+    let got = value.as_f64().unwrap_or_else(|| panic!("a number is expected, not {value}"));
+    assert!((got - want).abs() <= tolerance, "{got} instead of {want} (tolerance {tolerance:e})");
+}
+
+/// Devices to test: the CPU, and the GPU when there is one.
+fn devices() -> Vec<(&'static str, f64)> {
+    let mut out = vec![("cpu", 1e-9)];
+    if crate::agreement::gpu().is_some() {
+        out.push(("vulkan", 1e-4));
+    }
+    out
+}
+
+#[test]
+fn dimensionality_of_macaque_it() {
+    let Some(it) = data("majajhong2015/IT.npy") else { return };
+    for (device, tolerance) in devices() {
+        let out = run(device, &["dims", it.to_str().expect("UTF-8")]);
+        let spectrum = &out[0];
+        assert_eq!(spectrum["n_samples"], 3200);
+        assert_eq!(spectrum["n_features"], 168);
+        // Published with six decimals.
+        close(&spectrum["effective_dimensionality"], 16.254_592, 5e-7 + 16.0 * tolerance);
+        assert_eq!(spectrum["eigenvalues"].as_array().map(Vec::len), Some(168));
+    }
+}
+
+#[test]
+fn golden_shape_distances() {
+    let (Some(x), Some(y)) = (data("golden/X.npy"), data("golden/Y.npy")) else { return };
+    for (device, tolerance) in devices() {
+        for (score, want) in [("angular", 0.762_981_579_93), ("euclidean", 5.851_126_077_85)] {
+            let out = run(device, &["shapes", x.to_str().expect("UTF-8"), y.to_str().expect("UTF-8"), "--score", score]);
+            // Eleven digits are published.
+            close(&out["distances"][0][1], want, 1e-10 + want * tolerance);
+            close(&out["distances"][1][1], 0.0, 0.0);
+        }
+    }
+}
+
+#[test]
+fn golden_rdm_correlations() {
+    let (Some(x), Some(y)) = (data("golden/X.npy"), data("golden/Y.npy")) else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    for (device, tolerance) in devices() {
+        let mut rdms = Vec::new();
+        for (name, path) in [("x", &x), ("y", &y)] {
+            let out = run(device, &["rdm", path.to_str().expect("UTF-8"), "--measure", "correlation"]);
+            assert_eq!(out["n"], 30);
+            let rows: Vec<String> = out["rdm"]
+                .as_array()
+                .expect("rows")
+                .iter()
+                .map(|row| row.as_array().expect("a row").iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
+                .collect();
+            let file = folder.path().join(format!("{name}.csv"));
+            std::fs::write(&file, rows.join("\n")).expect("a file is written");
+            rdms.push(file);
+        }
+        for (compare, want) in [("corr", 0.003_506_246_019_28), ("spearman", -0.004_092_795_694_07)] {
+            let (a, b) = (rdms[0].to_str().expect("UTF-8"), rdms[1].to_str().expect("UTF-8"));
+            let out = run("cpu", &["rsa", "--data", a, "--models", b, "--compare", compare]);
+            // Twelve digits are published; a correlation near zero carries the absolute error of its RDMs.
+            close(&out["models"][0]["mean"], want, 1e-10 + 10.0 * if device == "cpu" { 0.0 } else { tolerance });
+        }
+    }
+}
+
+#[test]
+fn human_it_models_and_ceilings() {
+    let (Some(human), Some(models)) = (data("images92/humanIT_4subjects_mean.npy"), data("images92/model_rdms.npy")) else { return };
+    let out = run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", models.to_str().expect("UTF-8"), "--compare", "corr"]);
+    // Published with five and four decimals.
+    close(&out["noise_ceiling"][0], 0.394_41, 5e-6);
+    close(&out["noise_ceiling"][1], 0.680_41, 5e-6);
+    let want = [0.3871, 0.2816, 0.3335, 0.2591, 0.1521, 0.0250, 0.1159, 0.0365];
+    for (model, want) in out["models"].as_array().expect("models").iter().zip(want) {
+        close(&model["mean"], want, 5e-5);
+    }
+}
+
+#[test]
+fn monkey_and_human_it_correlate() {
+    let (Some(monkey), Some(human)) = (data("images92/monkeyIT_rdm.npy"), data("images92/humanIT_fig1_rdm.npy")) else { return };
+    let out = run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", monkey.to_str().expect("UTF-8"), "--compare", "corr"]);
+    close(&out["models"][0]["mean"], 0.4912, 5e-5);
+}
+
+#[test]
+fn encoding_of_it_from_v4_agrees_between_devices() {
+    let (Some(v4), Some(it)) = (data("majajhong2015/V4.npy"), data("majajhong2015/IT.npy")) else { return };
+    let (v4, it) = (v4.to_str().expect("UTF-8"), it.to_str().expect("UTF-8"));
+    for model in [["--model", "ols"], ["--model", "ridge"], ["--model", "pls"]] {
+        let args = [&["encode", "--features", v4, "--targets", it, "--cv", "kfold:5"][..], &model[..]].concat();
+        let cpu = run("cpu", &args);
+        assert!(cpu["median_r"].as_f64().is_some_and(|r| (0.4..0.7).contains(&r)), "{model:?}: {}", cpu["median_r"]);
+        if devices().len() > 1 {
+            let gpu = run("vulkan", &args);
+            for key in ["median_r", "mean_r", "r2_uniform"] {
+                close(&gpu[key], cpu[key].as_f64().expect("a number"), 1e-4);
+            }
+        }
+    }
+}
