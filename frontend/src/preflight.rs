@@ -54,12 +54,18 @@ fn forecast(app: App) -> Forecast {
 
 /// The estimate and the two buttons.
 pub(crate) fn bar(app: App) -> impl IntoView {
-    let blocked = Memo::new(move |_| app.form.problems.with(|all| all.first().map(|p| if p.unset { p.message.clone() } else { format!("Correct the marked field. {}", p.message) })));
+    let blocked = Memo::new(move |_| {
+        app.form
+            .problems
+            .with(|all| all.first().map(|p| if p.unset { p.message.clone() } else { format!("Correct the marked field. {}", p.message) }))
+    });
     let server_missing = move || match app.server.get() {
         ServerState::Ready(_) => None,
         ServerState::Unknown => Some("Looking for a server.".to_owned()),
         ServerState::NeedsToken => Some("The server needs its token: open the address that it printed.".into()),
-        ServerState::Missing => Some("This page was opened without a server: start one with "eigenscope serve" and open the address that it prints.".into()),
+        ServerState::Missing => {
+            Some("This page was opened without a server: start one with \"eigenscope serve\" and open the address that it prints.".into())
+        }
     };
     let estimate = move || {
         if blocked.with(Option::is_some) {
