@@ -164,9 +164,12 @@ fn bar(t: &Bar, palette: &Palette) -> Value {
     let mut trace = json!({
         "type": "bar",
         "name": plain(&t.name),
-        "marker": { "color": color(t.color, palette), "line": { "width": 0 } },
-        // Paler under error bars and points, so that these stay readable.
-        "opacity": if t.errors.is_empty() { 1.0 } else { 0.6 },
+        "marker": {
+            "color": color(t.color, palette),
+            // Paler under error bars and points, so that these stay readable.
+            "opacity": if t.errors.is_empty() { 1.0 } else { 0.6 },
+            "line": { "color": palette.background, "width": 1 },
+        },
         // Bar texts are for the hover box only.
         "textposition": "none",
         "showlegend": false,

@@ -37,7 +37,7 @@ pub(super) fn histogram(output: &Output) -> Chart {
     };
     let undefined = r.len() - defined.len();
     let caption = sentence(&[if undefined > 0 {
-        format!("{} of {} targets have no defined r and are not counted", number::count(undefined), number::count(r.len()))
+        format!("not counted because r is undefined: {} of {} targets", number::count(undefined), number::count(r.len()))
     } else {
         String::new()
     }]);
@@ -139,7 +139,7 @@ pub(super) fn predictions(output: &Output, target: usize) -> Chart {
     let caption = sentence(&[
         "dashed: equality".into(),
         points_note(rows.len(), kept.len()),
-        if missing > 0 { format!("{} rows were never held out", number::count(missing)) } else { String::new() },
+        if missing > 0 { format!("rows never held out: {}", number::count(missing)) } else { String::new() },
     ]);
     let score = |values: &Array| {
         values.values.get(target).filter(|v| v.is_finite()).map_or_else(|| "undefined".into(), |&v| number::significant(v, 3))
@@ -250,7 +250,7 @@ mod tests {
         crate::views::dump("encoding", &chart);
         let Trace::Bar(bar) = &chart.figure.traces[0] else { panic!("bars") };
         assert_eq!(bar.y.iter().sum::<f64>(), 3.0);
-        assert_eq!(chart.caption, "1 of 4 targets have no defined r and are not counted.");
+        assert_eq!(chart.caption, "Not counted because r is undefined: 1 of 4 targets.");
         assert_eq!(chart.csv.text().lines().nth(2), Some("2,NaN,NaN"));
         assert_eq!(chart.summary, "Held-out r of 4 targets: median 0.350, mean 0.356; single targets from 0.100 to 0.620.");
     }
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(chart.figure.traces.len(), 2);
         let Trace::Scatter(points) = &chart.figure.traces[0] else { panic!("points") };
         assert_eq!((&points.x, &points.y), (&Values::Numbers(vec![2.0, 2.0]), &vec![2.0, 2.0]));
-        assert_eq!(chart.caption, "Dashed: equality; 1 rows were never held out.");
+        assert_eq!(chart.caption, "Dashed: equality; rows never held out: 1.");
         assert!(chart.csv.text().contains("1,2,NaN\n"), "{}", chart.csv.text());
     }
 
