@@ -35,6 +35,10 @@ fn apply(theme: Option<&str>) {
         None => root.remove_attribute("data-theme"),
     };
     outcome.ok();
+    // Figures take their colors from the style sheet when they are told that it changed.
+    if let Ok(event) = web_sys::Event::new("eigenscope:theme") {
+        window().dispatch_event(&event).ok();
+    }
 }
 
 fn is_dark() -> bool {
