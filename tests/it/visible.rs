@@ -98,7 +98,8 @@ fn golden_rdm_correlations() {
 #[test]
 fn human_it_models_and_ceilings() {
     let (Some(human), Some(models)) = (data("images92/humanIT_4subjects_mean.npy"), data("images92/model_rdms.npy")) else { return };
-    let out = run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", models.to_str().expect("UTF-8"), "--compare", "corr"]);
+    let out =
+        run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", models.to_str().expect("UTF-8"), "--compare", "corr"]);
     // Published with five and four decimals.
     close(&out["noise_ceiling"][0], 0.394_41, 5e-6);
     close(&out["noise_ceiling"][1], 0.680_41, 5e-6);
@@ -111,7 +112,8 @@ fn human_it_models_and_ceilings() {
 #[test]
 fn monkey_and_human_it_correlate() {
     let (Some(monkey), Some(human)) = (data("images92/monkeyIT_rdm.npy"), data("images92/humanIT_fig1_rdm.npy")) else { return };
-    let out = run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", monkey.to_str().expect("UTF-8"), "--compare", "corr"]);
+    let out =
+        run("cpu", &["rsa", "--data", human.to_str().expect("UTF-8"), "--models", monkey.to_str().expect("UTF-8"), "--compare", "corr"]);
     close(&out["models"][0]["mean"], 0.4912, 5e-5);
 }
 
