@@ -148,9 +148,9 @@ impl Form {
     /// Offers a new dataset to inputs that are still empty.
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
-        self.dimensionality.update(|s| s.inputs.push(name.into()));
+        self.dimensionality.update(|s| append(&mut s.inputs, name));
         if !square {
-            self.shape_distance.update(|s| s.inputs.push(name.into()));
+            self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
@@ -192,6 +192,13 @@ impl Form {
                 one(input);
             }
         });
+    }
+}
+
+/// A spec from an address or a paste may name the dataset before it is loaded.
+fn append(names: &mut Vec<String>, name: &str) {
+    if !names.iter().any(|known| known == name) {
+        names.push(name.into());
     }
 }
 
