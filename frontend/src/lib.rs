@@ -6,6 +6,7 @@ pub mod app;
 pub mod plot;
 pub mod protocol;
 pub mod views;
+#[cfg(feature = "worker")]
 pub mod worker;
 
 mod client;

@@ -25,16 +25,17 @@ enum Route {
 /// Builds `ui` and `compute` (their `.js` and `_bg.wasm`) into a folder and returns it.
 pub(crate) fn build() -> Result<PathBuf, Failure> {
     let out = target_dir().join("wasm/bindgen");
-    let compiled = compile()?;
-    let (ui, compute) = (compiled.join("ui.wasm"), compiled.join("worker.wasm"));
-    bind(&ui, "ui", &out)?;
-    bind(&compute, "compute", &out)?;
+    let route = route()?;
+    let ui = compile(&route, &["--bin", "ui", "--no-default-features"])?;
+    bind(&ui.join("ui.wasm"), "ui", &out)?;
+    let compute = compile(&route, &["--bin", "worker"])?;
+    bind(&compute.join("worker.wasm"), "compute", &out)?;
     Ok(out)
 }
 
-fn compile() -> Result<PathBuf, Failure> {
+fn compile(route: &Route, which: &[&str]) -> Result<PathBuf, Failure> {
     let wasm_dir = target_dir().join("wasm");
-    let mut command = match route()? {
+    let mut command = match route {
         Route::Rustup => {
             println!("wasm32: standard library from rustup");
             let mut command = cargo();
@@ -56,7 +57,7 @@ fn compile() -> Result<PathBuf, Failure> {
             command
         }
     };
-    command.args(["--profile", "wasm", "--target", TARGET, "--package", "eigenscope-web", "--bins"]);
+    command.args(["--profile", "wasm", "--target", TARGET, "--package", "eigenscope-web"]).args(which);
     run(command.env("CARGO_TARGET_DIR", &wasm_dir))?;
     Ok(wasm_dir.join(TARGET).join("wasm"))
 }
@@ -122,13 +123,26 @@ fn bind(module: &Path, name: &str, out: &Path) -> Result<(), Failure> {
     }
     println!("wasm-bindgen: {name}");
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(module).out_name(name).typescript(false).remove_name_section(true).remove_producers_section(true);
+    bindgen
+        .input_path(module)
+        .out_name(name)
+        .typescript(false)
+        .omit_default_module_path(false)
+        .remove_name_section(true)
+        .remove_producers_section(true);
     bindgen.web(true).map_err(failed)?.generate(out).map_err(failed)?;
     let optimizer = npm_packages()?.join("binaryen/bin/wasm-opt");
     if optimizer.exists() {
         println!("wasm-opt: {name}");
         let small = wasm.with_extension("opt");
-        run(Command::new("node").arg(optimizer).args(["-Os", "--all-features"]).arg(&wasm).arg("-o").arg(&small))?;
+        run(Command::new("node")
+            .arg(optimizer)
+            .args(["-Os", "--all-features"])
+            // Chromium refuses the compact import section that binaryen writes otherwise.
+            .arg("--disable-compact-imports")
+            .arg(&wasm)
+            .arg("-o")
+            .arg(&small))?;
         std::fs::rename(&small, &wasm).map_err(at(&small))?;
     }
     Ok(())
