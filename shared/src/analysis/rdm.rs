@@ -186,13 +186,13 @@ struct Checked {
 /// Computes a representational dissimilarity matrix.
 ///
 /// # Definition
-/// b_i is row i with P channels, minus its mean over channels if `remove_mean`.
+/// `b_i` is row i with P channels, minus its mean over channels if `remove_mean`.
 /// - `correlation`: 1 - Pearson r; `cosine`: 1 - cosine; both 0..2.
-/// - `euclidean`: |b_i - b_j|; `sqeuclidean`: |b_i - b_j|^2, divided by P if `normalize`.
-/// - `mahalanobis`: (b_i - b_j)' W (b_i - b_j) / P with the given precision W.
-/// - `poisson`: (1 / P) sum (m_i - m_j)(ln m_i - ln m_j), m = (b + lambda w) / (1 + w): the sum of both Kullback-Leibler divergences.
-/// - `gaussian`: 1 - exp(-|b_i - b_j|^2 / (2 sigma^2)).
-/// - `minkowski`: (sum |b_i - b_j|^p)^(1/p); `cityblock`: p = 1; `chebyshev`: p = infinity.
+/// - `euclidean`: `|b_i - b_j|`; `sqeuclidean`: `|b_i - b_j|^2`, divided by P if `normalize`.
+/// - `mahalanobis`: `(b_i - b_j)' W (b_i - b_j) / P` with the given precision W.
+/// - `poisson`: `(1 / P) sum (m_i - m_j)(ln m_i - ln m_j)`, `m = (b + lambda w) / (1 + w)`: the sum of both Kullback-Leibler divergences.
+/// - `gaussian`: `1 - exp(-|b_i - b_j|^2 / (2 sigma^2))`.
+/// - `minkowski`: `(sum |b_i - b_j|^p)^(1/p)`; `cityblock`: p = 1; `chebyshev`: p = infinity.
 ///
 /// # Shapes
 /// (n conditions, P channels) → (n, n), symmetric, zero diagonal.
@@ -213,7 +213,7 @@ struct Checked {
 /// negative rates; [`Error::Numerical`] when W is not positive definite or distances overflow; [`Error::Canceled`].
 ///
 /// # Source
-/// rsatoolbox 0.3.2 (names, division by P, Poisson prior); Nili et al. 2014, PLoS Comput. Biol. 10:e1003553.
+/// rsatoolbox 0.3.2 (names, division by P, Poisson prior); Nili et al. 2014, doi:10.1371/journal.pcbi.1003553.
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let checked = spec.check(inputs)?;
     if spec.precision.is_some() && checked.precision.is_none() {

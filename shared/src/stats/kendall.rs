@@ -61,7 +61,7 @@ impl Order {
 /// Concordant and discordant pairs of two orders.
 ///
 /// # Definition
-/// Over all i < j: concordant when the signs of x_i - x_j and y_i - y_j are equal and not 0, discordant when opposite.
+/// Over all i < j: concordant when the signs of `x_i - x_j` and `y_i - y_j` are equal and not 0, discordant when opposite.
 ///
 /// # Accuracy
 /// Integer counts, exact.

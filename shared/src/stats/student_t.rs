@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 /// Survival function of Student's t: P(T > t) with `dof` degrees of freedom (> 0, not necessarily whole).
 ///
 /// # Definition
-/// For t >= 0 half of I_z(dof / 2, 1 / 2) with z = dof / (dof + t^2); 1 minus that for t < 0.
+/// For t >= 0 half of `I_z(dof / 2, 1 / 2)` with z = dof / (dof + t^2); 1 minus that for t < 0.
 ///
 /// # Degenerate
 /// NaN for NaN arguments and dof <= 0.
@@ -27,7 +27,7 @@ pub fn student_t_sf(t: f64, dof: f64) -> f64 {
     if t > 0.0 { tail } else { 1.0 - tail }
 }
 
-/// Regularized incomplete beta function I_x(a, b) for a, b > 0 and x in 0..=1; NaN outside.
+/// Regularized incomplete beta function `I_x(a, b)` for a, b > 0 and x in 0..=1; NaN outside.
 ///
 /// # Accuracy
 /// About 1e-13 relative (compared with mpmath).
@@ -42,7 +42,7 @@ pub fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     beta_share(a, b, x, 1.0 - x)
 }
 
-/// I_x(a, b) given x and 1 - x, both without cancellation.
+/// `I_x(a, b)` given x and 1 - x, both without cancellation.
 fn beta_share(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
@@ -158,17 +158,17 @@ mod tests {
     fn survival_matches_forty_digits() {
         // mpmath.betainc at 40 digits
         let table = [
-            (0.3, 3.0, 0.391_881_646_019_959_52),
-            (2.5, 3.0, 0.043_853_323_504_032_774),
-            (2.5, 7.5, 0.019_410_129_136_812_779),
-            (12.0, 4.0, 0.000_138_214_274_251_486_48),
+            (0.3, 3.0, 0.391_881_646_019_959_5),
+            (2.5, 3.0, 0.043_853_323_504_032_77),
+            (2.5, 7.5, 0.019_410_129_136_812_778),
+            (12.0, 4.0, 0.000_138_214_274_251_486_49),
             (1.96, 1e6, 0.024_998_033_792_634_895),
-            (5.0, 1e4, 2.915_163_306_831_323_6e-7),
+            (5.0, 1e4, 2.915_163_306_831_323_7e-7),
             (30.0, 11.0, 3.333_465_610_682_524e-12),
             (1e-8, 5.0, 0.499_999_996_203_933_1),
-            (-1.2, 29.0, 0.880_074_436_367_687_31),
+            (-1.2, 29.0, 0.880_074_436_367_687_3),
             (40.0, 200.0, 1.124_369_826_760_125_3e-97),
-            (8.0, 1e9, 6.220_967_142_227_381_7e-16),
+            (8.0, 1e9, 6.220_967_142_227_382e-16),
         ];
         for (t, dof, want) in table {
             close(student_t_sf(t, dof), want, 2e-13);
@@ -179,9 +179,9 @@ mod tests {
     fn incomplete_beta_matches_forty_digits() {
         for (a, b, x, want) in [
             (2.0, 3.0, 0.4, 0.5248),
-            (0.5, 0.5, 0.9, 0.795_167_235_300_866_57),
-            (30.0, 0.7, 0.95, 0.129_059_844_699_822_22),
-            (200.0, 300.0, 0.39, 0.325_837_306_473_622_68),
+            (0.5, 0.5, 0.9, 0.795_167_235_300_866_5),
+            (30.0, 0.7, 0.95, 0.129_059_844_699_822_2),
+            (200.0, 300.0, 0.39, 0.325_837_306_473_622_7),
         ] {
             close(incomplete_beta(a, b, x), want, 2e-13);
         }

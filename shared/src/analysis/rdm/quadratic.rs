@@ -1,4 +1,4 @@
-//! Measures that are one contraction: d_ij = g_ii + g_jj - 2 g_ij.
+//! Measures that are one contraction: `d_ij = g_ii + g_jj - 2 g_ij`.
 
 use faer::Mat;
 
@@ -31,7 +31,7 @@ pub(super) async fn squared_distances(
     Ok(pairs.assemble(|d| finish(d * scale * scale)))
 }
 
-/// `finish` of sum (m_i - m_j)(l_i - l_j) for rates m and their logarithms l, n x n in C order.
+/// `finish` of `sum (m_i - m_j)(l_i - l_j)` for rates m and their logarithms l, n x n in C order.
 pub(super) async fn rate_divergences(
     mut rates: Mat<f64>,
     mut logs: Mat<f64>,

@@ -47,7 +47,7 @@ pub(super) fn ceiling(
 }
 
 /// Closed form from the similarities C of the data RDMs:
-/// upper_s = (C1)_s / sqrt(1'C1), lower_s = ((C1)_s - 1) / sqrt(1'C1 - 2 (C1)_s + 1).
+/// `upper_s = (C1)_s / sqrt(1'C1)`, `lower_s = ((C1)_s - 1) / sqrt(1'C1 - 2 (C1)_s + 1)`.
 fn from_similarities(used: &[usize], forms: &[Form]) -> Vec<[f64; 2]> {
     let similarity = |s: usize, r: usize| match (&forms[s], &forms[r]) {
         (Form::Unit(a), Form::Unit(b)) => dot(a, b),

@@ -63,7 +63,7 @@ impl Rdms {
 
 /// Number of conditions of an RDM with `pairs` pairs.
 pub(super) fn conditions_of(pairs: usize) -> Option<usize> {
-    let k = (1 + (1 + 8 * pairs).isqrt()) / 2;
+    let k = (1 + 8 * pairs).isqrt().div_ceil(2);
     (k * (k - 1) / 2 == pairs && pairs > 0).then_some(k)
 }
 

@@ -13,7 +13,7 @@ pub(super) struct Moments {
     factor: Option<Mat<f64>>,
 }
 
-/// G_ij = (d_1i + d_1j - d_ij) / 2 of a square RDM of squared distances.
+/// `G_ij = (d_1i + d_1j - d_ij) / 2` of a square RDM of squared distances.
 fn second_moments(rdm: &Mat<f64>) -> Mat<f64> {
     let n = rdm.nrows() - 1;
     Mat::from_fn(n, n, |i, j| 0.5 * (rdm[(0, i + 1)] + rdm[(0, j + 1)] - rdm[(i + 1, j + 1)]))
@@ -32,10 +32,10 @@ impl Moments {
         Self { moments, factor }
     }
 
-    /// Minus the smallest distance between a G_model + b G_noise and G_data over a, b > 0; NaN when G_data is not positive definite.
+    /// Minus the smallest distance between `a G_model + b G_noise` and `G_data` over a, b > 0; NaN when `G_data` is not positive definite.
     ///
     /// For a fixed ratio c = b / a the best scale has a closed form (the mean of ln eig is 0), so the search has one dimension:
-    /// the standard deviation of ln eig(G_model + c G_noise, G_data), on a grid of ln c and then by golden section.
+    /// the standard deviation of `ln eig(G_model + c G_noise, G_data)`, on a grid of ln c and then by golden section.
     pub(super) fn negative_distance(&self, data: &Self, noise: &Mat<f64>) -> f64 {
         let Some(factor) = &data.factor else { return f64::NAN };
         let (signal, noise) = (whitened(factor, &self.moments), whitened(factor, noise));
