@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::binary;
+use crate::support::program;
 
 fn data(file: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(file);
@@ -20,7 +20,7 @@ fn data(file: &str) -> Option<PathBuf> {
 }
 
 fn run(device: &str, args: &[&str]) -> Value {
-    let out = Command::new(binary()).args(args).args(["--json", "--device", device]).output().expect("the binary starts");
+    let out = Command::new(program()).args(args).args(["--json", "--device", device]).output().expect("the binary starts");
     assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
     serde_json::from_slice(&out.stdout).expect("stdout is JSON and nothing else")
 }

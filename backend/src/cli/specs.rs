@@ -21,6 +21,7 @@ pub(super) struct Plan {
 fn plan(args: &[&InputArg], common: &Common, spec: impl FnOnce(&[String]) -> Result<AnalysisSpec, Error>) -> Result<Plan, Error> {
     let names = inputs::names_of(args);
     let spec = spec(&names)?;
+    crate::jobs::check_names(&spec, names.iter().map(String::as_str))?;
     let named = names.into_iter().zip(args.iter().copied()).collect::<Vec<_>>();
     Ok(Plan { spec, inputs: inputs::load(&named, &common.transpose)? })
 }

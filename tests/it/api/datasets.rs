@@ -1,0 +1,63 @@
+//! Uploads: kept once, refused with a sentence, limited.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use eigenscope::api::DatasetInfo;
+use serde_json::json;
+
+use crate::support::{TestApp, npy, request};
+
+/// Files below a folder.
+fn count_files(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.map(|e| e.expect("an entry").path()).map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn a_file_comes_back_as_it_was_uploaded() {
+    let app = TestApp::start().await;
+    let bytes = npy(5, 3, 1);
+    let info = app.upload("C%3A%5Cdata%5CIT.npy", bytes.clone()).await;
+    assert_eq!((info.name.as_str(), info.size_bytes), ("IT.npy", bytes.len() as u64));
+    assert_eq!((info.id.len(), info.arrays[0].shape.clone()), (64, vec![5, 3]));
+    let path = format!("/api/v1/datasets/{}", info.id);
+    assert_eq!(app.get(&path).await.read::<DatasetInfo>(), info);
+    assert_eq!(app.get(&format!("{path}/bytes")).await.body, bytes);
+    let again = app.upload("renamed.npy", bytes).await;
+    assert_eq!(again.id, info.id, "the id is the hash of the bytes");
+    let names = app.get("/api/v1/datasets").await.json();
+    assert_eq!((names.as_array().map(Vec::len), names[0]["name"].as_str()), (Some(1), Some("renamed.npy")));
+    assert_eq!(app.call(Method::DELETE, &path, Body::empty()).await.status, StatusCode::NO_CONTENT);
+    app.get(&path).await.fails(404, "not_found");
+    app.call(Method::DELETE, &path, Body::empty()).await.fails(404, "not_found");
+    assert_eq!(count_files(&app.dir.path().join("data/blobs")), 0, "the bytes are gone");
+}
+
+#[tokio::test]
+async fn what_no_reader_takes_is_refused_and_not_kept() {
+    let app = TestApp::start().await;
+    let mut truncated = npy(50, 30, 1);
+    truncated.truncate(500);
+    for (name, bytes) in [("a.npy", truncated), ("b.npy", b"not numpy".to_vec()), ("c.npy", Vec::new()), ("d.exe", npy(2, 2, 1))] {
+        let reply = app.call(Method::POST, &format!("/api/v1/datasets?name={name}"), bytes).await;
+        assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}: {}", String::from_utf8_lossy(&reply.body));
+        let message = reply.json()["message"].as_str().expect("a message").to_owned();
+        assert!(message.contains(name), "the sentence names the file: {message}");
+    }
+    assert_eq!(app.get("/api/v1/datasets").await.json(), json!([]));
+    assert_eq!(count_files(&app.dir.path().join("data/blobs")) + count_files(&app.dir.path().join("data/tmp")), 0, "nothing is left");
+}
+
+#[tokio::test]
+async fn uploads_are_limited_and_named() {
+    let app = TestApp::start_with(|config| config.max_upload_bytes = 1000).await;
+    let declared = request(Method::POST, "/api/v1/datasets?name=a.npy").header("content-length", "1001");
+    let declared = declared.header("authorization", "Bearer correct-horse").body(Body::empty()).expect("a request");
+    let message = app.send(declared).await.fails(413, "too_large");
+    assert!(message.contains("1000 B"), "{message}");
+    let streamed = Body::from_stream(futures_util::stream::iter((0..11).map(|_| Ok::<_, std::io::Error>(vec![0u8; 100]))));
+    app.call(Method::POST, "/api/v1/datasets?name=a.npy", streamed).await.fails(413, "too_large");
+    for query in ["", "?name=", "?name=a%2F", "?name=a%0Ab.npy", "?nom=a.npy"] {
+        app.call(Method::POST, &format!("/api/v1/datasets{query}"), npy(2, 2, 1)).await.fails(400, "malformed");
+    }
+}

@@ -1,0 +1,131 @@
+//! Jobs that go well: results, cache, cancellation, restart, events.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
+use eigenscope::api::{Event, Job, JobState};
+use eigenscope::{AnalysisResult, AnalysisSpec, Device, Inputs, Silent, wire};
+use eigenscope_server::server::Config;
+use serde_json::json;
+
+use crate::support::{TOKEN, TestApp, dims_request, matrix, npy, request};
+
+fn hang(config: &mut Config) {
+    config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang".into())];
+}
+
+#[tokio::test]
+async fn a_job_gives_the_bits_that_the_library_gives() {
+    let app = TestApp::start().await;
+    let data = app.upload("X.npy", npy(40, 12, 3)).await;
+    let job = app.queue_dims(&data.id).await;
+    assert_eq!(job.state, JobState::Queued);
+    let done = app.wait_for(&job.id, JobState::Done).await;
+    assert_eq!((done.done_frac.to_bits(), done.error), (1f64.to_bits(), None));
+
+    let result = format!("/api/v1/jobs/{}/result", job.id);
+    let envelope = request(Method::GET, &result).header("accept", wire::MEDIA_TYPE).header("authorization", format!("Bearer {TOKEN}"));
+    let envelope = app.send(envelope.body(Body::empty()).expect("a request")).await;
+    assert_eq!(envelope.header("content-type"), wire::MEDIA_TYPE);
+    let remote: AnalysisResult = wire::unpack(&envelope.body).expect("an envelope");
+
+    let spec: AnalysisSpec = serde_json::from_value(dims_request("")["spec"].clone()).expect("a spec");
+    let mut inputs = Inputs::default();
+    inputs.insert("X", matrix("X", 40, 12, 3));
+    let local = pollster::block_on(eigenscope::run(&spec, &inputs, &Device::cpu(), &Silent)).expect("it runs");
+    // Threads may split sums differently between two processes; the numbers of this small input do not depend on them.
+    assert_eq!(remote.output, local.output);
+    let text = app.get(&result).await;
+    assert_eq!((text.header("content-type"), text.read::<AnalysisResult>().output), ("application/json", remote.output));
+}
+
+#[tokio::test]
+async fn an_identical_job_is_found_among_the_finished() {
+    let app = TestApp::start().await;
+    let data = app.upload("X.npy", npy(20, 6, 4)).await;
+    let first = app.queue_dims(&data.id).await;
+    app.wait_for(&first.id, JobState::Done).await;
+    let second = app.queue_dims(&data.id).await;
+    assert_eq!((second.state, second.id == first.id), (JobState::Done, false));
+    let mut other = dims_request(&data.id);
+    other["spec"]["centering"] = json!("none");
+    assert_eq!(app.post("/api/v1/jobs", &other).await.read::<Job>().state, JobState::Queued);
+    let delete = app.call(Method::DELETE, &format!("/api/v1/jobs/{}", first.id), Body::empty()).await;
+    assert_eq!(delete.status, StatusCode::NO_CONTENT);
+    let kept = app.get(&format!("/api/v1/jobs/{}/result", second.id)).await;
+    assert_eq!(kept.status, StatusCode::OK, "the second job still refers to the result");
+    app.get(&format!("/api/v1/jobs/{}/result", first.id)).await.fails(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_running_job_is_canceled_at_once_and_the_next_one_starts() {
+    let app = TestApp::start_with(hang).await;
+    let data = app.upload("X.npy", npy(20, 6, 5)).await;
+    let first = app.queue_dims(&data.id).await;
+    let mut other = dims_request(&data.id);
+    other["spec"]["seed"] = json!(1);
+    let second: Job = app.post("/api/v1/jobs", &other).await.read();
+    let progress = app.wait(&first.id, |job| job.done_frac > 0.0).await;
+    assert_eq!((progress.state, progress.step.as_str()), (JobState::Running, "hanging"));
+    app.call(Method::DELETE, &format!("/api/v1/datasets/{}", data.id), Body::empty()).await.fails(409, "conflict");
+    app.call(Method::DELETE, &format!("/api/v1/jobs/{}", first.id), Body::empty()).await.fails(409, "conflict");
+    app.get(&format!("/api/v1/jobs/{}/result", first.id)).await.fails(409, "conflict");
+
+    let cancel = format!("/api/v1/jobs/{}/cancel", first.id);
+    let start = tokio::time::Instant::now();
+    assert_eq!(app.post(&cancel, &json!(null)).await.read::<Job>().state, JobState::Canceled);
+    app.wait(&second.id, |job| job.done_frac > 0.0).await;
+    assert!(start.elapsed().as_secs() < 30, "the process was stopped long before its minute was over: {:?}", start.elapsed());
+    app.post(&cancel, &json!(null)).await.fails(409, "conflict");
+    app.post(&format!("/api/v1/jobs/{}/cancel", second.id), &json!(null)).await;
+    app.wait_for(&second.id, JobState::Canceled).await;
+    app.post("/api/v1/jobs/nope/cancel", &json!(null)).await.fails(404, "not_found");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_restarted_server_finishes_what_the_last_one_left() {
+    let app = TestApp::start_with(hang).await;
+    let data = app.upload("X.npy", npy(20, 6, 6)).await;
+    let running = app.queue_dims(&data.id).await;
+    let mut other = dims_request(&data.id);
+    other["spec"]["seed"] = json!(1);
+    let waiting: Job = app.post("/api/v1/jobs", &other).await.read();
+    app.wait(&running.id, |job| job.done_frac > 0.0).await;
+    let newest = app.get("/api/v1/jobs").await.header("x-last-event-id").parse::<u64>().expect("an id");
+    let dir = app.stop().await;
+
+    let app = TestApp::start_in(dir, |_| ()).await;
+    for id in [&running.id, &waiting.id] {
+        app.wait_for(id, JobState::Done).await;
+    }
+    let mut events = app.events(newest).await;
+    assert_eq!(events.next().await.0, newest, "the greeting repeats where the stream goes on");
+    assert_eq!(events.next().await.0, newest + 1, "the ids go on across the restart");
+}
+
+#[tokio::test]
+async fn events_are_numbered_without_gaps_and_replayed() {
+    let app = TestApp::start().await;
+    let data = app.upload("X.npy", npy(20, 6, 7)).await;
+    let job = app.queue_dims(&data.id).await;
+    let mut live = app.events(0).await;
+    let (mut seen, mut states) = (vec![live.next().await.0], Vec::new());
+    while states.last() != Some(&JobState::Done) {
+        let (id, event) = live.next().await;
+        seen.push(id);
+        if let Some(Event::Job(now)) = event {
+            assert_eq!(now.id, job.id);
+            states.push(now.state);
+        }
+    }
+    assert_eq!(seen, (0..seen.len() as u64).collect::<Vec<_>>());
+    states.dedup();
+    assert_eq!(states, [JobState::Queued, JobState::Running, JobState::Done]);
+
+    app.call(Method::DELETE, &format!("/api/v1/jobs/{}", job.id), Body::empty()).await;
+    let last = seen.len() as u64 - 1;
+    let mut replay = app.events(last - 1).await;
+    assert_eq!(replay.next().await, (last - 1, None));
+    assert!(matches!(replay.next().await, (id, Some(Event::Job(job))) if id == last && job.state == JobState::Done), "the last state");
+    assert_eq!(replay.next().await, (last + 1, Some(Event::Removed { id: job.id })));
+}

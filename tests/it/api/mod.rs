@@ -1,0 +1,7 @@
+//! The HTTP interface: a real router in this process, jobs in real processes.
+
+mod datasets;
+mod failures;
+mod jobs;
+mod security;
+mod site;
