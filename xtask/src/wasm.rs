@@ -1,18 +1,22 @@
 //! The two WebAssembly modules: the standard library by one of two routes, cargo, wasm-bindgen, wasm-opt.
 
+use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::tools::{Failure, apt_install, at, cargo, is_newer, npm_packages, output, root, run, target_dir};
+use crate::tools::{Failure, apt_install, at, cargo, npm_packages, output, root, run, target_dir};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's Rust for web targets: a compiler with the library's source, so that the library is built here.
 const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22"];
 
 const DEBIAN_LINKER: &str = "wasm-ld-22";
+
+/// Arguments of wasm-opt. Chromium refuses the compact import section that binaryen writes otherwise.
+const OPTIMIZER: [&str; 3] = ["-Os", "--all-features", "--disable-compact-imports"];
 
 /// How the standard library for wasm32 is had.
 enum Route {
@@ -115,10 +119,12 @@ fn wait(child: &mut Child, limit: Duration) -> bool {
     child.kill().and_then(|()| child.wait()).is_ok_and(|_| false)
 }
 
-/// Runs wasm-bindgen and wasm-opt on a module unless that was done since it was built.
+/// Runs wasm-bindgen and wasm-opt on a module unless that was done with the same bytes.
 fn bind(module: &Path, name: &str, out: &Path) -> Result<(), Failure> {
     let wasm = out.join(format!("{name}_bg.wasm"));
-    if is_newer(&wasm, module) {
+    let stamp = out.join(format!("{name}.stamp"));
+    let print = fingerprint(&std::fs::read(module).map_err(at(module))?);
+    if wasm.exists() && std::fs::read_to_string(&stamp).is_ok_and(|old| old == print) {
         return Ok(());
     }
     println!("wasm-bindgen: {name}");
@@ -135,17 +141,18 @@ fn bind(module: &Path, name: &str, out: &Path) -> Result<(), Failure> {
     if optimizer.exists() {
         println!("wasm-opt: {name}");
         let small = wasm.with_extension("opt");
-        run(Command::new("node")
-            .arg(optimizer)
-            .args(["-Os", "--all-features"])
-            // Chromium refuses the compact import section that binaryen writes otherwise.
-            .arg("--disable-compact-imports")
-            .arg(&wasm)
-            .arg("-o")
-            .arg(&small))?;
+        run(Command::new("node").arg(optimizer).args(OPTIMIZER).arg(&wasm).arg("-o").arg(&small))?;
         std::fs::rename(&small, &wasm).map_err(at(&small))?;
     }
-    Ok(())
+    std::fs::write(&stamp, print).map_err(at(&stamp))
+}
+
+/// Of a module's bytes and of this build tool's version of what follows.
+fn fingerprint(bytes: &[u8]) -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    OPTIMIZER.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
