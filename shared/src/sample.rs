@@ -17,7 +17,7 @@ const N_STIMULI: usize = CATEGORIES.len() * PER_CATEGORY;
 const SEED: u64 = 1811;
 
 /// The files of the example by name, below 100 kB in all: `layer1.npy` (96 x 64), `layer2.npy` (96 x 48), `layer3.npy` (96 x 32),
-/// `neurons.npy` (96 x 40) and `stimuli.csv` with columns stimulus, category and animate.
+/// `neurons.npy` (96 x 40) and `stimuli.csv` with columns stimulus, category and animacy.
 ///
 /// Rows are sorted by category. Dimensionality falls from layer to layer while categories come apart; the neurons are best predicted
 /// from the second layer.
@@ -40,10 +40,10 @@ pub fn files() -> Vec<(String, Vec<u8>)> {
 }
 
 fn stimuli() -> Vec<u8> {
-    let mut out = String::from("stimulus,category,animate\n");
+    let mut out = String::from("stimulus,category,animacy\n");
     for (c, category) in CATEGORIES.iter().enumerate() {
         for exemplar in 1..=PER_CATEGORY {
-            out.push_str(&format!("{category}_{exemplar:02},{category},{}\n", u8::from(c < N_ANIMATE)));
+            out.push_str(&format!("{category}_{exemplar:02},{category},{}\n", if c < N_ANIMATE { "animate" } else { "inanimate" }));
         }
     }
     out.into_bytes()
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(first, files());
         assert!(first.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < 100_000, "below 100 kB");
         let shapes: Vec<_> = first.iter().map(|(name, _)| load(name).shape().to_vec()).collect();
-        assert_eq!(shapes, [[96, 64], [96, 48], [96, 32], [96, 40], [96, 1]]);
+        assert_eq!(shapes, [[96, 64], [96, 48], [96, 32], [96, 40], [96, 0]]);
         let stimuli = load("stimuli.csv");
         assert_eq!((stimuli.labels[0].values[95].as_str(), stimuli.labels[1].values[0].as_str()), ("house_12", "dog"));
     }

@@ -87,7 +87,12 @@ fn footer(result: &AnalysisResult) -> String {
         DeviceKind::Webgpu => "WebGPU",
         DeviceKind::Cuda => "CUDA",
     };
-    format!("Computed on {kind} ({}) by Eigenscope {}.", result.device.name, result.version)
+    let (name, version) = (&result.device.name, &result.version);
+    if name.starts_with(kind) {
+        format!("Computed on {name} by Eigenscope {version}.")
+    } else {
+        format!("Computed on {kind} ({name}) by Eigenscope {version}.")
+    }
 }
 
 /// Writes a figure for the pages that look at rendering, where a folder is named for it.
