@@ -1,6 +1,6 @@
 //! What the server remembers: datasets, jobs and events in `SQLite`, bytes in files named by their hash.
 //!
-//! There is one connection behind a mutex, used from blocking threads ([`Store::call`]); files are moved in and removed under the same
+//! There is one connection behind a mutex, used from blocking threads (`Store::call`); files are moved in and removed under the same
 //! mutex, so that a row never points to bytes that another request is deleting.
 
 use std::fs::{self, File};
