@@ -5,7 +5,7 @@
 //!
 //! - [`cli`] parses arguments, runs one analysis in this process and prints it.
 //! - [`server`] is the HTTP interface: guard, site, routes.
-//! - [`store`] keeps datasets, jobs, events (SQLite) and blobs (files named by their hash).
+//! - [`store`] keeps datasets, jobs, events (`SQLite`) and blobs (files named by their hash).
 //! - [`jobs`] queues jobs and runs each in a process of its own.
 //! - [`compute`] runs an analysis on one named thread and turns panics into errors.
 

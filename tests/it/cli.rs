@@ -110,7 +110,6 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),
-        ("dims X.npy --device cuda --json", "CUDA"),
         ("serve --executor slurm", "not built yet"),
         ("serve --token a/b", "--token"),
     ];
@@ -121,6 +120,22 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         assert!(output.stdout.is_empty(), "{args}: stdout stays empty");
         assert_eq!(stderr.lines().count(), 1, "{args}: one sentence, not {stderr}");
         assert!(stderr.contains(word), "{args}: {stderr}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_bad_usage() {
+    let dir = folder();
+    let devices = succeed(dir.path(), "devices --json");
+    let has = |kind: &str| devices["devices"].as_array().is_some_and(|list| list.iter().any(|d| d["kind"] == kind));
+    for (kind, word) in [("cuda", "CUDA"), ("vulkan", "")] {
+        if has(kind) {
+            continue;
+        }
+        let output = eigenscope(dir.path(), &format!("dims X.npy --device {kind} --json"));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+        assert!(stderr.contains(word), "{stderr}");
     }
 }
 

@@ -146,7 +146,7 @@ impl TestApp {
         let path = format!("/api/v1/events?after={after}");
         let request = request(Method::GET, &path).header("authorization", format!("Bearer {TOKEN}")).body(Body::empty());
         let response = self.router.clone().oneshot(request.expect("a request")).await.expect("the router answers");
-        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.status(), StatusCode::OK, "the stream opens");
         Events { body: response.into_body().into_data_stream(), text: String::new() }
     }
 

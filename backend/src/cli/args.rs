@@ -1,5 +1,7 @@
 //! The arguments of every subcommand.
 
+#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -262,5 +264,5 @@ pub(super) struct TaskArgs {
 /// Reads a word as the spec's JSON would: one list of names for the command line, the HTTP interface and saved files.
 fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let parse = |s: &str| serde_json::from_value::<T>(serde_json::Value::String(s.to_owned()));
-    parse(text).or_else(|e| parse(&text.replace('-', "_")).map_err(|_| e.to_string()))
+    parse(text).or_else(|error| parse(&text.replace('-', "_")).or(Err(error))).map_err(|error| error.to_string())
 }

@@ -150,7 +150,7 @@ mod tests {
         let mut out = Vec::new();
         let rows = vec![vec!["a".into(), number(1.0)], vec!["long".into(), number(1.0e-9)]];
         table(&mut out, &["x", "value"], rows).expect("written");
-        assert_eq!(String::from_utf8_lossy(&out), "x         value\na        1.0000\nlong  1.000e-9\n");
+        assert_eq!(String::from_utf8_lossy(&out), "x        value\na       1.0000\nlong  1.000e-9\n");
         assert_eq!(number(f64::NAN), "-");
     }
 }

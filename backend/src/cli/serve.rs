@@ -1,5 +1,6 @@
 //! `eigenscope serve`.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::Failure;
@@ -11,6 +12,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = config(args)?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )

@@ -156,5 +156,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
 }
 
 fn short_seed(seed: u64) -> Result<u32, Error> {
-    u32::try_from(seed).map_err(|_| Error::parameter("--seed", format!("{seed} is too large; encoding takes seeds up to {}", u32::MAX)))
+    u32::try_from(seed)
+        .ok()
+        .ok_or_else(|| Error::parameter("--seed", format!("{seed} is too large; encoding takes seeds up to {}", u32::MAX)))
 }

@@ -47,13 +47,13 @@ impl FromStr for CvArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split(':').collect::<Vec<_>>();
-        let count = |s: &str| s.parse::<u32>().map_err(|_| format!("\"{s}\" is not a count; {CV_HELP}"));
+        let count = |s: &str| s.parse::<u32>().map_err(|e| format!("\"{s}\" is not a count ({e}); {CV_HELP}"));
         match parts.as_slice() {
             ["kfold", k] => Ok(Self::Kfold { k: count(k)?, shuffle: false }),
             ["kfold", k, "shuffle"] => Ok(Self::Kfold { k: count(k)?, shuffle: true }),
             ["shuffle-split", n, fraction] => Ok(Self::ShuffleSplit {
                 n_splits: count(n)?,
-                train_fraction: fraction.parse().map_err(|_| format!("\"{fraction}\" is not a fraction; {CV_HELP}"))?,
+                train_fraction: fraction.parse().map_err(|e| format!("\"{fraction}\" is not a fraction ({e}); {CV_HELP}"))?,
             }),
             ["kfold" | "shuffle-split", ..] => Err(CV_HELP.into()),
             _ if text.contains('.') || text.contains('/') => Ok(Self::Folds(text.parse()?)),

@@ -1,6 +1,6 @@
 //! Workers: each takes the job that waits longest and runs its process to the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ struct Shared {
     wake: Notify,
     stopping: watch::Sender<bool>,
     /// Tells the process of a running job to stop.
-    running: Mutex<HashMap<String, watch::Sender<bool>>>,
+    running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
 }
 
 impl Workers {

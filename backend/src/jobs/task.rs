@@ -80,7 +80,7 @@ impl Progress for Printer {
         let line = line.map_err(|e| Error::internal(format!("progress did not serialize: {e}")))?;
         let mut out = io::stdout().lock();
         // Nobody listens any more: the server is gone and this process is about to follow.
-        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|_| Error::Canceled)
+        writeln!(out, "{line}").and_then(|()| out.flush()).or(Err(Error::Canceled))
     }
 }
 

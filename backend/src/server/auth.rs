@@ -4,10 +4,38 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use super::{Config, authority};
+
+/// The Host headers that are this server's, in lower case.
+#[derive(Debug)]
+pub(super) struct Hosts {
+    /// Reached directly, over http.
+    direct: BTreeSet<String>,
+    /// Named by the person who runs it, perhaps behind a proxy that adds TLS.
+    allowed: BTreeSet<String>,
+}
+
+impl Hosts {
+    pub(super) fn of(config: &Config) -> Self {
+        let port = config.port;
+        let mut direct = BTreeSet::new();
+        for host in ["127.0.0.1", "localhost", "::1", &config.host] {
+            let authority = authority(host, port).to_lowercase();
+            if port == 80 {
+                // Browsers leave the default port out.
+                direct.extend(authority.strip_suffix(":80").map(str::to_owned));
+            }
+            direct.insert(authority);
+        }
+        let allowed = config.allow_hosts.iter().map(|host| host.to_lowercase());
+        Self { direct, allowed: allowed.flat_map(|host| [authority(&host, port), host]).collect() }
+    }
+}
+
 /// The secret and the names of the server.
 pub(super) struct Auth {
     token: String,
-    hosts: BTreeSet<String>,
+    hosts: Hosts,
     /// Cookies are shared between the ports of a host: the port is in the name.
     cookie: String,
 }
@@ -19,7 +47,7 @@ impl std::fmt::Debug for Auth {
 }
 
 impl Auth {
-    pub(super) fn new(token: String, hosts: BTreeSet<String>, port: u16) -> Self {
+    pub(super) fn new(token: String, hosts: Hosts, port: u16) -> Self {
         Self { token, hosts, cookie: format!("eigenscope_{port}") }
     }
 
@@ -29,7 +57,10 @@ impl Auth {
 
     /// Whether the Host header is one of this server's names: a page that rebinds its own name to this machine is not.
     pub(super) fn host_is_ours(&self, headers: &HeaderMap) -> bool {
-        single(headers, &header::HOST).is_some_and(|host| self.hosts.contains(&host.to_lowercase()))
+        single(headers, &header::HOST).is_some_and(|host| {
+            let host = host.to_lowercase();
+            self.hosts.direct.contains(&host) || self.hosts.allowed.contains(&host)
+        })
     }
 
     /// Whether there is no Origin header or it is the origin that was asked.
@@ -38,7 +69,8 @@ impl Auth {
             return true;
         }
         let (Some(origin), Some(host)) = (single(headers, &header::ORIGIN), single(headers, &header::HOST)) else { return false };
-        origin.strip_prefix("http://").is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        let tls = |origin| str::strip_prefix(origin, "https://").filter(|_| self.hosts.allowed.contains(&host.to_lowercase()));
+        origin.strip_prefix("http://").or_else(|| tls(origin)).is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     }
 
     /// Whether the request carries the token, as bearer or as cookie.
@@ -70,4 +102,39 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     if values.next().is_some() { None } else { first.to_str().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth() -> Auth {
+        let mut config = Config::new("d".into(), "e".into());
+        config.allow_hosts = vec!["Lab.example".into(), "proxy.example:444".into()];
+        Auth::new("t".into(), Hosts::of(&config), config.port)
+    }
+
+    fn headers(host: &str, origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().expect("a value"));
+        headers.extend(origin.map(|o| (header::ORIGIN, o.parse().expect("a value"))));
+        headers
+    }
+
+    #[test]
+    fn hosts_are_exact() {
+        for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "lab.example:8080", "lab.example", "proxy.example:444"] {
+            assert!(auth().host_is_ours(&headers(host, None)), "{host} is this server's");
+        }
+        for host in ["localhost", "localhost:80", "proxy.example", "lab.example.evil"] {
+            assert!(!auth().host_is_ours(&headers(host, None)), "{host} is not");
+        }
+    }
+
+    #[test]
+    fn tls_in_front_is_for_named_hosts_only() {
+        assert!(auth().origin_is_ours(&headers("lab.example", Some("https://lab.example"))), "a proxy");
+        assert!(!auth().origin_is_ours(&headers("localhost:8080", Some("https://localhost:8080"))), "another origin on this machine");
+        assert!(!auth().origin_is_ours(&headers("lab.example", Some("https://evil.example"))), "another page");
+    }
 }

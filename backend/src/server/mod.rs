@@ -1,6 +1,5 @@
 //! The HTTP server: page and interface behind one guard.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ mod openapi;
 mod routes;
 mod site;
 
-use auth::Auth;
+use auth::{Auth, Hosts};
 pub use openapi::document as openapi_document;
 use site::Site;
 
@@ -131,7 +130,7 @@ impl App {
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
         let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
         let workers = Workers::start(store.clone(), program.clone(), config.workers).await?;
-        let auth = Auth::new(token, hosts(&config), config.port);
+        let auth = Auth::new(token, Hosts::of(&config), config.port);
         let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
         let (stopping, _) = watch::channel(false);
         let inspecting = Semaphore::new(1);
@@ -139,7 +138,6 @@ impl App {
     }
 
     /// All routes behind the guard.
-    #[must_use]
     pub fn router(&self) -> Router {
         routes::router().layer(middleware::from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone())
     }
@@ -164,21 +162,6 @@ impl App {
 /// `host:port`, brackets around IPv6.
 fn authority(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-}
-
-/// The Host headers that are this server's.
-fn hosts(config: &Config) -> BTreeSet<String> {
-    let port = config.port;
-    let own = ["127.0.0.1", "localhost", "::1", &config.host].map(|host| authority(host, port));
-    let has_port = |host: &str| host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let allowed = config.allow_hosts.iter().map(|host| if has_port(host) { host.clone() } else { authority(host, port) });
-    let mut hosts = own.into_iter().chain(allowed).map(|host| host.to_lowercase()).collect::<BTreeSet<_>>();
-    if port == 80 {
-        // Browsers leave the default port out.
-        let bare = hosts.iter().filter_map(|host| host.strip_suffix(":80").map(str::to_owned)).collect::<Vec<_>>();
-        hosts.extend(bare);
-    }
-    hosts
 }
 
 /// Listens until Ctrl-C or SIGTERM.
@@ -226,20 +209,4 @@ async fn interrupted() {
         return;
     }
     tokio::signal::ctrl_c().await.ok();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hosts_are_exact() {
-        let mut config = Config::new("d".into(), "e".into());
-        config.allow_hosts = vec!["Lab.example".into(), "proxy.example:443".into()];
-        let hosts = hosts(&config);
-        for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "lab.example:8080", "proxy.example:443"] {
-            assert!(hosts.contains(host), "{host} is this server's");
-        }
-        assert!(!hosts.contains("localhost"), "the port counts");
-    }
 }

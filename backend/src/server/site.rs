@@ -18,7 +18,7 @@ const CODINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 /// Where the page's files are.
 #[derive(Debug)]
 pub(super) enum Site {
-    /// In the program: path → bytes and ETag.
+    /// In the program: path → bytes and `ETag`.
     Embedded(BTreeMap<&'static str, (&'static [u8], String)>),
     /// In a folder, read at each request.
     Folder(PathBuf),

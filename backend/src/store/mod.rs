@@ -1,6 +1,6 @@
-//! What the server remembers: datasets, jobs and events in SQLite, bytes in files named by their hash.
+//! What the server remembers: datasets, jobs and events in `SQLite`, bytes in files named by their hash.
 //!
-//! There is one connection behind a mutex, used from blocking threads ([`Store::call`]); files are moved in and removed under the same
+//! There is one connection behind a mutex, used from blocking threads (`Store::call`); files are moved in and removed under the same
 //! mutex, so that a row never points to bytes that another request is deleting.
 
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ pub use jobs::{NewJob, Outcome, Submitted};
 /// Why the store did not answer: always a defect or a full disk, never the user's data.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite failed.
+    /// `SQLite` failed.
     #[error("database: {0}")]
     Database(#[from] rusqlite::Error),
     /// The file system failed.
@@ -59,7 +59,7 @@ impl Store {
     /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or SQLite's.
+    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or `SQLite`'s.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         fs::create_dir_all(root)?;
         let lock = File::create(root.join("lock"))?;
@@ -118,7 +118,7 @@ impl Store {
     }
 }
 
-/// SQLite integers are signed.
+/// `SQLite` integers are signed.
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

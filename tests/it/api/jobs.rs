@@ -74,7 +74,7 @@ async fn a_running_job_is_canceled_at_once_and_the_next_one_starts() {
     let start = tokio::time::Instant::now();
     assert_eq!(app.post(&cancel, &json!(null)).await.read::<Job>().state, JobState::Canceled);
     app.wait(&second.id, |job| job.done_frac > 0.0).await;
-    assert!(start.elapsed().as_secs() < 30, "the process was stopped long before its minute was over: {:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 10, "the process was stopped long before its minute was over: {:?}", start.elapsed());
     app.post(&cancel, &json!(null)).await.fails(409, "conflict");
     app.post(&format!("/api/v1/jobs/{}/cancel", second.id), &json!(null)).await;
     app.wait_for(&second.id, JobState::Canceled).await;
