@@ -1,5 +1,7 @@
 //! The cross-crate tests: one binary, because each further one links everything again.
 
+#![expect(clippy::print_stdout, reason = "a skipped test says why")]
+
 mod agreement;
 mod api;
 mod cli;
