@@ -8,7 +8,6 @@ fn main() {
 
 /// Answers one message of the page (see [`eigenscope_web::protocol`]).
 #[wasm_bindgen]
-#[expect(unreachable_pub, reason = "exported to the worker's script")]
 pub async fn handle(message: JsValue) {
     eigenscope_web::worker::handle(message).await;
 }
