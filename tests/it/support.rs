@@ -40,6 +40,11 @@ pub(crate) fn matrix(name: &str, rows: usize, columns: usize, seed: u64) -> Data
     Dataset::from_rows(name, rows, columns, (0..rows * columns).map(|_| rng.normal()).collect()).expect("the shape fits")
 }
 
+/// A value as the JSON that its text reads back as: a reader may miss the last digit of a number, so both sides have to be read.
+pub(crate) fn as_text<T: serde::Serialize>(value: &T) -> Value {
+    serde_json::from_str(&serde_json::to_string(value).expect("it serializes")).expect("JSON")
+}
+
 /// A server whose router is called directly.
 pub(crate) struct TestApp {
     pub(crate) app: App,
