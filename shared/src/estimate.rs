@@ -12,17 +12,3 @@ pub struct Estimate {
     /// Bytes beyond the inputs as loaded.
     pub peak_bytes: f64,
 }
-
-impl Estimate {
-    /// Estimate of work that follows this one with its memory still held.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { flops: self.flops + other.flops, peak_bytes: self.peak_bytes + other.peak_bytes }
-    }
-
-    /// Seconds at a given speed in flops per second.
-    #[must_use]
-    pub fn seconds_at(self, flops_per_sec: f64) -> f64 {
-        self.flops / flops_per_sec
-    }
-}

@@ -44,10 +44,8 @@ export async function startServer() {
     origin: new URL(url).origin,
     stop: async () => {
       const ended = new Promise((resolve) => child.on("exit", resolve));
-      child.removeAllListeners("exit");
-      const done = new Promise((resolve) => child.on("exit", resolve));
       child.kill("SIGTERM");
-      await Promise.race([done, ended]);
+      await ended;
       rmSync(folder, { recursive: true, force: true });
     },
   };

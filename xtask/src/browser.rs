@@ -7,12 +7,12 @@ use crate::tools::{Failure, apt_install, npm_packages, output, root, run, target
 
 /// Runs the browser tests against a server binary.
 pub(crate) fn test(server: &Path) -> Result<(), Failure> {
-    let modules = npm_packages()?;
+    npm_packages()?;
     let chromium = chromium()?;
     let mut command = Command::new("node");
     command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).arg(root().join("tests/browser/"));
     command.current_dir(root());
-    command.env("NODE_PATH", modules).env("EIGENSCOPE", server).env("CHROMIUM", chromium);
+    command.env("EIGENSCOPE", server).env("CHROMIUM", chromium);
     run(command.env("SCREENSHOTS", target_dir().join("screenshots")))
 }
 
