@@ -16,3 +16,4 @@ pub mod jobs;
 pub mod machine;
 pub mod server;
 pub mod store;
+pub mod stored;

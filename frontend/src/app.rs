@@ -123,7 +123,7 @@ fn server_status(app: App) -> impl IntoView {
         ServerState::Missing => "No server".into(),
         ServerState::NeedsToken => "Server: token needed".into(),
         ServerState::Ready(server) if !server.connected => "Server: reconnecting…".into(),
-        ServerState::Ready(server) => match server.devices.last() {
+        ServerState::Ready(server) => match server.devices.iter().rev().find(|device| !device.is_software()) {
             Some(device) => format!("Server: {}", device.name),
             None => "Server: connected".into(),
         },

@@ -12,6 +12,11 @@ pub(crate) fn restore() {
 /// A button that goes from the theme seen now to the other.
 pub(crate) fn toggle() -> impl IntoView {
     let dark = RwSignal::new(is_dark());
+    // Until a theme is chosen the page follows the system.
+    if let Some(query) = system() {
+        // The button lives as long as the page.
+        gloo::events::EventListener::new(&query, "change", move |_| dark.set(is_dark())).forget();
+    }
     let flip = move |_| {
         let to = if dark.get_untracked() { "light" } else { "dark" };
         dark.update(|d| *d = !*d);
@@ -44,8 +49,13 @@ fn apply(theme: Option<&str>) {
 fn is_dark() -> bool {
     match stored().as_deref() {
         Some(theme) => theme == "dark",
-        None => window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|query| query.matches()),
+        None => system().is_some_and(|query| query.matches()),
     }
+}
+
+/// The system's wish, which changes at sunset for some.
+fn system() -> Option<web_sys::MediaQueryList> {
+    window().match_media("(prefers-color-scheme: dark)").ok().flatten()
 }
 
 fn stored() -> Option<String> {

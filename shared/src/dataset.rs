@@ -1,13 +1,14 @@
 //! Datasets: n-dimensional arrays with labels, and their two-dimensional form, rows = samples.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use faer::Mat;
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::blocks::{Blocks, Stored, tiled};
 
 /// Values as stored: f32 stays f32 until a decomposition needs f64.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,8 +211,8 @@ impl Matrix {
     pub fn to_mat(&self) -> Mat<f64> {
         let (n, p) = (self.n_samples(), self.n_features());
         match &*self.values {
-            Values::F32(a) => mat_from_rows(a.as_standard_layout().as_slice().unwrap_or_default(), n, p),
-            Values::F64(a) => mat_from_rows(a.as_standard_layout().as_slice().unwrap_or_default(), n, p),
+            Values::F32(a) => tiled(a.as_standard_layout().as_slice().unwrap_or_default(), p, n, 0..p),
+            Values::F64(a) => tiled(a.as_standard_layout().as_slice().unwrap_or_default(), p, n, 0..p),
         }
     }
 
@@ -227,27 +228,18 @@ impl Matrix {
     }
 }
 
-/// A faer matrix (columns contiguous) from values row by row, tile by tile because each order alone misses the cache.
-pub(crate) fn mat_from_rows<T: Copy + Into<f64>>(values: &[T], n: usize, p: usize) -> Mat<f64> {
-    const TILE: usize = 32;
-    let mut out = Mat::zeros(n, p);
-    for rows in (0..n).step_by(TILE) {
-        let n_rows = TILE.min(n - rows);
-        for columns in (0..p).step_by(TILE) {
-            for j in columns..p.min(columns + TILE) {
-                for (i, to) in out.col_as_slice_mut(j)[rows..rows + n_rows].iter_mut().enumerate() {
-                    *to = values[(rows + i) * p + j].into();
-                }
-            }
-        }
-    }
-    out
-}
-
 /// The datasets of a run by the names that the spec uses.
 #[derive(Debug, Clone, Default)]
 pub struct Inputs {
     datasets: BTreeMap<String, Dataset>,
+    stored: BTreeMap<String, StoredInput>,
+}
+
+/// An array that is loaded when an analysis wants all of it at once.
+#[derive(Debug, Clone)]
+struct StoredInput {
+    array: Arc<dyn Stored>,
+    loaded: OnceLock<Dataset>,
 }
 
 impl Inputs {
@@ -257,16 +249,61 @@ impl Inputs {
         self.datasets.insert(name.clone(), Dataset { name, ..dataset });
     }
 
+    /// Adds an array that is read in parts where an analysis can do with parts.
+    pub fn insert_stored(&mut self, name: impl Into<String>, array: Arc<dyn Stored>) {
+        self.stored.insert(name.into(), StoredInput { array, loaded: OnceLock::new() });
+    }
+
     /// The dataset that a spec names in `field`.
     ///
     /// # Errors
-    /// [`Error::Input`] that lists the names there are.
+    /// [`Error::Input`] that lists the names there are; what [`Stored::load`] says.
     pub fn get(&self, field: &str, name: &str) -> Result<&Dataset, Error> {
-        self.datasets.get(name).ok_or_else(|| {
-            let known = self.datasets.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "no inputs were given".into() } else { format!("the inputs are: {known}") };
-            Error::input(field, format!("there is no input named \"{name}\"; {known}"))
+        if let Some(dataset) = self.datasets.get(name) {
+            return Ok(dataset);
+        }
+        let stored = self.stored.get(name).ok_or_else(|| self.unknown(field, name))?;
+        if let Some(dataset) = stored.loaded.get() {
+            return Ok(dataset);
+        }
+        let dataset = stored.array.load(name)?;
+        Ok(stored.loaded.get_or_init(|| dataset))
+    }
+
+    /// Lengths of the axes of an input, which is not loaded for that.
+    ///
+    /// # Errors
+    /// [`Error::Input`] that lists the names there are.
+    pub fn shape(&self, field: &str, name: &str) -> Result<&[usize], Error> {
+        let shape = self.datasets.get(name).map(Dataset::shape).or_else(|| self.stored.get(name).map(|s| s.array.shape()));
+        shape.ok_or_else(|| self.unknown(field, name))
+    }
+
+    /// Bytes that an input takes in memory; none while it is stored.
+    #[must_use]
+    pub fn memory_bytes(&self, name: &str) -> u64 {
+        let loaded = self.datasets.get(name).or_else(|| self.stored.get(name).and_then(|s| s.loaded.get()));
+        loaded.map_or(0, |dataset| match &*dataset.values {
+            Values::F32(a) => a.len() as u64 * 4,
+            Values::F64(a) => a.len() as u64 * 8,
         })
+    }
+
+    /// The matrix that a spec names in `field`, in parts.
+    ///
+    /// # Errors
+    /// Those of [`Inputs::get`] and [`Blocks::of`].
+    pub fn blocks(&self, field: &str, name: &str) -> Result<Blocks<'_>, Error> {
+        match self.stored.get(name) {
+            Some(stored) if stored.loaded.get().is_none() => Blocks::of_stored(name, Arc::clone(&stored.array)),
+            _ => Blocks::of(self.get(field, name)?),
+        }
+    }
+
+    fn unknown(&self, field: &str, name: &str) -> Error {
+        let known = self.datasets.keys().chain(self.stored.keys()).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "no inputs were given".into() } else { format!("the inputs are: {known}") };
+        Error::input(field, format!("there is no input named \"{name}\"; {known}"))
     }
 
     /// The matrix that a spec names in `field`.
@@ -280,7 +317,8 @@ impl Inputs {
     /// Names and shapes, for estimates.
     #[must_use]
     pub fn shapes(&self) -> Shapes {
-        Shapes(self.datasets.iter().map(|(name, d)| (name.clone(), d.shape().to_vec())).collect())
+        let stored = self.stored.iter().map(|(name, s)| (name.clone(), s.array.shape().to_vec()));
+        Shapes(self.datasets.iter().map(|(name, d)| (name.clone(), d.shape().to_vec())).chain(stored).collect())
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod analysis;
 pub mod api;
 pub mod array;
+pub mod blocks;
 pub mod compute;
 pub mod dataset;
 pub mod error;

@@ -22,3 +22,14 @@ pub(crate) fn for_chunks(values: &mut [f64], width: usize, visit: impl Fn(usize,
     #[cfg(not(feature = "parallel"))]
     values.chunks_mut(width).enumerate().for_each(|(i, chunk)| visit(i, chunk));
 }
+
+/// Both closures, at the same time where there are threads.
+pub(crate) fn join(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+    #[cfg(feature = "parallel")]
+    rayon::join(a, b);
+    #[cfg(not(feature = "parallel"))]
+    {
+        a();
+        b();
+    }
+}

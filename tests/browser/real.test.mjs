@@ -46,7 +46,7 @@ before(async () => {
 after(() => server?.stop());
 
 async function runAll(gpu, device, tolerance) {
-  const browser = await startBrowser(gpu);
+  const browser = await startBrowser({ gpu });
   const { page, errors } = await openPage(browser, "about:blank");
   await page.addInitScript(recordWorkers);
   await page.goto(server.url);

@@ -23,11 +23,11 @@ const freePort = async () => {
   });
 };
 
-/** The server: its address with the token, and its end. */
-export async function startServer() {
-  const folder = mkdtempSync(join(tmpdir(), "eigenscope-"));
-  const port = await freePort();
-  const child = spawn(process.env.EIGENSCOPE, ["serve", "--port", `${port}`, "--data-dir", folder, "--token", "browser-tests"], {
+/** The server: its address with the token, and its end. `place` is where another one ran that was stopped and kept its data. */
+export async function startServer({ place, args = [] } = {}) {
+  const folder = place?.folder ?? mkdtempSync(join(tmpdir(), "eigenscope-"));
+  const port = place?.port ?? (await freePort());
+  const child = spawn(process.env.EIGENSCOPE, ["serve", "--port", `${port}`, "--data-dir", folder, "--token", "browser-tests", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -42,17 +42,18 @@ export async function startServer() {
   return {
     url,
     origin: new URL(url).origin,
-    stop: async () => {
+    place: { folder, port },
+    stop: async ({ keepData = false } = {}) => {
       const ended = new Promise((resolve) => child.on("exit", resolve));
       child.kill("SIGTERM");
       await ended;
-      rmSync(folder, { recursive: true, force: true });
+      if (!keepData) rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-/** A headless Chromium; with `gpu` it offers WebGPU on SwiftShader. */
-export const startBrowser = (gpu = false) =>
+/** A headless Chromium; with `gpu` it offers WebGPU on SwiftShader, with `host` that name leads to this machine. */
+export const startBrowser = ({ gpu = false, host } = {}) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -63,6 +64,7 @@ export const startBrowser = (gpu = false) =>
       "--disable-component-update",
       "--disable-sync",
       ...(gpu ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"] : []),
+      ...(host ? [`--host-resolver-rules=MAP ${host} 127.0.0.1`] : []),
     ],
   });
 

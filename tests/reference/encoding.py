@@ -11,9 +11,13 @@ import warnings
 
 import numpy as np
 from sklearn.cross_decomposition import PLSRegression
+from sklearn.decomposition import PCA
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
+from sklearn.metrics.pairwise import pairwise_kernels
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
+from sklearn.preprocessing import KernelCenterer
 
 GRID = [0.01, 0.1, 1.0, 10.0, 100.0, 1000.0]
 
@@ -75,6 +79,29 @@ def ridge_gcv(X, Y, train, test):
     return per_target(X, Y, train, test, np.array(GRID)[np.argmin(score, axis=0)])
 
 
+def kernel_ridge(alpha, **kernel):
+    """Centered in the feature space, which is an intercept that is not penalized."""
+
+    def fit(X, Y, train, test):
+        center = KernelCenterer()
+        K = center.fit_transform(pairwise_kernels(X[train], X[train], filter_params=True, **kernel))
+        to_train = center.transform(pairwise_kernels(X[test], X[train], filter_params=True, **kernel))
+        mean = Y[train].mean(0)
+        model = KernelRidge(alpha=alpha, kernel="precomputed").fit(K, Y[train] - mean)
+        return model.predict(to_train) + mean, None
+
+    return fit
+
+
+def pca_ols(components):
+    def fit(X, Y, train, test):
+        pca = PCA(components, svd_solver="full").fit(X[train])
+        Z = pca.transform(X)
+        return ols(Z, Y, train, test)
+
+    return fit
+
+
 def pls(components, algorithm):
     def fit(X, Y, train, test):
         model = PLSRegression(components, scale=False)
@@ -131,6 +158,11 @@ def main():
         "ridge_loo": ridge_loo,
         "ridge_kfold_4": ridge_kfold,
         "ridge_gcv": ridge_gcv,
+        "kernel_linear": kernel_ridge(2.0, metric="linear"),
+        "kernel_rbf": kernel_ridge(0.5, metric="rbf", gamma=0.05),
+        "kernel_rbf_default": kernel_ridge(0.5, metric="rbf"),
+        "kernel_polynomial": kernel_ridge(0.5, metric="polynomial", degree=2, gamma=0.1, coef0=1.0),
+        "pca_4_ols": pca_ols(4),
         "pls_3": pls(3, "svd"),
         "pls_3_default": pls(3, "nipals"),
     }

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use eigenscope::DeviceChoice;
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
+use eigenscope::analysis::encoding::Convention;
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::words::{CvArg, ModelName, SelectionArg};
+use super::words::{CvArg, KernelArg, ModelName, SelectionArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
 #[derive(Debug, Parser)]
@@ -104,6 +105,12 @@ pub(super) struct DimsArgs {
     /// Which power-law exponent: logspaced, tail_cut or range.
     #[arg(long, default_value = "logspaced", value_parser = word::<AlphaFit>)]
     pub alpha_fit: AlphaFit,
+    /// Stop at the Gram matrix: the dimensionalities only, without eigenvalues and what is read from them.
+    #[arg(long)]
+    pub no_spectrum: bool,
+    /// Also estimate intrinsic dimensions from nearest neighbors: TwoNN and maximum likelihood.
+    #[arg(long)]
+    pub intrinsic: bool,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
@@ -118,21 +125,49 @@ pub(super) struct EncodeArgs {
     /// The targets, the same rows.
     #[arg(long, value_name = "Y")]
     pub targets: InputArg,
-    /// The estimator: ols, ridge or pls.
+    /// The estimator: ols, ridge, kernel-ridge, banded-ridge or pls.
     #[arg(long, default_value = "ridge", value_parser = word::<ModelName>)]
     pub model: ModelName,
-    /// Penalties of ridge; each target chooses its own on the training rows. Default: 20 from 1e-2 to 1e7.
+    /// Penalties of the ridge models; each target chooses its own on the training rows. Default: 20 from 1e-2 to 1e7.
     #[arg(long, value_name = "A,…", value_delimiter = ',', allow_negative_numbers = true)]
     pub alpha: Vec<f64>,
     /// How ridge chooses among several penalties: leave-one-out, gcv or kfold:K.
     #[arg(long, value_name = "HOW")]
     pub selection: Option<SelectionArg>,
+    /// Kernel of kernel-ridge: linear, rbf[:GAMMA] or polynomial:DEGREE[:GAMMA[:COEF0]]. Default: rbf, GAMMA 1 / features.
+    #[arg(long, value_name = "KERNEL")]
+    pub kernel: Option<KernelArg>,
+    /// A further feature space of banded-ridge, the same rows; repeat for more.
+    #[arg(long, value_name = "X")]
+    pub band: Vec<InputArg>,
+    /// Mixtures of the feature spaces that banded-ridge tries. Default: 20.
+    #[arg(long, value_name = "N")]
+    pub candidates: Option<u32>,
+    /// Principal components of the features before the model, at most so many.
+    #[arg(long, value_name = "N")]
+    pub pca: Option<u32>,
+    /// Rows that the principal components are fitted on, the same columns as the features. Default: the training rows of each split.
+    #[arg(long, value_name = "REFERENCE", requires = "pca")]
+    pub pca_reference: Option<InputArg>,
+    /// Single repetitions of the targets (repetitions x samples x targets), for the ceiling.
+    #[arg(long, value_name = "REPETITIONS")]
+    pub repetitions: Option<InputArg>,
+    /// How the final score is made: raw, elmoznino, brainscore, brainscore-neuroid, warping or dnnbrain.
+    #[arg(long, default_value = "raw", value_parser = word::<Convention>)]
+    pub convention: Convention,
     /// Number of components of pls. Default: 25.
     #[arg(long, value_name = "N")]
     pub components: Option<u32>,
-    /// How rows are split: kfold:K[:shuffle], shuffle-split:N:TRAIN_FRACTION, or a file with one test-fold index per row.
+    /// How rows are split: kfold:K[:shuffle], shuffle-split:N:TRAIN_FRACTION, stratified-kfold:K, stratified-shuffle:N:TRAIN_FRACTION,
+    /// group[:K], contiguous[:TRAIN_FRACTION:VALIDATION_FRACTION], or a file with one test-fold index per row.
     #[arg(long, value_name = "CV", default_value = "kfold:10")]
     pub cv: CvArg,
+    /// Classes of the stratified splits or groups of `group`, one label per row.
+    #[arg(long, value_name = "L")]
+    pub labels: Option<InputArg>,
+    /// Column of the labels, where they have several.
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    pub label_column: Option<String>,
     /// Keep the held-out predictions in the result.
     #[arg(long)]
     pub keep_predictions: bool,

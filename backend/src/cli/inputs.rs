@@ -6,6 +6,8 @@ use std::str::FromStr;
 use eigenscope::io::{self, Limits};
 use eigenscope::{Dataset, Error, Inputs};
 
+use crate::stored::NpyFile;
+
 /// A file and, for archives, its member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InputArg {
@@ -85,6 +87,13 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
     }
     let mut inputs = Inputs::default();
     for (name, arg) in named {
+        if arg.member.is_none()
+            && !transpose.contains(name)
+            && let Some(stored) = NpyFile::open(&arg.path)?
+        {
+            inputs.insert_stored(name, stored);
+            continue;
+        }
         let dataset = arg.read()?;
         inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset });
     }

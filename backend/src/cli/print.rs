@@ -22,18 +22,29 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
 }
 
 fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::Result<()> {
+    let has_intrinsic = output.spectra.iter().any(|s| s.intrinsic.is_some());
     let rows = output.spectra.iter().map(|s| {
-        vec![
+        let mut row = vec![
             s.input.clone(),
             s.n_samples.to_string(),
             s.n_features.to_string(),
             optional(s.effective_dimensionality),
             optional(s.effective_dimensionality_unbiased),
+            optional(s.entropy_dimension),
             s.variance_80_count.map_or_else(undefined, |n| n.to_string()),
             optional(s.power_law_alpha),
-        ]
+        ];
+        if has_intrinsic {
+            let of = |value: fn(&dimensionality::Intrinsic) -> Option<f64>| optional(s.intrinsic.as_ref().and_then(value));
+            row.extend([of(|i| i.two_nn), of(|i| i.maximum_likelihood)]);
+        }
+        row
     });
-    table(out, &["input", "samples", "features", "ED", "ED unbiased", "80 % of variance", "alpha"], rows.collect())
+    let mut columns = vec!["input", "samples", "features", "ED", "ED unbiased", "entropy dim.", "80 % of variance", "alpha"];
+    if has_intrinsic {
+        columns.extend(["TwoNN", "ML dim."]);
+    }
+    table(out, &columns, rows.collect())
 }
 
 fn encoding(out: &mut dyn Write, output: &encoding::Output) -> io::Result<()> {
@@ -49,7 +60,14 @@ fn encoding(out: &mut dyn Write, output: &encoding::Output) -> io::Result<()> {
         .map(|(i, s)| line((i + 1).to_string(), (s.n_train.to_string(), s.n_test.to_string()), [s.median_r, s.mean_r, s.r2_uniform]));
     let mut rows = rows.by_ref().collect::<Vec<_>>();
     rows.push(line("mean".into(), (String::new(), String::new()), [output.median_r, output.mean_r, output.r2_uniform]));
-    table(out, &["split", "train", "test", "median r", "mean r", "R2"], rows)
+    table(out, &["split", "train", "test", "median r", "mean r", "R2"], rows)?;
+    if output.ceiling.is_some() {
+        writeln!(out, "ceiling {}, ceiled median r {}", optional(output.ceiling), optional(output.ceiled))?;
+    }
+    if output.score != output.median_r {
+        writeln!(out, "final score {} (error {})", optional(output.score), optional(output.score_error))?;
+    }
+    Ok(())
 }
 
 fn rdm(out: &mut dyn Write, output: &rdm::Output) -> io::Result<()> {

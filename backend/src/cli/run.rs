@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use eigenscope::analysis::{AnalysisResult, Output};
-use eigenscope::dataset::Values;
-use eigenscope::{Error, Inputs, Progress, wire};
+use eigenscope::{Error, Progress, wire};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Command, Common, Global};
@@ -20,7 +19,8 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     if let Some(path) = &common.output {
         output_format(path)?;
     }
-    machine::check_memory(&plan.spec, &plan.inputs.shapes(), loaded_bytes(&plan.spec.inputs(), &plan.inputs), machine::memory_bytes())?;
+    let held_bytes = plan.spec.inputs().iter().map(|name| plan.inputs.memory_bytes(name)).sum();
+    machine::check_memory(&plan.spec, &plan.inputs.shapes(), held_bytes, machine::memory_bytes())?;
     let terminal = Terminal::new();
     let result = compute::run(&plan.spec, &plan.inputs, global.device, &terminal);
     terminal.bar.finish_and_clear();
@@ -67,14 +67,6 @@ fn write_file(path: &Path, result: &AnalysisResult) -> Result<(), Failure> {
     };
     std::fs::write(path, bytes).map_err(|e| Error::parameter("--output", format!("{} cannot be written: {e}", path.display())))?;
     Ok(())
-}
-
-fn loaded_bytes(names: &[String], inputs: &Inputs) -> u64 {
-    let bytes = |values: &Values| match values {
-        Values::F32(a) => a.len() as u64 * 4,
-        Values::F64(a) => a.len() as u64 * 8,
-    };
-    names.iter().filter_map(|name| inputs.get("inputs", name).ok()).map(|dataset| bytes(&dataset.values)).sum()
 }
 
 /// A progress bar on stderr when that is a terminal; Ctrl-C asks the run to stop, a second one stops the program.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile};
 use crate::compute;
+use crate::stored::NpyFile;
 
 /// Lines are not printed more often than this.
 const PRINT_EVERY: Duration = Duration::from_millis(50);
@@ -42,6 +43,13 @@ fn execute(dir: &Path) -> Result<(), Error> {
     let mut inputs = Inputs::default();
     for (name, input) in &task.inputs {
         printer.step(0.0, &format!("reading {}", input.name))?;
+        if input.member.is_none()
+            && !input.transpose
+            && let Some(stored) = NpyFile::open(Path::new(&input.path))?
+        {
+            inputs.insert_stored(name, stored);
+            continue;
+        }
         let bytes = std::fs::read(&input.path).map_err(|e| Error::internal(format!("the bytes of {} cannot be read: {e}", input.name)))?;
         let dataset = eigenscope::io::read(&input.name, &bytes, input.member.as_deref(), Limits::NATIVE)?;
         inputs.insert(name, if input.transpose { dataset.transposed() } else { dataset });

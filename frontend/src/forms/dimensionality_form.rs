@@ -3,7 +3,7 @@
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool, Spec};
 use leptos::prelude::*;
 
-use super::fields::{choice, inputs, label, number};
+use super::fields::{choice, inputs, label, number, switch};
 use super::{Check, Form};
 
 const POOL: &[(Pool, &str)] = &[
@@ -50,6 +50,16 @@ pub(super) fn view(form: Form) -> AnyView {
             POOL,
             move || spec.with(|s| s.pool),
             move |v| spec.update(|s| s.pool = v),
+        )}
+        {switch(
+            label("spectrum", "Eigenspectrum", "Without it only the dimensionalities are computed, several times faster for thousands of features."),
+            move || spec.with(|s| s.spectrum),
+            move |v| spec.update(|s| s.spectrum = v),
+        )}
+        {switch(
+            label("intrinsic", "Intrinsic dimension", "From distances to nearest neighbors: TwoNN and maximum likelihood."),
+            move || spec.with(|s| s.intrinsic),
+            move |v| spec.update(|s| s.intrinsic = v),
         )}
         {choice(
             form,

@@ -1,10 +1,11 @@
 //! Form of the encoding models.
 
-use eigenscope::analysis::encoding::{Cv, Model, Selection, Spec, default_alphas};
+use eigenscope::analysis::encoding::{Cv, Kernel, Model, Selection, Spec, default_alphas};
+use eigenscope::analysis::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, number, switch, text};
-use super::{Check, Form};
+use super::{Check, Form, encoding_options};
 
 /// The variants without their fields, for the selects.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,12 +13,18 @@ enum Estimator {
     Ridge,
     Ols,
     Pls,
+    KernelRidge,
+    BandedRidge,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     Kfold,
     ShuffleSplit,
+    StratifiedKfold,
+    StratifiedShuffle,
+    Group,
+    Contiguous,
     Folds,
 }
 
@@ -28,11 +35,20 @@ enum Choose {
     Kfold,
 }
 
-const ESTIMATORS: &[(Estimator, &str)] =
-    &[(Estimator::Ridge, "ridge regression"), (Estimator::Ols, "least squares without penalty"), (Estimator::Pls, "partial least squares")];
+const ESTIMATORS: &[(Estimator, &str)] = &[
+    (Estimator::Ridge, "ridge regression"),
+    (Estimator::Ols, "least squares without penalty"),
+    (Estimator::Pls, "partial least squares"),
+    (Estimator::KernelRidge, "kernel ridge regression"),
+    (Estimator::BandedRidge, "banded ridge over several feature spaces"),
+];
 const SCHEMES: &[(Scheme, &str)] = &[
     (Scheme::Kfold, "k folds: every row is held out once"),
     (Scheme::ShuffleSplit, "independent random splits"),
+    (Scheme::StratifiedKfold, "k folds with the same share of every class"),
+    (Scheme::StratifiedShuffle, "random splits with the same share of every class"),
+    (Scheme::Group, "folds that keep groups together"),
+    (Scheme::Contiguous, "first 60 %, last 20 % held out"),
     (Scheme::Folds, "folds from a dataset"),
 ];
 const CHOOSE: &[(Choose, &str)] = &[
@@ -46,23 +62,49 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("targets", "Targets", &spec.targets);
     match &spec.model {
         Model::Ols => {}
-        Model::Ridge { alphas, selection } => {
+        Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. } => {
             let fine = !alphas.is_empty() && alphas.iter().all(|&a| a >= 0.0 && a.is_finite());
             check.require(fine, "model.alphas", "Give numbers of at least 0, separated by commas.");
             let inner = !matches!(selection, Selection::Kfold { k } if *k < 2);
             check.require(inner, "model.selection.k", "Give a whole number of at least 2.");
         }
+        Model::BandedRidge { bands, alphas, candidates, k, .. } => {
+            check.inputs("model.bands", "Further feature spaces", bands, 1);
+            let fine = !alphas.is_empty() && alphas.iter().all(|&a| a > 0.0 && a.is_finite());
+            check.require(fine, "model.alphas", "Give numbers above 0, separated by commas.");
+            check.require(
+                *candidates as usize >= bands.len() + 2,
+                "model.candidates",
+                "Give at least the number of feature spaces plus one.",
+            );
+            check.require(*k >= 2, "model.k", "Give a whole number of at least 2.");
+        }
         Model::Pls { components } => check.require(*components >= 1, "model.components", "Give a whole number of at least 1."),
     }
     match &spec.cv {
+        Cv::StratifiedKfold { labels, .. } | Cv::StratifiedShuffle { labels, .. } | Cv::Group { labels, .. } => {
+            check.input("cv.labels", "Labels", &labels.input);
+        }
+        Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => {}
+    }
+    match &spec.cv {
+        Cv::StratifiedKfold { k, .. } | Cv::Group { k: Some(k), .. } => {
+            check.require(*k >= 2, "cv.k", "Give a whole number of at least 2.")
+        }
+        Cv::Group { k: None, .. } => {}
+        Cv::Contiguous { train_fraction, validation_fraction } => {
+            let fine = *train_fraction > 0.0 && *validation_fraction >= 0.0 && train_fraction + validation_fraction < 1.0;
+            check.require(fine, "cv.train_fraction", "Give fractions that add up to less than 1.");
+        }
         Cv::Kfold { k, .. } => check.require(*k >= 2, "cv.k", "Give a whole number of at least 2."),
-        Cv::ShuffleSplit { n_splits, train_fraction, .. } => {
+        Cv::ShuffleSplit { n_splits, train_fraction, .. } | Cv::StratifiedShuffle { n_splits, train_fraction, .. } => {
             check.require(*n_splits >= 1, "cv.n_splits", "Give a whole number of at least 1.");
             let fine = *train_fraction > 0.0 && *train_fraction < 1.0;
             check.require(fine, "cv.train_fraction", "Give a number between 0 and 1, both excluded.");
         }
         Cv::Folds { input } => check.input("cv.input", "Folds", input),
     }
+    encoding_options::check(spec, check);
 }
 
 pub(super) fn view(form: Form) -> AnyView {
@@ -94,6 +136,12 @@ pub(super) fn view(form: Form) -> AnyView {
                     Estimator::Ridge => Model::default(),
                     Estimator::Ols => Model::Ols,
                     Estimator::Pls => Model::Pls { components: 25 },
+                    Estimator::KernelRidge => {
+                        Model::KernelRidge { kernel: Kernel::default(), alphas: default_alphas(), selection: Selection::default() }
+                    }
+                    Estimator::BandedRidge => {
+                        Model::BandedRidge { bands: Vec::new(), alphas: default_alphas(), candidates: 20, k: 5, seed: 0 }
+                    }
                 };
                 spec.update(|s| s.model = model);
             },
@@ -108,12 +156,19 @@ pub(super) fn view(form: Form) -> AnyView {
                 let cv = match v {
                     Scheme::Kfold => Cv::default(),
                     Scheme::ShuffleSplit => Cv::ShuffleSplit { n_splits: 10, train_fraction: 0.9, seed: 0 },
+                    Scheme::StratifiedKfold => Cv::StratifiedKfold { k: 10, labels: Labels::default() },
+                    Scheme::StratifiedShuffle => {
+                        Cv::StratifiedShuffle { n_splits: 10, train_fraction: 0.9, seed: 1, labels: Labels::default() }
+                    }
+                    Scheme::Group => Cv::Group { k: None, labels: Labels::default() },
+                    Scheme::Contiguous => Cv::Contiguous { train_fraction: 0.6, validation_fraction: 0.2 },
                     Scheme::Folds => Cv::Folds { input: String::new() },
                 };
                 spec.update(|s| s.cv = cv);
             },
         )}
         {move || cv_fields(form, scheme.get())}
+        {encoding_options::view(form)}
         {switch(
             label("keep_predictions", "Keep the predictions", "Adds the held-out prediction of every row and target to the result."),
             move || spec.with(|s| s.keep_predictions),
@@ -134,31 +189,64 @@ fn model_fields(form: Form, estimator: Estimator) -> AnyView {
             move |v| spec.update(|s| s.model = Model::Pls { components: v }),
         ),
         Estimator::Ridge => ridge_fields(form),
+        Estimator::KernelRidge => view! {
+            {encoding_options::kernel(form)}
+            {ridge_fields(form)}
+        }
+        .into_any(),
+        Estimator::BandedRidge => view! {
+            {encoding_options::bands(form)}
+            {penalties(form)}
+        }
+        .into_any(),
+    }
+}
+
+/// The penalties of a ridge model, one comma-separated list.
+fn penalties(form: Form) -> AnyView {
+    let spec = form.encoding;
+    text(
+        form,
+        label(
+            "model.alphas",
+            "Penalties",
+            "Separated by commas; each target takes its best one on the training rows. Empty: 20 values from 0.01 to 10,000,000.",
+        ),
+        move || spec.with(|s| alphas_of(&s.model).map(alphas_text).unwrap_or_default()),
+        move |v| {
+            spec.update(|s| {
+                if let Model::Ridge { alphas, .. } | Model::KernelRidge { alphas, .. } | Model::BandedRidge { alphas, .. } = &mut s.model {
+                    *alphas = alphas_from(&v);
+                }
+            });
+        },
+    )
+}
+
+fn alphas_of(model: &Model) -> Option<&[f64]> {
+    match model {
+        Model::Ridge { alphas, .. } | Model::KernelRidge { alphas, .. } | Model::BandedRidge { alphas, .. } => Some(alphas),
+        Model::Ols | Model::Pls { .. } => None,
     }
 }
 
 fn ridge_fields(form: Form) -> AnyView {
     let spec = form.encoding;
-    let update = move |change: &dyn Fn(&mut Vec<f64>, &mut Selection)| {
+    let update = move |to: Selection| {
         spec.update(|s| {
-            if let Model::Ridge { alphas, selection } = &mut s.model {
-                change(alphas, selection);
+            if let Model::Ridge { selection, .. } | Model::KernelRidge { selection, .. } = &mut s.model {
+                *selection = to;
             }
         });
     };
-    let selection =
-        Memo::new(move |_| spec.with(|s| if let Model::Ridge { selection, .. } = s.model { selection } else { Selection::default() }));
+    let selection = Memo::new(move |_| {
+        spec.with(|s| match s.model {
+            Model::Ridge { selection, .. } | Model::KernelRidge { selection, .. } => selection,
+            Model::Ols | Model::Pls { .. } | Model::BandedRidge { .. } => Selection::default(),
+        })
+    });
     view! {
-        {text(
-            form,
-            label(
-                "model.alphas",
-                "Penalties",
-                "Separated by commas; each target takes its best one on the training rows. Empty: 20 values from 0.01 to 10,000,000.",
-            ),
-            move || spec.with(|s| if let Model::Ridge { alphas, .. } = &s.model { alphas_text(alphas) } else { String::new() }),
-            move |v| update(&|alphas, _| *alphas = alphas_from(&v)),
-        )}
+        {penalties(form)}
         {choice(
             form,
             label("model.selection", "Penalty chosen by", "Within the training rows only."),
@@ -174,7 +262,7 @@ fn ridge_fields(form: Form) -> AnyView {
                     Choose::Gcv => Selection::Gcv,
                     Choose::Kfold => Selection::Kfold { k: 5 },
                 };
-                update(&|_, selection| *selection = to);
+                update(to);
             },
         )}
         {move || {
@@ -184,7 +272,7 @@ fn ridge_fields(form: Form) -> AnyView {
                         form,
                         label("model.selection.k", "Inner folds", "At least 2."),
                         move || if let Selection::Kfold { k } = selection.get() { k } else { 5 },
-                        move |v| update(&|_, selection| *selection = Selection::Kfold { k: v }),
+                        move |v| update(Selection::Kfold { k: v }),
                     )
                 })
         }}
@@ -198,10 +286,10 @@ fn cv_fields(form: Form, scheme: Scheme) -> AnyView {
         count(
             form,
             label("cv.seed", "Seed", "The same seed gives the same splits."),
-            move || spec.with(|s| if let Cv::Kfold { seed, .. } | Cv::ShuffleSplit { seed, .. } = s.cv { seed } else { 0 }),
+            move || spec.with(|s| seed_of(&s.cv).copied().unwrap_or(0)),
             move |v| {
                 spec.update(|s| {
-                    if let Cv::Kfold { seed, .. } | Cv::ShuffleSplit { seed, .. } = &mut s.cv {
+                    if let Cv::Kfold { seed, .. } | Cv::ShuffleSplit { seed, .. } | Cv::StratifiedShuffle { seed, .. } = &mut s.cv {
                         *seed = v;
                     }
                 });
@@ -216,6 +304,27 @@ fn cv_fields(form: Form, scheme: Scheme) -> AnyView {
             move || spec.with(|s| if let Cv::Folds { input } = &s.cv { input.clone() } else { String::new() }),
             move |v| spec.update(|s| s.cv = Cv::Folds { input: v }),
         ),
+        Scheme::Contiguous => ().into_any(),
+        Scheme::Group => encoding_options::labels(form),
+        Scheme::StratifiedKfold => {
+            let folds = count(
+                form,
+                label("cv.k", "Folds", "At least 2, and no more than the smallest class has rows."),
+                move || spec.with(|s| if let Cv::StratifiedKfold { k, .. } = s.cv { k } else { 10 }),
+                move |v| {
+                    spec.update(|s| {
+                        if let Cv::StratifiedKfold { k, .. } = &mut s.cv {
+                            *k = v;
+                        }
+                    });
+                },
+            );
+            view! {
+                {encoding_options::labels(form)}
+                {folds}
+            }
+            .into_any()
+        }
         Scheme::Kfold => {
             let shuffled = Memo::new(move |_| spec.with(|s| matches!(s.cv, Cv::Kfold { shuffle: true, .. })));
             let set = move |change: &dyn Fn(&mut u32, &mut bool)| {
@@ -241,26 +350,36 @@ fn cv_fields(form: Form, scheme: Scheme) -> AnyView {
             }
             .into_any()
         }
-        Scheme::ShuffleSplit => {
+        Scheme::ShuffleSplit | Scheme::StratifiedShuffle => {
             let set = move |change: &dyn Fn(&mut u32, &mut f64)| {
                 spec.update(|s| {
-                    if let Cv::ShuffleSplit { n_splits, train_fraction, .. } = &mut s.cv {
+                    if let Cv::ShuffleSplit { n_splits, train_fraction, .. } | Cv::StratifiedShuffle { n_splits, train_fraction, .. } =
+                        &mut s.cv
+                    {
                         change(n_splits, train_fraction);
                     }
                 });
             };
             view! {
+                {(scheme == Scheme::StratifiedShuffle).then(|| encoding_options::labels(form))}
                 {count(
                     form,
                     label("cv.n_splits", "Splits", "At least 1."),
-                    move || spec.with(|s| if let Cv::ShuffleSplit { n_splits, .. } = s.cv { n_splits } else { 10 }),
+                    move || {
+                        spec.with(|s| if let Cv::ShuffleSplit { n_splits, .. } | Cv::StratifiedShuffle { n_splits, .. } = s.cv { n_splits } else { 10 })
+                    },
                     move |v| set(&|n, _| *n = v),
                 )}
                 {number(
                     form,
                     label("cv.train_fraction", "Fraction of rows to train on", "Between 0 and 1."),
                     "0.05",
-                    move || spec.with(|s| if let Cv::ShuffleSplit { train_fraction, .. } = s.cv { train_fraction } else { 0.9 }),
+                    move || {
+                        spec.with(|s| match s.cv {
+                            Cv::ShuffleSplit { train_fraction, .. } | Cv::StratifiedShuffle { train_fraction, .. } => train_fraction,
+                            _ => 0.9,
+                        })
+                    },
                     move |v| set(&|_, fraction| *fraction = v),
                 )}
                 {seed()}
@@ -270,11 +389,20 @@ fn cv_fields(form: Form, scheme: Scheme) -> AnyView {
     }
 }
 
+fn seed_of(cv: &Cv) -> Option<&u32> {
+    match cv {
+        Cv::Kfold { seed, .. } | Cv::ShuffleSplit { seed, .. } | Cv::StratifiedShuffle { seed, .. } => Some(seed),
+        Cv::StratifiedKfold { .. } | Cv::Group { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => None,
+    }
+}
+
 fn estimator_of(model: &Model) -> Estimator {
     match model {
         Model::Ridge { .. } => Estimator::Ridge,
         Model::Ols => Estimator::Ols,
         Model::Pls { .. } => Estimator::Pls,
+        Model::KernelRidge { .. } => Estimator::KernelRidge,
+        Model::BandedRidge { .. } => Estimator::BandedRidge,
     }
 }
 
@@ -282,6 +410,10 @@ fn scheme_of(cv: &Cv) -> Scheme {
     match cv {
         Cv::Kfold { .. } => Scheme::Kfold,
         Cv::ShuffleSplit { .. } => Scheme::ShuffleSplit,
+        Cv::StratifiedKfold { .. } => Scheme::StratifiedKfold,
+        Cv::StratifiedShuffle { .. } => Scheme::StratifiedShuffle,
+        Cv::Group { .. } => Scheme::Group,
+        Cv::Contiguous { .. } => Scheme::Contiguous,
         Cv::Folds { .. } => Scheme::Folds,
     }
 }

@@ -11,6 +11,7 @@ use crate::state::{App, Dataset, shapes};
 
 pub(crate) mod dimensionality_form;
 pub(crate) mod encoding_form;
+mod encoding_options;
 pub(crate) mod fields;
 pub(crate) mod kind;
 pub(crate) mod rdm_comparison_form;
@@ -188,9 +189,18 @@ impl Form {
         self.encoding.update(|s| {
             one(&mut s.features);
             one(&mut s.targets);
-            if let encoding::Cv::Folds { input } = &mut s.cv {
-                one(input);
+            match &mut s.cv {
+                encoding::Cv::Folds { input } => one(input),
+                encoding::Cv::StratifiedKfold { labels, .. }
+                | encoding::Cv::StratifiedShuffle { labels, .. }
+                | encoding::Cv::Group { labels, .. } => one(&mut labels.input),
+                encoding::Cv::Kfold { .. } | encoding::Cv::ShuffleSplit { .. } | encoding::Cv::Contiguous { .. } => {}
             }
+            if let encoding::Model::BandedRidge { bands, .. } = &mut s.model {
+                list(bands);
+            }
+            s.pca.iter_mut().for_each(|pca| option(&mut pca.reference));
+            option(&mut s.repetitions);
         });
     }
 }

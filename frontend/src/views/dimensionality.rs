@@ -18,10 +18,14 @@ const FLOOR: f64 = 1e-12;
 /// The view of [`Output`].
 pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     let fit = if let AnalysisSpec::Dimensionality(spec) = &*spec { spec.alpha } else { AlphaFit::default() };
-    let chart = Signal::stored(Arc::new(chart(&output, fit)));
+    let has_spectra = output.spectra.iter().any(|s| !s.eigenvalues.values.is_empty());
+    let figure = has_spectra.then(|| {
+        let chart = Signal::stored(Arc::new(chart(&output, fit)));
+        view! { <FigureCard id="eigenspectra" title="Eigenspectra" chart spec /> }
+    });
     let table = table(&output);
     view! {
-        <FigureCard id="eigenspectra" title="Eigenspectra" chart spec />
+        {figure}
         <DataTable table caption="Dimensionality of each input" test_id="dimensionality-table" />
     }
     .into_any()
@@ -130,31 +134,52 @@ fn long_rows(output: &Output, names: &[String]) -> Vec<Vec<Cell>> {
 fn table(output: &Output) -> Table {
     let no_variance = "the input has no variance";
     let rows = output.spectra.iter().map(|s| {
-        vec![
+        let of_spectrum = |why| if s.eigenvalues.values.is_empty() { "the spectrum was not asked for" } else { why };
+        let few = "needs at least 4 samples and 2 features, and variance";
+        let mut row = vec![
             Cell::Text(s.input.clone()),
             Cell::Text(format!("{} x {}", number::count(s.n_samples), number::count(s.n_features))),
             Cell::number(s.effective_dimensionality, no_variance),
-            Cell::number(s.effective_dimensionality_unbiased, "needs at least 4 samples and 2 features, and variance"),
-            s.variance_80_count.map_or(Cell::Undefined(no_variance), |n| Cell::Count(n.into())),
-            Cell::number(s.power_law_alpha, "needs at least 3 eigenvalues above zero"),
-        ]
+            Cell::number(s.effective_dimensionality_unbiased, few),
+            Cell::number(s.effective_dimensionality_unbiased_row, few),
+            Cell::number(s.effective_dimensionality_unbiased_col, few),
+            Cell::number(s.entropy_dimension, of_spectrum(no_variance)),
+            s.variance_80_count.map_or(Cell::Undefined(of_spectrum(no_variance)), |n| Cell::Count(n.into())),
+            Cell::number(s.power_law_alpha, of_spectrum("needs at least 3 eigenvalues above zero")),
+        ];
+        if let Some(intrinsic) = &s.intrinsic {
+            let (pairs, many) = ("needs at least 3 different samples", "needs at least 22 different samples");
+            row.push(Cell::number(intrinsic.two_nn, pairs));
+            row.push(Cell::number(intrinsic.maximum_likelihood, many));
+        }
+        row
     });
-    let columns = [
+    let mut columns = vec![
         "Input",
         "Samples x features",
         "Effective dimensionality",
-        "Effective dimensionality, bias-corrected",
+        "ED, bias-corrected",
+        "… for samples only",
+        "… for features only",
+        "Entropy dimension",
         "Components for 80 % of the variance",
         "Power-law exponent α",
     ];
+    if output.spectra.iter().any(|s| s.intrinsic.is_some()) {
+        columns.extend(["TwoNN", "Intrinsic dimension (maximum likelihood)"]);
+    }
     Table::new(columns, rows.collect())
 }
 
 fn summary(output: &Output) -> String {
     let parts = output.spectra.iter().take(6).map(|s| {
         let ed = s.effective_dimensionality.map_or_else(|| "undefined".into(), |v| number::significant(v, 3));
-        let alpha = s.power_law_alpha.map_or_else(|| "undefined".into(), |v| number::significant(v, 3));
-        format!("{} has effective dimensionality {ed} and power-law exponent {alpha}", s.input)
+        let alpha = match s.power_law_alpha {
+            Some(v) => format!(" and power-law exponent {}", number::significant(v, 3)),
+            None if s.eigenvalues.values.is_empty() => String::new(),
+            None => " and an undefined power-law exponent".into(),
+        };
+        format!("{} has effective dimensionality {ed}{alpha}", s.input)
     });
     let text = parts.collect::<Vec<_>>().join("; ");
     let rest = output.spectra.len().saturating_sub(6);
@@ -175,6 +200,10 @@ mod tests {
             n_features: 100,
             effective_dimensionality: Some(4.25),
             effective_dimensionality_unbiased: None,
+            effective_dimensionality_unbiased_row: None,
+            effective_dimensionality_unbiased_col: None,
+            entropy_dimension: Some(5.0),
+            intrinsic: None,
             variance_80_count: Some(9),
             power_law_alpha: Some(alpha),
             power_law_intercept: Some(1.0),

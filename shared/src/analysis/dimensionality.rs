@@ -1,8 +1,10 @@
 //! Eigenspectrum and effective dimensionality.
 //!
-//! Each input is pooled to a matrix and centered on the host in f64, contracted to its smaller Gram matrix on the device, and the
+//! Each input is pooled to a matrix, centered on the host in f64 part by part, contracted to its smaller Gram matrix on the device, and the
 //! eigenvalues of that come from the host. The effective dimensionality needs the Gram only.
 
+mod gram;
+pub mod intrinsic;
 mod measures;
 mod pooling;
 #[cfg(test)]
@@ -12,14 +14,19 @@ mod unbiased;
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-pub use measures::{PowerLaw, effective_dimensionality, power_law_alpha, variance_count};
+pub use measures::{PowerLaw, effective_dimensionality, entropy_dimension, power_law_alpha, variance_count};
 pub use unbiased::{Variant, participation_ratio_unbiased};
 
 use super::Context;
+use crate::blocks::Blocks;
 use crate::dataset::{Inputs, Shapes};
 use crate::linalg::spectral;
 use crate::progress::{Part, Progress};
 use crate::{Array, Error, Estimate};
+use gram::Grams;
+
+/// Values that are held at a time of an input with two axes, about.
+const PART_VALUES: f64 = 16e6;
 
 /// What to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,13 +40,25 @@ pub struct Spec {
     pub centering: Centering,
     /// Which power-law exponent.
     pub alpha: AlphaFit,
+    /// Compute the eigenvalues. Without them the run stops at the Gram matrix, which is all that the dimensionalities need.
+    pub spectrum: bool,
+    /// Estimate the intrinsic dimension from distances between rows, which costs n^2 p more.
+    pub intrinsic: bool,
     /// Seed of the random projection of `pool: none`.
     pub seed: u64,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { inputs: Vec::new(), pool: Pool::Avg, centering: Centering::Column, alpha: AlphaFit::Logspaced, seed: 0 }
+        Self {
+            inputs: Vec::new(),
+            pool: Pool::Avg,
+            centering: Centering::Column,
+            alpha: AlphaFit::Logspaced,
+            spectrum: true,
+            intrinsic: false,
+            seed: 0,
+        }
     }
 }
 
@@ -106,14 +125,35 @@ pub struct Spectrum {
     pub effective_dimensionality: Option<f64>,
     /// Bias-corrected participation ratio (rows and columns); `None` for fewer than 4 samples or 2 features.
     pub effective_dimensionality_unbiased: Option<f64>,
-    /// Smallest number of components with at least 80 % of the variance; `None` for zero total variance.
+    /// The same, corrected for a finite number of rows only.
+    pub effective_dimensionality_unbiased_row: Option<f64>,
+    /// The same, corrected for a finite number of columns only.
+    pub effective_dimensionality_unbiased_col: Option<f64>,
+    /// Exponential of the entropy of the normalized eigenvalues; `None` for zero total variance or without a spectrum.
+    pub entropy_dimension: Option<f64>,
+    /// Intrinsic dimensions; `None` unless the spec asks for them.
+    pub intrinsic: Option<Intrinsic>,
+    /// Smallest number of components with at least 80 % of the variance; `None` for zero total variance or without a spectrum.
     pub variance_80_count: Option<u32>,
-    /// Power-law exponent; `None` with fewer than 3 usable eigenvalues.
+    /// Power-law exponent; `None` with fewer than 3 usable eigenvalues or without a spectrum.
     pub power_law_alpha: Option<f64>,
     /// Intercept of the same fit, in the logarithm that the fit uses (log10 for `logspaced`, else natural).
     pub power_law_intercept: Option<f64>,
-    /// Eigenvalues of the covariance (ddof 1), descending, min(n, p) of them.
+    /// Eigenvalues of the covariance (ddof 1), descending, min(n, p) of them; none when the spec asks for no spectrum.
     pub eigenvalues: Array,
+}
+
+/// Intrinsic dimensions from distances to nearest neighbors, each `None` where it is undefined.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intrinsic {
+    /// TwoNN, fitted line; see [`intrinsic::two_nn`].
+    pub two_nn: Option<f64>,
+    /// TwoNN, maximum likelihood.
+    pub two_nn_likelihood: Option<f64>,
+    /// Levina & Bickel, k = 10..20; see [`intrinsic::maximum_likelihood`].
+    pub maximum_likelihood: Option<f64>,
+    /// Different rows that the distances are between.
+    pub n_distinct: u32,
 }
 
 impl Spec {
@@ -138,8 +178,11 @@ impl Spec {
             let r = n.min(p);
             let grams = if self.centering == Centering::Column { 1.0 } else { 2.0 };
             // The Gram computes one triangle; reduction to tridiagonal form 4/3 r^3.
-            let flops = projection + grams * n * p * r + 4.0 / 3.0 * r * r * r + 10.0 * n * p;
-            let held = 8.0 * (n * p + 3.0 * r * r);
+            let decomposition = if self.spectrum { 4.0 / 3.0 * r * r * r } else { 0.0 };
+            let distances = if self.intrinsic { 2.0 * n * n * p } else { 0.0 };
+            let flops = projection + grams * n * p * r + decomposition + distances + 10.0 * n * p;
+            let parts = if axes.len() < 3 { (n * p).min(PART_VALUES) } else { n * p };
+            let held = 8.0 * (2.0 * parts + grams * r * r);
             Estimate { flops: total.flops + flops, peak_bytes: total.peak_bytes.max(held) }
         })
     }
@@ -150,7 +193,8 @@ impl Spec {
 /// # Definition
 /// With Xc the centered matrix (see [`Centering`]) and s its singular values: `lambda_i = s_i^2 / (n - 1)`, i = 1..min(n, p), descending.
 /// Effective dimensionality = (sum lambda)^2 / sum lambda^2 = (tr G)^2 / |G|^2 with G the smaller of Xc'Xc and Xc Xc'.
-/// The unbiased one is variant `both` of [`participation_ratio_unbiased`], of the pooled data whatever the centering.
+/// The unbiased ones are variants `both`, `row` and `col` of [`participation_ratio_unbiased`], of the pooled data whatever the centering.
+/// Entropy dimension: [`entropy_dimension`]. Intrinsic dimensions ([`intrinsic`]) are of the pooled data.
 ///
 /// # Shapes
 /// Inputs (n, p), or (n, channels, ...) which [`Pool`] turns into (n, p) → min(n, p) eigenvalues each.
@@ -163,14 +207,16 @@ impl Spec {
 /// 1e-12 relative on the CPU; on a GPU 1e-6 of `lambda_1`. The seed matters for `pool: none` only.
 ///
 /// # Cost
-/// n p min(n, p) + 4/3 min(n, p)^3 flops; one f64 copy of the input and three Gram matrices.
+/// n p min(n, p) flops for the dimensionalities, 4/3 min(n, p)^3 more for the spectrum; memory of its Gram matrix
+/// (two for other centerings) and of some 128 MiB of the input at a time; with more samples than features the input is read twice.
 ///
 /// # Errors
 /// [`Error::Parameter`] without inputs, [`Error::Input`] for fewer than 2 samples, [`Error::Shape`] for a vector,
 /// [`Error::NonFinite`], [`Error::Numerical`] for values whose squares overflow, [`Error::Device`], [`Error::Canceled`].
 ///
 /// # Source
-/// Elmoznino & Bonner 2024 (spectra, ED, 80 % count, alpha); Chun, Canatar, Chung & Lee 2026 (unbiased).
+/// Elmoznino & Bonner 2024 (spectra, ED, 80 % count, alpha); Chun, Canatar, Chung & Lee 2026 (unbiased);
+/// Facco et al. 2017 and Levina & Bickel 2004 (intrinsic).
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     if spec.inputs.is_empty() {
         return Err(Error::parameter("inputs", "no inputs are named; name at least one"));
@@ -186,39 +232,37 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
 }
 
 async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &str, progress: &dyn Progress) -> Result<Spectrum, Error> {
-    let dataset = inputs.get("inputs", name)?;
-    progress.step(0.0, &format!("{name}: pooling and centering"))?;
-    let mut x = pooling::pooled(dataset, spec, context.device, progress).await?;
-    let (n, p) = (x.nrows(), x.ncols());
+    let blocks = if inputs.shape("inputs", name)?.len() < 3 {
+        inputs.blocks("inputs", name)?
+    } else {
+        progress.step(0.0, &format!("{name}: pooling"))?;
+        Blocks::of_mat(name, pooling::pooled(inputs.get("inputs", name)?, spec, context.device, progress).await?)
+    };
+    let (n, p) = (blocks.n_samples(), blocks.n_features());
     if n < 2 {
         return Err(Error::input(name, format!("it has {n} sample (rows) and {p} features; a spectrum needs at least 2 samples")));
     }
-    progress.step(0.15, &format!("{name}: Gram matrix of {n} x {p}"))?;
-    let uncentered = if spec.centering == Centering::None { Some(smaller_gram(context, &x).await?) } else { None };
-    spectral::center_columns(&mut x);
-    let centered = smaller_gram(context, &x).await?;
-    let unbiased = unbiased::Sums::of_centered(x.as_ref(), &centered).participation_ratio(Variant::Both);
-    let gram = match spec.centering {
-        Centering::Column => centered,
-        Centering::None => uncentered.unwrap_or(centered),
-        Centering::Both => {
-            center_rows(&mut x);
-            smaller_gram(context, &x).await?
-        }
-        Centering::Z => {
-            let n_constant = standardize(&mut x);
-            if n_constant > 0 {
-                context.warn("constant_columns", format!("{name}: {n_constant} of {p} columns are constant; their z-scores are set to 0"));
-            }
-            smaller_gram(context, &x).await?
-        }
+    let intrinsic = if spec.intrinsic {
+        Some(intrinsic_dimensions(context, &blocks.rows(0..n)?, &Part::new(progress, 0.05, 0.15)).await?)
+    } else {
+        None
     };
-    drop(x);
+    progress.step(0.15, &format!("{name}: Gram matrix of {n} x {p}"))?;
+    let Grams { matrix: gram, sums, n_constant } =
+        gram::of(&blocks, spec.centering, context.device, &Part::new(progress, 0.15, if spec.spectrum { 0.5 } else { 1.0 })).await?;
+    drop(blocks);
+    if spec.centering == Centering::Z && n_constant > 0 {
+        context.warn("constant_columns", format!("{name}: {n_constant} of {p} columns are constant; their z-scores are set to 0"));
+    }
+    let unbiased = sums.participation_ratio(Variant::Both);
     let r = n.min(p);
-    progress.step(0.5, &format!("{name}: eigenvalues of {r} x {r}"))?;
-    let mut eigenvalues = spectral::symmetric_eigenvalues(gram.as_ref())?;
     let trace: f64 = (0..r).map(|i| gram[(i, i)]).sum();
     let effective = (trace > 0.0).then(|| trace * trace / gram.squared_norm_l2());
+    let mut eigenvalues = Vec::new();
+    if spec.spectrum {
+        progress.step(0.5, &format!("{name}: eigenvalues of {r} x {r}"))?;
+        eigenvalues = spectral::symmetric_eigenvalues(gram, &Part::new(progress, 0.5, 1.0))?;
+    }
     // What remains of a zero eigenvalue after rounding would ruin a fit on logarithms.
     let largest = eigenvalues.first().copied().unwrap_or(0.0);
     let floor = spectral::rank_tolerance(n, p, largest).max(context.device.precision() * largest);
@@ -227,7 +271,7 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
         *value = if *value > floor { *value / (n - 1) as f64 } else { 0.0 };
     }
     let power_law = power_law_alpha(&eigenvalues, spec.alpha);
-    report(context, name, &eigenvalues, unbiased);
+    report(context, name, trace, &eigenvalues, unbiased);
     let count = |k: usize| u32::try_from(k).unwrap_or(u32::MAX);
     Ok(Spectrum {
         input: name.into(),
@@ -235,6 +279,10 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
         n_features: count(p),
         effective_dimensionality: effective,
         effective_dimensionality_unbiased: unbiased,
+        effective_dimensionality_unbiased_row: sums.participation_ratio(Variant::Row),
+        effective_dimensionality_unbiased_col: sums.participation_ratio(Variant::Col),
+        entropy_dimension: entropy_dimension(&eigenvalues),
+        intrinsic,
         variance_80_count: variance_count(&eigenvalues, 0.8).map(count),
         power_law_alpha: power_law.map(|fit| fit.alpha),
         power_law_intercept: power_law.map(|fit| fit.intercept),
@@ -242,11 +290,22 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
     })
 }
 
+async fn intrinsic_dimensions(context: &Context<'_>, x: &Mat<f64>, progress: &dyn Progress) -> Result<Intrinsic, Error> {
+    let neighbors = intrinsic::Neighbors::of(x.as_ref(), context.device, progress).await?;
+    let two_nn = intrinsic::two_nn(&neighbors);
+    Ok(Intrinsic {
+        two_nn: two_nn.map(|d| d.fit),
+        two_nn_likelihood: two_nn.map(|d| d.likelihood),
+        maximum_likelihood: intrinsic::maximum_likelihood(&neighbors),
+        n_distinct: u32::try_from(neighbors.n).unwrap_or(u32::MAX),
+    })
+}
+
 /// Warns of what makes the numbers of an input less than they seem.
-fn report(context: &Context<'_>, name: &str, eigenvalues: &[f64], unbiased: Option<f64>) {
+fn report(context: &Context<'_>, name: &str, trace: f64, eigenvalues: &[f64], unbiased: Option<f64>) {
     let n_zero = eigenvalues.iter().filter(|&&v| v == 0.0).count();
     let n_all = eigenvalues.len();
-    if n_zero == n_all {
+    if trace == 0.0 {
         context.warn("constant_data", format!("{name}: its rows are all equal; without variance its dimensionality is undefined"));
     } else if n_zero > 1 {
         context.warn(
@@ -260,37 +319,4 @@ fn report(context: &Context<'_>, name: &str, eigenvalues: &[f64], unbiased: Opti
             format!("{name}: the unbiased dimensionality is {value:.3}, below 1; there are too few or too noisy samples for it"),
         );
     }
-}
-
-/// Xc'Xc or Xc Xc', whichever is smaller.
-async fn smaller_gram(context: &Context<'_>, x: &Mat<f64>) -> Result<Mat<f64>, Error> {
-    if x.ncols() <= x.nrows() { context.device.gram_columns(x.as_ref()).await } else { context.device.gram_rows(x.as_ref()).await }
-}
-
-fn center_rows(x: &mut Mat<f64>) {
-    let mut means = vec![0.0; x.nrows()];
-    for j in 0..x.ncols() {
-        means.iter_mut().zip(x.col_as_slice(j)).for_each(|(sum, v)| *sum += v);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "column counts are far below 2^53")]
-    means.iter_mut().for_each(|sum| *sum /= x.ncols() as f64);
-    for j in 0..x.ncols() {
-        x.col_as_slice_mut(j).iter_mut().zip(&means).for_each(|(v, mean)| *v -= mean);
-    }
-}
-
-/// Divides centered columns by their standard deviation (ddof 0); returns how many are constant.
-fn standardize(x: &mut Mat<f64>) -> usize {
-    let mut n_constant = 0;
-    for j in 0..x.ncols() {
-        let column = x.col_as_slice_mut(j);
-        #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-        let deviation = (column.iter().map(|v| v * v).sum::<f64>() / column.len() as f64).sqrt();
-        if deviation > 0.0 {
-            column.iter_mut().for_each(|v| *v /= deviation);
-        } else {
-            n_constant += 1;
-        }
-    }
-    n_constant
 }

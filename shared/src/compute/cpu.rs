@@ -13,12 +13,18 @@ pub(super) fn info() -> DeviceInfo {
 }
 
 pub(super) fn gram_columns(x: MatRef<'_, f64>) -> Mat<f64> {
-    let p = x.ncols();
-    let mut out = Mat::zeros(p, p);
+    let mut out = Mat::zeros(x.ncols(), x.ncols());
+    add_gram_lower(&mut out, x);
+    mirror_lower(&mut out);
+    out
+}
+
+/// Adds X'X to a lower triangle; what stands above it does not matter.
+pub(super) fn add_gram_lower(sum: &mut Mat<f64>, x: MatRef<'_, f64>) {
     triangular::matmul(
-        out.as_mut(),
+        sum.as_mut(),
         BlockStructure::TriangularLower,
-        Accum::Replace,
+        Accum::Add,
         x.transpose(),
         BlockStructure::Rectangular,
         x,
@@ -26,8 +32,6 @@ pub(super) fn gram_columns(x: MatRef<'_, f64>) -> Mat<f64> {
         1.0,
         get_global_parallelism(),
     );
-    mirror_lower(&mut out);
-    out
 }
 
 pub(super) fn cross(x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Mat<f64> {

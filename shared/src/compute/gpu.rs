@@ -98,7 +98,7 @@ pub(super) async fn list() -> Vec<DeviceInfo> {
 async fn adapter_info() -> Option<(DeviceInfo, bool)> {
     use burn::tensor::wgpu::wgpu;
     if let Some((info, _)) = opened() {
-        let hardware = !is_software_name(&info.name);
+        let hardware = !info.is_software();
         return Some((info, hardware));
     }
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -109,14 +109,10 @@ async fn adapter_info() -> Option<(DeviceInfo, bool)> {
     if cfg!(target_arch = "wasm32") && !adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
         return None;
     }
-    let info = adapter.get_info();
-    let hardware = info.device_type != wgpu::DeviceType::Cpu && !is_software_name(&info.name);
-    Some((wgpu_info(&info), hardware))
-}
-
-fn is_software_name(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|software| name.contains(software))
+    let adapter = adapter.get_info();
+    let info = wgpu_info(&adapter);
+    let hardware = adapter.device_type != wgpu::DeviceType::Cpu && !info.is_software();
+    Some((info, hardware))
 }
 
 fn wgpu_info(info: &burn::tensor::wgpu::wgpu::AdapterInfo) -> DeviceInfo {

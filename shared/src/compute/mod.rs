@@ -57,6 +57,15 @@ pub struct DeviceInfo {
     pub memory_bytes: Option<u64>,
 }
 
+impl DeviceInfo {
+    /// Whether it is a GPU that the CPU imitates: slower than the CPU itself, and never chosen by [`DeviceChoice::Auto`].
+    #[must_use]
+    pub fn is_software(&self) -> bool {
+        let name = self.name.to_lowercase();
+        self.kind != DeviceKind::Cpu && ["swiftshader", "llvmpipe", "lavapipe"].iter().any(|software| name.contains(software))
+    }
+}
+
 /// A device that is ready to compute.
 #[derive(Debug, Clone)]
 pub struct Device {
@@ -171,6 +180,51 @@ impl Device {
     /// [`Error::Device`] when the GPU fails or runs out of memory.
     pub async fn matmul(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
         self.cross(a.transpose(), b).await
+    }
+}
+
+/// A Gram matrix that grows by parts of the data.
+#[derive(Debug)]
+pub struct GramSum<'a> {
+    device: &'a Device,
+    sum: Mat<f64>,
+}
+
+impl<'a> GramSum<'a> {
+    /// Zero, of order `n`.
+    #[must_use]
+    pub fn new(device: &'a Device, n: usize) -> Self {
+        Self { device, sum: Mat::zeros(n, n) }
+    }
+
+    /// Adds `X'X`: rows of the data are in parts.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn add_columns(&mut self, x: MatRef<'_, f64>) -> Result<(), Error> {
+        match &self.device.engine {
+            Engine::Cpu => cpu::add_gram_lower(&mut self.sum, x),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => self.sum += gpu.gram_columns(x).await?,
+        }
+        Ok(())
+    }
+
+    /// Adds `X X'`: columns of the data are in parts.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn add_rows(&mut self, x: MatRef<'_, f64>) -> Result<(), Error> {
+        self.add_columns(x.transpose()).await
+    }
+
+    /// The sum, both triangles.
+    #[must_use]
+    pub fn finish(mut self) -> Mat<f64> {
+        if matches!(self.device.engine, Engine::Cpu) {
+            cpu::mirror_lower(&mut self.sum);
+        }
+        self.sum
     }
 }
 

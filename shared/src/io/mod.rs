@@ -12,7 +12,7 @@ mod summary;
 mod tests;
 
 pub use archive::{pack, unpack};
-pub use npy::write_npy;
+pub use npy::{NpyPlace, npy_place, write_npy};
 pub use summary::summarize;
 
 use crate::api::ArrayInfo;

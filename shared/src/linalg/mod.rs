@@ -1,3 +1,8 @@
 //! Decompositions and helpers over faer matrices.
 
+mod band;
+mod chase;
+pub mod pca;
+mod ql;
+mod reflector;
 pub mod spectral;

@@ -223,6 +223,12 @@ mod tests {
         Output {
             features: "net".into(),
             targets: "IT".into(),
+            score: Some(0.5),
+            score_error: None,
+            ceiling: None,
+            ceiled: None,
+            per_target_ceiling: None,
+            bands: None,
             median_r: Some(0.35),
             mean_r: Some(0.356),
             r2_uniform: Some(0.1),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::encoding::Output;
+use eigenscope::analysis::encoding::{Bands, Output};
 use leptos::prelude::*;
 
 use super::Part;
@@ -23,11 +23,15 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     });
     let scatter = (output.predictions.is_some() && output.observed.is_some())
         .then(|| view! { <TargetView output=output.clone() spec=Arc::clone(&spec) /> });
+    let bands = output.bands.as_ref().map(|bands| {
+        view! { <DataTable table=band_table(bands) caption="What each feature space contributes" test_id="bands-table" /> }
+    });
     view! {
         {headline(&output)}
         <FigureCard id="target-scores" title="Scores of targets" chart=histogram spec=Arc::clone(&spec) />
         {scatter}
         {alphas}
+        {bands}
         <DataTable table=split_table(&output) caption="Scores of each split" test_id="splits-table" />
     }
     .into_any()
@@ -70,12 +74,19 @@ fn TargetView(output: Part<Output>, spec: Arc<AnalysisSpec>) -> impl IntoView {
 }
 
 fn headline(output: &Output) -> impl IntoView + use<> {
-    let numbers = [
+    let mut numbers = vec![
         ("Median r over targets", output.median_r, "headline-median-r"),
         ("Mean r over targets", output.mean_r, "headline-mean-r"),
         ("R², mean over targets", output.r2_uniform, "headline-r2"),
     ];
-    let items = numbers.map(|(name, value, test_id)| {
+    if output.per_target_ceiling.is_some() {
+        numbers.push(("Ceiling: split-half consistency", output.ceiling, "headline-ceiling"));
+        numbers.push(("Median r divided by the ceiling", output.ceiled, "headline-ceiled"));
+    }
+    if output.score != output.median_r {
+        numbers.push(("Final score by the convention", output.score, "headline-score"));
+    }
+    let items = numbers.into_iter().map(|(name, value, test_id)| {
         let cell = Cell::number(value, NO_SCORE);
         let reason = if let Cell::Undefined(reason) = cell { Some(reason) } else { None };
         view! {
@@ -94,9 +105,19 @@ fn headline(output: &Output) -> impl IntoView + use<> {
         if splits == 1 { "split" } else { "splits" }
     );
     view! {
-        <dl class="headline" data-testid="encoding-headline">{items}</dl>
+        <dl class="headline" data-testid="encoding-headline">{items.collect_view()}</dl>
         <p class="headline-note">{note}</p>
     }
+}
+
+fn band_table(bands: &Bands) -> Table {
+    let undefined = "no target has a defined score";
+    let rows = bands
+        .names
+        .iter()
+        .zip(bands.mean_parts.iter().zip(&bands.mean_weights))
+        .map(|(name, (part, weight))| vec![Cell::Text(name.clone()), Cell::number(*part, undefined), Cell::number(*weight, undefined)]);
+    Table::new(["Feature space", "Part of the explained variance, mean over targets", "Weight, mean over targets"], rows.collect())
 }
 
 fn split_table(output: &Output) -> Table {

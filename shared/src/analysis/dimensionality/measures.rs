@@ -43,6 +43,23 @@ pub fn variance_count(eigenvalues: &[f64], fraction: f64) -> Option<usize> {
     Some(reached.map_or(eigenvalues.len(), |at| at + 1))
 }
 
+/// Entropy dimension: the exponential of the entropy of the normalized eigenvalues.
+///
+/// # Definition
+/// `p_i = lambda_i / sum lambda`; `exp(-sum p_i ln p_i)`, with 0 ln 0 = 0; between 1 and the number of eigenvalues, free of scale.
+///
+/// # Degenerate
+/// `None` without a positive eigenvalue.
+///
+/// # Source
+/// Roy & Vetterli 2007 define it on singular values; on eigenvalues as in Del Giudice 2021.
+#[must_use]
+pub fn entropy_dimension(eigenvalues: &[f64]) -> Option<f64> {
+    let total: f64 = eigenvalues.iter().sum();
+    let entropy: f64 = eigenvalues.iter().filter(|&&v| v > 0.0).map(|v| v / total).map(|p| -p * p.ln()).sum();
+    (total > 0.0).then(|| entropy.exp())
+}
+
 /// A power law `lambda_n = e^intercept n^-alpha` (`10^intercept` for [`AlphaFit::Logspaced`]).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PowerLaw {

@@ -4,8 +4,9 @@ use faer::Mat;
 use ndarray::{ArrayD, CowArray};
 
 use super::{Pool, Spec};
+use crate::blocks::tiled;
 use crate::compute::Device;
-use crate::dataset::{Values, mat_from_rows};
+use crate::dataset::Values;
 use crate::progress::Progress;
 use crate::rng::Stream;
 use crate::{Dataset, Error};
@@ -16,9 +17,9 @@ pub(super) const PROJECTED: usize = 1024;
 /// Rows of the projection that are generated at a time: it is never held as a whole.
 const BLOCK: usize = 2048;
 
-/// The matrix of a dataset: two axes pass unchanged, more are pooled.
+/// The matrix of a dataset with three axes or more.
 pub(super) async fn pooled(dataset: &Dataset, spec: &Spec, device: &Device, progress: &dyn Progress) -> Result<Mat<f64>, Error> {
-    if dataset.shape().len() < 3 || dataset.values.is_empty() {
+    if dataset.values.is_empty() {
         return Ok(dataset.matrix()?.to_mat());
     }
     dataset.reject_non_finite()?;
@@ -37,7 +38,7 @@ async fn pool<T: Copy + Into<f64>>(array: &ArrayD<T>, spec: &Spec, device: &Devi
     match spec.pool {
         Pool::Avg => Ok(reduce(mean)),
         Pool::Max => Ok(reduce(|v| v.iter().map(|&v| v.into()).fold(f64::NEG_INFINITY, f64::max))),
-        Pool::Flatten => Ok(mat_from_rows(values, n, channels * size)),
+        Pool::Flatten => Ok(tiled(values, channels * size, n, 0..channels * size)),
         Pool::None => project(values, n, channels * size, spec.seed, device, progress).await,
     }
 }

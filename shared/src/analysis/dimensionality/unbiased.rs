@@ -45,16 +45,22 @@ pub fn participation_ratio_unbiased(x: MatRef<'_, f64>, variant: Variant) -> Opt
     let mut centered = x.to_owned();
     center_columns(&mut centered);
     let gram = if x.ncols() <= x.nrows() { centered.transpose() * &centered } else { &centered * centered.transpose() };
-    Sums::of_centered(centered.as_ref(), &gram).participation_ratio(variant)
+    let mut sums = Sums::new(x.nrows(), x.ncols());
+    sums.add(centered.as_ref(), 0, 0);
+    sums.set_gram(&gram);
+    sums.participation_ratio(variant)
 }
 
-/// The sums of the estimator: over all pairs of columns, and over pairs of a column with itself.
-#[derive(Debug, Clone, Copy)]
+/// The sums of the estimator, over all pairs of columns and over pairs of a column with itself, part by part.
+#[derive(Debug, Clone)]
 pub(super) struct Sums {
-    n_rows: usize,
-    n_columns: usize,
-    all: Triple,
-    same: Triple,
+    /// Sum of squares of each row.
+    rows: Vec<f64>,
+    /// Sum of squares of each column.
+    columns: Vec<f64>,
+    fourth_powers: f64,
+    /// Squared norm of the Gram matrix.
+    gram: f64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,41 +71,46 @@ struct Triple {
 }
 
 impl Sums {
-    /// From column-centered data and the Gram of either side.
-    pub(super) fn of_centered(x: MatRef<'_, f64>, gram: &Mat<f64>) -> Self {
-        let mut row_squares = vec![0.0; x.nrows()];
-        let (mut squared_columns, mut fourth_powers) = (0.0, 0.0);
-        for column in x.col_iter() {
-            let mut column_squares = 0.0;
-            for (sum, v) in row_squares.iter_mut().zip(column.iter()) {
+    /// Of data with `n` rows and `p` columns, none of them seen yet.
+    pub(super) fn new(n: usize, p: usize) -> Self {
+        Self { rows: vec![0.0; n], columns: vec![0.0; p], fourth_powers: 0.0, gram: 0.0 }
+    }
+
+    /// Adds a part of the column-centered data that begins at a row and column of the whole.
+    pub(super) fn add(&mut self, part: MatRef<'_, f64>, row: usize, column: usize) {
+        for (j, values) in part.col_iter().enumerate() {
+            let mut squares = 0.0;
+            for (sum, v) in self.rows[row..].iter_mut().zip(values.iter()) {
                 let square = v * v;
                 *sum += square;
-                column_squares += square;
-                fourth_powers += square * square;
+                squares += square;
+                self.fourth_powers += square * square;
             }
-            squared_columns += column_squares * column_squares;
+            self.columns[column + j] += squares;
         }
-        let trace: f64 = row_squares.iter().sum();
-        Self {
-            n_rows: x.nrows(),
-            n_columns: x.ncols(),
-            all: Triple { t1: gram.squared_norm_l2(), t2: row_squares.iter().map(|d| d * d).sum(), t6: trace * trace },
-            same: Triple { t1: squared_columns, t2: fourth_powers, t6: squared_columns },
-        }
+    }
+
+    /// Takes the Gram matrix of either side of the column-centered data.
+    pub(super) fn set_gram(&mut self, gram: &Mat<f64>) {
+        self.gram = gram.squared_norm_l2();
     }
 
     #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
     pub(super) fn participation_ratio(&self, variant: Variant) -> Option<f64> {
         let (min_rows, min_columns) = if variant == Variant::Naive { (2, 1) } else { (4, 2) };
-        if self.n_rows < min_rows || self.n_columns < min_columns {
+        if self.rows.len() < min_rows || self.columns.len() < min_columns {
             return None;
         }
-        let (all, same) = (self.all, self.same);
+        let squares = |of: &[f64]| of.iter().map(|v| v * v).sum::<f64>();
+        let trace: f64 = self.rows.iter().sum();
+        let all = Triple { t1: self.gram, t2: squares(&self.rows), t6: trace * trace };
+        let squared_columns = squares(&self.columns);
+        let same = Triple { t1: squared_columns, t2: self.fourth_powers, t6: squared_columns };
         let Triple { t1, t2, t6 } = match variant {
             Variant::Naive | Variant::Row => all,
             Variant::Col | Variant::Both => Triple { t1: all.t1 - same.t1, t2: all.t2 - same.t2, t6: all.t6 - same.t6 },
         };
-        let p = self.n_rows as f64;
+        let p = self.rows.len() as f64;
         let (numerator, denominator) = match variant {
             Variant::Naive | Variant::Col => (t6, t1),
             Variant::Row | Variant::Both => {

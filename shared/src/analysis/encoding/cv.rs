@@ -1,7 +1,8 @@
 //! Splits of the rows into training and test sets.
 
-use super::Cv;
+use super::{Cv, stratified};
 use crate::Error;
+use crate::analysis::labels::Classes;
 use crate::dataset::{Dataset, Inputs, Values, shape_text};
 use crate::rng::NumpyLegacy;
 
@@ -19,14 +20,18 @@ pub struct Split {
 /// # Definition
 /// `kfold`: contiguous blocks, the first `n mod k` one row longer; shuffled: blocks of a seeded permutation, rows ascending within a split.
 /// `shuffle_split`: the first `n - floor(f n)` rows of a new permutation are held out and the rest is trained on, one random stream for all splits.
+/// `stratified_kfold`, `stratified_shuffle`, `group`: see `stratified`; codes of classes by first appearance for the first, by sorted name
+/// (numbers by value) for the others; of `n` rows `n - floor(f n)` are held out by a stratified shuffle.
+/// `contiguous`: the first `floor(f n)` rows to train on, `floor(v n)` left out, the rest held out.
 /// `folds`: each distinct value of the input holds out its rows, in ascending order of the values.
 ///
 /// # Errors
 /// [`Error::Parameter`] or [`Error::Input`] with the numbers when a scheme does not fit `n` rows.
 ///
 /// # Source
-/// scikit-learn `KFold` and `ShuffleSplit(train_size=f)` with `random_state=seed`: the same rows in the same order.
-pub fn splits(cv: &Cv, n: usize, inputs: &Inputs) -> Result<Vec<Split>, Error> {
+/// scikit-learn `KFold`, `ShuffleSplit(train_size=f)`, `StratifiedKFold`, `StratifiedShuffleSplit` and `GroupKFold` with
+/// `random_state=seed`: the same rows in the same order. `contiguous` as in `encoder_warping` (0.6, 0.2).
+pub fn splits(cv: &Cv, data: &str, n: usize, inputs: &Inputs) -> Result<Vec<Split>, Error> {
     let splits = match cv {
         Cv::Kfold { k, shuffle, seed } => {
             let k = check_folds("cv.k", *k, n)?;
@@ -39,7 +44,44 @@ pub fn splits(cv: &Cv, n: usize, inputs: &Inputs) -> Result<Vec<Split>, Error> {
             }
             by_fold(&fold_of_row, k)
         }
-        Cv::ShuffleSplit { n_splits, train_fraction, seed } => shuffled(*n_splits, *train_fraction, *seed, n)?,
+        Cv::ShuffleSplit { n_splits, train_fraction, seed } => {
+            let n_train = check_shuffle(*n_splits, *train_fraction, n)?;
+            shuffled(*n_splits, n_train, *seed, n)
+        }
+        Cv::StratifiedKfold { k, labels } => {
+            let k = check_folds("cv.k", *k, n)?;
+            let classes = labels.classes(inputs, data, n)?;
+            // A class with fewer rows than folds would be missing from some training-test pairs.
+            classes.require(labels, k)?;
+            by_fold(&stratified::stratified_folds(&classes.codes, k), k)
+        }
+        Cv::StratifiedShuffle { n_splits, train_fraction, seed, labels } => {
+            let n_train = check_shuffle(*n_splits, *train_fraction, n)?;
+            let classes = labels.classes(inputs, data, n)?;
+            classes.require(labels, 2)?;
+            if classes.names.len() > n_train.min(n - n_train) {
+                let message = format!(
+                    "{} classes cannot all be in {n_train} training and {} held-out rows; choose another fraction",
+                    classes.names.len(),
+                    n - n_train
+                );
+                return Err(Error::parameter("cv.train_fraction", message));
+            }
+            stratified::stratified_shuffle(&sorted_codes(&classes), *n_splits as usize, n_train, n - n_train, *seed)
+        }
+        Cv::Group { k, labels } => {
+            let classes = labels.classes(inputs, data, n)?;
+            classes.require(labels, 1)?;
+            let n_groups = u32::try_from(classes.names.len()).unwrap_or(u32::MAX);
+            let k = k.unwrap_or(n_groups);
+            if k > n_groups {
+                let message = format!("{k} folds were asked for but there are only {n_groups} groups; use at most {n_groups}");
+                return Err(Error::parameter("cv.k", message));
+            }
+            let k = check_folds("cv.k", k, n)?;
+            by_fold(&stratified::group_folds(&sorted_codes(&classes), k), k)
+        }
+        Cv::Contiguous { train_fraction, validation_fraction } => vec![contiguous(*train_fraction, *validation_fraction, n)?],
         Cv::Folds { input } => given(inputs.get("cv.input", input)?, n)?,
     };
     for (i, split) in splits.iter().enumerate() {
@@ -92,29 +134,68 @@ fn by_fold(fold_of_row: &[usize], k: usize) -> Vec<Split> {
         .collect()
 }
 
-fn shuffled(n_splits: u32, train_fraction: f64, seed: u32, n: usize) -> Result<Vec<Split>, Error> {
+/// Training rows of a random split.
+fn check_shuffle(n_splits: u32, train_fraction: f64, n: usize) -> Result<usize, Error> {
     if n_splits == 0 {
         return Err(Error::parameter("cv.n_splits", "0 splits were asked for; at least 1 is needed"));
     }
     if !(train_fraction > 0.0 && train_fraction < 1.0) {
         return Err(Error::parameter("cv.train_fraction", format!("{train_fraction} is not between 0 and 1 (both excluded)")));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and n")]
-    let n_train = (train_fraction * super::columns::count(n)).floor() as usize;
+    let n_train = part(train_fraction, n);
     if n_train < 2 || n_train >= n {
         return Err(Error::parameter(
             "cv.train_fraction",
             format!("{train_fraction} of {n} rows is {n_train} to train on; at least 2 are needed and one must be left to hold out"),
         ));
     }
+    Ok(n_train)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and n")]
+fn part(fraction: f64, n: usize) -> usize {
+    (fraction * super::columns::count(n)).floor() as usize
+}
+
+fn contiguous(train_fraction: f64, validation_fraction: f64, n: usize) -> Result<Split, Error> {
+    let fine = train_fraction > 0.0 && validation_fraction >= 0.0 && train_fraction + validation_fraction < 1.0;
+    if !fine {
+        return Err(Error::parameter(
+            "cv.train_fraction",
+            format!(
+                "{train_fraction} to train on and {validation_fraction} for validation leave nothing to hold out; they add up to less than 1"
+            ),
+        ));
+    }
+    let n_train = part(train_fraction, n);
+    let start = n_train + part(validation_fraction, n);
+    Ok(Split { train: (0..n_train).collect(), test: (start..n).collect() })
+}
+
+/// Codes in the order of the sorted names: by value when all are numbers.
+fn sorted_codes(classes: &Classes) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..classes.names.len()).collect();
+    let numbers: Option<Vec<f64>> = classes.names.iter().map(|name| name.parse().ok()).collect();
+    match numbers {
+        Some(numbers) => order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b])),
+        None => order.sort_by(|&a, &b| classes.names[a].cmp(&classes.names[b])),
+    }
+    let mut rank = vec![0; order.len()];
+    for (position, &code) in order.iter().enumerate() {
+        rank[code] = position;
+    }
+    classes.codes.iter().map(|&code| rank[code]).collect()
+}
+
+fn shuffled(n_splits: u32, n_train: usize, seed: u32, n: usize) -> Vec<Split> {
     let mut rng = NumpyLegacy::new(seed);
-    Ok((0..n_splits)
+    (0..n_splits)
         .map(|_| {
             let mut test = rng.permutation(n);
             let train = test.split_off(n - n_train);
             Split { train, test }
         })
-        .collect())
+        .collect()
 }
 
 fn given(folds: &Dataset, n: usize) -> Result<Vec<Split>, Error> {
@@ -150,6 +231,7 @@ fn given(folds: &Dataset, n: usize) -> Result<Vec<Split>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::labels::Labels;
     use ndarray::{ArrayD, IxDyn};
 
     fn kfold(k: u32) -> Cv {
@@ -164,21 +246,50 @@ mod tests {
 
     #[test]
     fn the_first_folds_take_the_extra_rows() {
-        let sizes: Vec<_> = splits(&kfold(4), 10, &Inputs::default()).expect("fits").iter().map(|s| s.test.clone()).collect();
+        let sizes: Vec<_> = splits(&kfold(4), "X", 10, &Inputs::default()).expect("fits").iter().map(|s| s.test.clone()).collect();
         assert_eq!(sizes, [vec![0, 1, 2], vec![3, 4, 5], vec![6, 7], vec![8, 9]]);
     }
 
     #[test]
     fn given_folds_may_have_any_integers() {
         let (cv, inputs) = folds(vec![7.0, -1.0, 7.0, 3.0, 3.0, -0.0, 0.0]);
-        let tests: Vec<_> = splits(&cv, 7, &inputs).expect("fits").into_iter().map(|s| s.test).collect();
+        let tests: Vec<_> = splits(&cv, "X", 7, &inputs).expect("fits").into_iter().map(|s| s.test).collect();
         assert_eq!(tests, [vec![1], vec![5, 6], vec![3, 4], vec![0, 2]]);
+    }
+
+    #[test]
+    fn classes_and_groups_are_respected() {
+        let mut inputs = Inputs::default();
+        let classes = [2.0, 2.0, 10.0, 2.0, 10.0, 10.0, 2.0, 10.0, 2.0, 10.0];
+        inputs.insert("L", Dataset::from_rows("L", 10, 1, classes.to_vec()).expect("fits"));
+        let labels = || Labels { input: "L".into(), column: None };
+        let folds = splits(&Cv::StratifiedKfold { k: 5, labels: labels() }, "X", 10, &inputs).expect("fits");
+        let one_of_each = |test: &[usize]| test.len() == 2 && classes[test[0]].total_cmp(&classes[test[1]]).is_ne();
+        assert!(folds.iter().all(|split| one_of_each(&split.test)), "{folds:?}");
+        let groups = splits(&Cv::Group { k: None, labels: labels() }, "X", 10, &inputs).expect("fits");
+        assert_eq!(groups.iter().map(|s| s.test.clone()).collect::<Vec<_>>(), [vec![2, 4, 5, 7, 9], vec![0, 1, 3, 6, 8]]);
+        let halves = Cv::StratifiedShuffle { n_splits: 2, train_fraction: 0.5, seed: 1, labels: labels() };
+        for split in splits(&halves, "X", 10, &inputs).expect("fits") {
+            let twos = split.train.iter().filter(|&&row| classes[row] < 5.0).count();
+            assert!((2..=3).contains(&twos) && split.train.len() == 5 && split.test.len() == 5, "{split:?}");
+        }
+        let error = splits(&Cv::StratifiedKfold { k: 6, labels: labels() }, "X", 10, &inputs).expect_err("five rows a class");
+        assert!(error.to_string().contains("class \"2\" has 5 rows"), "{error}");
+        let error = splits(&Cv::Group { k: Some(3), labels: labels() }, "X", 10, &inputs).expect_err("two groups");
+        assert!(error.to_string().contains("only 2 groups"), "{error}");
+    }
+
+    #[test]
+    fn a_contiguous_split_leaves_the_validation_rows_out() {
+        let cv = Cv::Contiguous { train_fraction: 0.6, validation_fraction: 0.2 };
+        let split = splits(&cv, "X", 11, &Inputs::default()).expect("fits").remove(0);
+        assert_eq!((split.train, split.test), ((0..6).collect(), (8..11).collect()));
     }
 
     #[test]
     fn schemes_that_do_not_fit_are_refused_with_numbers() {
         let refuse = |cv: &Cv, n: usize, inputs: &Inputs, field: &str, words: &str| {
-            let error = splits(cv, n, inputs).expect_err("does not fit");
+            let error = splits(cv, "X", n, inputs).expect_err("does not fit");
             assert_eq!(error.field(), Some(field));
             assert!(error.to_string().contains(words), "{error} has {words}");
         };
@@ -191,6 +302,8 @@ mod tests {
         refuse(&shuffle(3, 1.0), 9, &none, "cv.train_fraction", "not between 0 and 1");
         refuse(&shuffle(3, f64::NAN), 9, &none, "cv.train_fraction", "not between 0 and 1");
         refuse(&shuffle(3, 0.1), 9, &none, "cv.train_fraction", "0 to train on");
+        let contiguous = Cv::Contiguous { train_fraction: 0.8, validation_fraction: 0.2 };
+        refuse(&contiguous, 9, &none, "cv.train_fraction", "less than 1");
         refuse(&Cv::Folds { input: "absent".into() }, 9, &none, "cv.input", "no input named \"absent\"");
         let (cv, inputs) = folds(vec![0.0, 1.0, 0.5]);
         refuse(&cv, 3, &inputs, "cv.input", "0.5 at row 3");

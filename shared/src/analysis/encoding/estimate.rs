@@ -10,10 +10,15 @@ const LANCZOS_STEPS: f64 = 30.0;
 pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
     let ((n, p), (_, t)) = (shapes.of(&spec.features), shapes.of(&spec.targets));
     let (splits, train_frac) = match &spec.cv {
-        Cv::Kfold { k, .. } => (f64::from(*k), 1.0 - 1.0 / f64::from(*k).max(2.0)),
-        Cv::ShuffleSplit { n_splits, train_fraction, .. } => (f64::from(*n_splits), train_fraction.clamp(0.0, 1.0)),
+        Cv::Kfold { k, .. } | Cv::StratifiedKfold { k, .. } | Cv::Group { k: Some(k), .. } => {
+            (f64::from(*k), 1.0 - 1.0 / f64::from(*k).max(2.0))
+        }
+        Cv::ShuffleSplit { n_splits, train_fraction, .. } | Cv::StratifiedShuffle { n_splits, train_fraction, .. } => {
+            (f64::from(*n_splits), train_fraction.clamp(0.0, 1.0))
+        }
         // The values are not known yet: ten folds as elsewhere.
-        Cv::Folds { .. } => (10.0, 0.9),
+        Cv::Folds { .. } | Cv::Group { k: None, .. } => (10.0, 0.9),
+        Cv::Contiguous { train_fraction, .. } => (1.0, train_fraction.clamp(0.0, 1.0)),
     };
     let (train, test) = (n * train_frac, n * (1.0 - train_frac));
     let side = train.min(p);
@@ -21,6 +26,19 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
     let (once, per_split, square) = match &spec.model {
         // QR, and the SVD of its triangle.
         Model::Ols => (0.0, 4.0 * train.max(p) * side * side + 20.0 * side.powi(3) + 2.0 * train * side * t + predict, 4.0 * side * side),
+        Model::KernelRidge { alphas, .. } => {
+            #[expect(clippy::cast_precision_loss, reason = "a handful of penalties")]
+            let n_alphas = alphas.len() as f64;
+            let solve = 9.0 * train.powi(3) + 2.0 * (1.0 + n_alphas) * train * train * t;
+            (n * n * p, solve + 2.0 * test * train * (train + t), 5.0 * n * n)
+        }
+        Model::BandedRidge { bands, alphas, candidates, k, .. } => {
+            let widths: f64 = p + bands.iter().map(|name| shapes.of(name).1).sum::<f64>();
+            #[expect(clippy::cast_precision_loss, reason = "a handful of penalties and spaces")]
+            let (n_alphas, n_bands) = (alphas.len() as f64, bands.len() as f64 + 1.0);
+            let fold = 9.0 * train.powi(3) + 2.0 * n_alphas * train * train * t / f64::from(*k).max(2.0);
+            (n * n * widths, f64::from(*candidates) * f64::from(*k) * fold, (n_bands + 4.0) * n * n)
+        }
         Model::Ridge { alphas, selection } => {
             #[expect(clippy::cast_precision_loss, reason = "a handful of penalties")]
             let n_alphas = alphas.len() as f64;

@@ -2,13 +2,15 @@
 
 use faer::Mat;
 
-use super::columns::{means, subtract, take_centered};
+use super::banded::Bands;
+use super::columns::{means, subtract, take_centered, take_rows};
 use super::products::{Products, Rows};
-use super::ridge::System;
-use super::score::Scores;
+use super::ridge::{self, System};
+use super::score::{self, Scores};
 use super::selection::{self, Training};
-use super::{Checked, Model, Output, Selection, Spec, Split, ols, pls};
+use super::{Checked, Model, Output, Selection, Spec, Split, kernel, ols, pls};
 use crate::analysis::Context;
+use crate::linalg::pca::Pca;
 use crate::{Array, Error};
 
 /// Runs a checked spec.
@@ -28,49 +30,147 @@ pub(super) async fn run(spec: &Spec, checked: &Checked, context: &Context<'_>) -
             ));
         }
     }
-    let data = Rows { x: &x, y: &y, device: context.device };
+    let mut fitted = Fitted { scores: Scores::new(n, t, spec.keep_predictions), ..Fitted::default() };
     let splits = &checked.splits;
-    let mut scores = Scores::new(n, t, spec.keep_predictions);
-    let mut add = |split: &Split, predicted: &Mat<f64>| scores.add(split, &y, predicted, &means(&y, &split.train));
-    let mut alpha = None;
-    match &spec.model {
-        Model::Ols => {
-            for (i, split) in splits.iter().enumerate() {
-                step(context, i, splits.len())?;
-                add(split, &least_squares(split, &data).await?);
+    match (&spec.pca, &checked.reference) {
+        (Some(pca), Some(reference)) => {
+            let mut reference = reference.to_mat();
+            subtract(&mut reference, &x_origin);
+            x = Pca::fit(reference, pca.components as usize)?.transform(x);
+            let data = Rows { x: &x, y: &y, device: context.device };
+            fitted.add_splits(spec, checked, splits, &data, &[], context).await?;
+        }
+        (Some(pca), None) => {
+            for split in splits {
+                let scores = Pca::fit(take_rows(&x, &split.train), pca.components as usize)?.transform(x.clone());
+                let data = Rows { x: &scores, y: &y, device: context.device };
+                fitted.add_splits(spec, checked, std::slice::from_ref(split), &data, &[], context).await?;
             }
         }
-        Model::Ridge { alphas, selection } => {
-            let n_train = splits.iter().map(|split| split.train.len()).sum::<usize>() / splits.len();
-            let products = Products::of(&data, n_train).await?;
-            let mut chosen = Vec::with_capacity(splits.len() * t);
-            for (i, split) in splits.iter().enumerate() {
-                step(context, i, splits.len())?;
-                let (predicted, used) = ridge(split, alphas, *selection, &products, &data).await?;
-                add(split, &predicted);
-                chosen.extend(used);
-            }
-            warn_at_edge(alphas, &chosen, t, context);
-            alpha = Some(Array::matrix(splits.len(), t, chosen));
-        }
-        Model::Pls { components } => {
-            let mut fewest = *components as usize;
-            for (i, split) in splits.iter().enumerate() {
-                step(context, i, splits.len())?;
-                let (predicted, used) = partial_least_squares(split, *components as usize, &data).await?;
-                add(split, &predicted);
-                fewest = fewest.min(used);
-            }
-            if fewest < *components as usize {
-                context.warn(
-                    "fewer_components",
-                    format!("{components} components were asked for but the data have fewer: as few as {fewest} were used in a split"),
-                );
-            }
+        (None, _) => {
+            let data = Rows { x: &x, y: &y, device: context.device };
+            fitted.add_splits(spec, checked, splits, &data, &x_origin, context).await?;
         }
     }
-    let output = scores.finish(spec, &checked.targets, &origin, checked.target_names.as_deref(), context);
-    Ok(Output { alpha, ..output })
+    Ok(fitted.finish(spec, checked, &origin, context))
+}
+
+/// What the splits have given so far.
+#[derive(Debug, Default)]
+struct Fitted {
+    scores: Scores,
+    /// Splits done.
+    n_done: usize,
+    /// Penalties, splits x targets.
+    alpha: Vec<f64>,
+    /// Weights and parts of the bands of each split, targets x bands.
+    bands: Vec<(Vec<Vec<f64>>, Vec<Vec<f64>>)>,
+    /// Fewest components of PLS in a split.
+    fewest: Option<usize>,
+}
+
+impl Fitted {
+    /// Fits and scores some splits on the same features; `origin` is what was taken from the columns of the features.
+    async fn add_splits(
+        &mut self,
+        spec: &Spec,
+        checked: &Checked,
+        splits: &[Split],
+        data: &Rows<'_>,
+        origin: &[f64],
+        context: &Context<'_>,
+    ) -> Result<(), Error> {
+        let products = match &spec.model {
+            Model::Ridge { .. } => {
+                let n_train = splits.iter().map(|split| split.train.len()).sum::<usize>() / splits.len();
+                Some(Products::of(data, n_train).await?)
+            }
+            Model::KernelRidge { kernel, .. } => Some(kernel::of_rows(kernel, data, origin).await?),
+            Model::Ols | Model::BandedRidge { .. } | Model::Pls { .. } => None,
+        };
+        let bands = match &spec.model {
+            Model::BandedRidge { candidates, seed, .. } => {
+                let mut features = vec![data.x.clone()];
+                for band in &checked.bands {
+                    let mut x = band.to_mat();
+                    let all: Vec<usize> = (0..x.nrows()).collect();
+                    let center = means(&x, &all);
+                    subtract(&mut x, &center);
+                    features.push(x);
+                }
+                Some(Bands::new(&features, data, *candidates as usize, *seed).await?)
+            }
+            _ => None,
+        };
+        for split in splits {
+            step(context, self.n_done, checked.splits.len())?;
+            let predicted = match (&spec.model, &products, &bands) {
+                (Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. }, Some(products), _) => {
+                    let (predicted, used) = ridge_regression(split, alphas, *selection, products, data).await?;
+                    self.alpha.extend(used);
+                    predicted
+                }
+                (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
+                    let fit = bands.fit(split, alphas, *k as usize, data).await?;
+                    self.alpha.extend(fit.alpha);
+                    self.bands.push((fit.weights, fit.parts));
+                    fit.predicted
+                }
+                (Model::Pls { components }, ..) => {
+                    let (predicted, used) = partial_least_squares(split, *components as usize, data).await?;
+                    self.fewest = Some(self.fewest.map_or(used, |fewest| fewest.min(used)));
+                    predicted
+                }
+                _ => least_squares(split, data).await?,
+            };
+            self.scores.add(split, data.y, &predicted, &means(data.y, &split.train));
+            self.n_done += 1;
+        }
+        Ok(())
+    }
+
+    /// The output, with warnings.
+    fn finish(self, spec: &Spec, checked: &Checked, origin: &[f64], context: &Context<'_>) -> Output {
+        let t = origin.len();
+        if let (Model::Pls { components }, Some(fewest)) = (&spec.model, self.fewest)
+            && fewest < *components as usize
+        {
+            context.warn(
+                "fewer_components",
+                format!("{components} components were asked for but the data have fewer: as few as {fewest} were used in a split"),
+            );
+        }
+        if let Model::Ridge { alphas, .. } | Model::KernelRidge { alphas, .. } | Model::BandedRidge { alphas, .. } = &spec.model {
+            warn_at_edge(alphas, &self.alpha, t, context);
+        }
+        let output = self.scores.finish(spec, checked, origin, context);
+        let alpha = (!self.alpha.is_empty()).then(|| Array::matrix(self.n_done, t, self.alpha));
+        let bands = (!self.bands.is_empty()).then(|| band_means(&self.bands, spec));
+        Output { alpha, bands, ..output }
+    }
+}
+
+/// Means over splits of what each target has of each band.
+fn band_means(splits: &[(Vec<Vec<f64>>, Vec<Vec<f64>>)], spec: &Spec) -> super::Bands {
+    let mut names = vec![spec.features.clone()];
+    if let Model::BandedRidge { bands, .. } = &spec.model {
+        names.extend(bands.iter().cloned());
+    }
+    let (t, width) = (splits[0].0.len(), names.len());
+    let mean = |of: fn(&(Vec<Vec<f64>>, Vec<Vec<f64>>)) -> &Vec<Vec<f64>>| -> Vec<f64> {
+        (0..t * width).map(|cell| score::mean(splits.iter().map(|split| of(split)[cell / width][cell % width]))).collect()
+    };
+    let over_targets = |cells: &[f64]| -> Vec<Option<f64>> {
+        (0..width).map(|b| Some(score::mean(cells.iter().skip(b).step_by(width).copied())).filter(|m| m.is_finite())).collect()
+    };
+    let (parts, weights) = (mean(|s| &s.1), mean(|s| &s.0));
+    super::Bands {
+        mean_parts: over_targets(&parts),
+        mean_weights: over_targets(&weights),
+        parts: Array::matrix(t, width, parts),
+        weights: Array::matrix(t, width, weights),
+        names,
+    }
 }
 
 fn step(context: &Context<'_>, split: usize, n_splits: usize) -> Result<(), Error> {
@@ -100,7 +200,7 @@ async fn partial_least_squares(split: &Split, components: usize, data: &Rows<'_>
 }
 
 /// Predictions of a split and the penalty of each target.
-async fn ridge(
+async fn ridge_regression(
     split: &Split,
     alphas: &[f64],
     selection: Selection,
@@ -108,10 +208,18 @@ async fn ridge(
     data: &Rows<'_>,
 ) -> Result<(Mat<f64>, Vec<f64>), Error> {
     let sums = products.sums(&split.train, &split.test, data).await?;
-    let system = System::new(products.gram(sums.clone(), &split.train, data).await?, split.train.len(), data).await?;
+    let gram = products.gram(sums.clone(), &split.train, data).await?;
+    if let [only] = alphas
+        && let Some(solved) = ridge::solve(&gram, *only, data.device)
+    {
+        let held_out = gram.side.bring(&split.test, products, data).await?;
+        let predicted = data.device.matmul(held_out.as_ref(), solved.as_ref()).await?;
+        return Ok((predicted, vec![*only; data.y.ncols()]));
+    }
+    let system = System::new(gram, split.train.len(), data).await?;
     let alpha = match alphas {
         [only] => vec![*only; data.y.ncols()],
-        _ => selection::choose(Training { rows: &split.train, sums, system: &system, products, data }, alphas, selection).await?,
+        _ => selection::choose(Training { rows: &split.train, sums, system: &system, products, data }, alphas, selection).await?.alpha,
     };
     let projected = system.project(&split.test, products, data).await?;
     let predicted = system.predict(&projected, &alpha, data).await?;

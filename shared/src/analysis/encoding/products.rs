@@ -97,8 +97,13 @@ impl Sums {
 pub(super) enum Products {
     /// Few columns: sums of `X'X`, `X'Y`.
     Columns(Sums),
-    /// Few rows: the kernel `X X'` of all rows.
-    Rows(Mat<f64>),
+    /// Few rows, or similarities that are no products of columns: the kernel of all rows.
+    Rows {
+        /// `X X'` or another kernel, n x n.
+        kernel: Mat<f64>,
+        /// Whether it is `X X'`, which can be computed again from centered rows when centering takes too many digits.
+        is_linear: bool,
+    },
 }
 
 /// The centered Gram matrix of a training set on its smaller side, and how held-out rows meet it.
@@ -145,7 +150,7 @@ impl Products {
             let rows: Vec<usize> = (0..data.x.nrows()).collect();
             Ok(Self::Columns(Sums::over(&rows, data).await?))
         } else {
-            Ok(Self::Rows(data.device.gram_rows(data.x.as_ref()).await?))
+            Ok(Self::Rows { kernel: data.device.gram_rows(data.x.as_ref()).await?, is_linear: true })
         }
     }
 
@@ -154,7 +159,7 @@ impl Products {
         match self {
             Self::Columns(_) if train.len() <= held_out.len() => Ok(Some(Sums::over(train, data).await?)),
             Self::Columns(sums) => Ok(Some(sums.without(&Sums::over(held_out, data).await?))),
-            Self::Rows(_) => Ok(None),
+            Self::Rows { .. } => Ok(None),
         }
     }
 
@@ -166,12 +171,12 @@ impl Products {
                 Ok(Gram { matrix, right, side: Side::Columns { means: means(data.x, train) } })
             }
             (Self::Columns(_), None) => Err(Error::internal("a Gram matrix on the column side needs its sums")),
-            (Self::Rows(kernel), _) => centered_kernel(kernel, train, data).await,
+            (Self::Rows { kernel, is_linear }, _) => centered_kernel(kernel, *is_linear, train, data).await,
         }
     }
 }
 
-async fn centered_kernel(kernel: &Mat<f64>, train: &[usize], data: &Rows<'_>) -> Result<Gram, Error> {
+async fn centered_kernel(kernel: &Mat<f64>, is_linear: bool, train: &[usize], data: &Rows<'_>) -> Result<Gram, Error> {
     let n = train.len();
     let right = take_centered(data.y, train, &means(data.y, train));
     let mut matrix = block(kernel, train, train);
@@ -184,7 +189,7 @@ async fn centered_kernel(kernel: &Mat<f64>, train: &[usize], data: &Rows<'_>) ->
             *value += grand - mean - row_means[j];
         }
     });
-    if trace(&matrix) < KEPT_FRAC * before {
+    if is_linear && trace(&matrix) < KEPT_FRAC * before {
         let means = means(data.x, train);
         let x = take_centered(data.x, train, &means);
         let matrix = data.device.gram_rows(x.as_ref()).await?;
@@ -197,7 +202,7 @@ impl Side {
     /// Rows brought to this side: m x p or m x n.
     pub(super) async fn bring(&self, rows: &[usize], products: &Products, data: &Rows<'_>) -> Result<Mat<f64>, Error> {
         match (self, products) {
-            (Self::Kernel { train, means, grand }, Products::Rows(kernel)) => {
+            (Self::Kernel { train, means, grand }, Products::Rows { kernel, .. }) => {
                 let mut out = block(kernel, rows, train);
                 let own: Vec<f64> =
                     (0..rows.len()).map(|i| (0..train.len()).map(|j| out[(i, j)]).sum::<f64>() / count(train.len())).collect();

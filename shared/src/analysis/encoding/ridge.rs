@@ -1,10 +1,13 @@
-//! Ridge regression: one eigendecomposition of the smaller Gram matrix serves all penalties and all targets.
+//! Ridge regression: one eigendecomposition of the smaller Gram matrix serves all penalties and all targets; a single penalty needs
+//! a Cholesky factorization only.
 
+use faer::linalg::solvers::Solve as _;
 use faer::{Mat, Side as Triangle};
 
 use super::columns::{count, for_each_column, scale_rows};
 use super::products::{Gram, Products, Rows, Side};
 use crate::Error;
+use crate::compute::Device;
 
 /// The normal equations of a training set in their eigenbasis.
 ///
@@ -22,6 +25,24 @@ pub(super) struct System {
     /// `V'Xc'Yc` or `Q'Yc`: r x t.
     pub(super) right: Mat<f64>,
     side: Side,
+}
+
+/// `(G + alpha)^-1` times the right side by Cholesky (p x t or n x t): a tenth of the work of an eigendecomposition, for one penalty only.
+///
+/// `None` when the penalty is below a millionth of the largest eigenvalue (bounded by the largest row sum): then the eigenbasis, which
+/// leaves out what rounding has made, keeps more digits.
+pub(super) fn solve(gram: &Gram, alpha: f64, device: &Device) -> Option<Mat<f64>> {
+    let matrix = &gram.matrix;
+    let sides = 0..matrix.nrows();
+    let bound = sides.clone().map(|j| matrix.col_as_slice(j).iter().map(|v| v.abs()).sum::<f64>()).fold(0.0, f64::max);
+    let well_conditioned = alpha > 0.0 && alpha >= bound * f64::max(1e-6, 10.0 * device.precision());
+    if !well_conditioned {
+        return None;
+    }
+    let mut penalized = matrix.clone();
+    sides.for_each(|j| penalized[(j, j)] += alpha);
+    let factors = penalized.llt(Triangle::Lower).ok()?;
+    Some(factors.solve(&gram.right))
 }
 
 impl System {

@@ -2,12 +2,13 @@
 
 use faer::Mat;
 
+use super::ceiling::Ceiling;
 use super::columns::{constant, count, map_indices, take_centered};
+use super::convention::{self, Parts};
 use super::cv::Split;
-use super::{Output, Spec, SplitScore};
+use super::{Checked, Convention, Output, Spec, SplitScore};
 use crate::Array;
 use crate::analysis::Context;
-use crate::dataset::Matrix;
 
 /// Pearson r and R2 of each target on held-out rows.
 ///
@@ -73,7 +74,7 @@ impl Mean {
     }
 }
 
-fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut sorted: Vec<f64> = values.into_iter().filter(|v| !v.is_nan()).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
@@ -81,7 +82,7 @@ fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 }
 
 /// Collects the scores of the splits, one after the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scores {
     per_split: Vec<SplitScore>,
     r: Vec<Mean>,
@@ -136,9 +137,9 @@ impl Scores {
         });
     }
 
-    /// The output, with warnings about what is undefined. `origin` is added back to kept predictions; `y` are the targets as given.
-    pub(super) fn finish(self, spec: &Spec, y: &Matrix, origin: &[f64], names: Option<&[String]>, context: &Context<'_>) -> Output {
-        self.warn(names, context);
+    /// The output, with warnings about what is undefined. `origin` is added back to kept predictions.
+    pub(super) fn finish(self, spec: &Spec, checked: &Checked, origin: &[f64], context: &Context<'_>) -> Output {
+        self.warn(checked.target_names.as_deref(), context);
         let over_splits = |score: fn(&SplitScore) -> Option<f64>| Mean::of(self.per_split.iter().filter_map(score)).defined();
         let restored = |(sums, counts): &(Mat<f64>, Vec<f64>)| {
             let mut values = Vec::with_capacity(sums.nrows() * sums.ncols());
@@ -148,18 +149,37 @@ impl Scores {
             }
             Array::matrix(sums.nrows(), sums.ncols(), values)
         };
+        let per_target_r: Vec<f64> = self.r.iter().map(|m| m.value()).collect();
+        let median_r = over_splits(|s| s.median_r);
+        let ceiling = checked.ceiling.as_ref();
+        let parts = Parts {
+            per_split_r: self.per_split.iter().filter_map(|s| s.median_r).collect(),
+            per_split_r2: self.per_split.iter().filter_map(|s| s.r2_uniform).collect(),
+            per_target_r: &per_target_r,
+            ceiling: ceiling.and_then(|c| c.center),
+            per_target_ceiling: ceiling.map(|c| c.per_target.as_slice()),
+        };
+        let (score, score_error) = convention::score(spec.convention, &parts);
+        let ceiled = median_r.zip(parts.ceiling).filter(|(_, c)| *c > 0.0).map(|(r, c)| r / c);
+        warn_of_ceiling(spec, ceiling, score, ceiled, context);
         Output {
             features: spec.features.clone(),
             targets: spec.targets.clone(),
-            median_r: over_splits(|s| s.median_r),
+            score,
+            score_error,
+            ceiling: parts.ceiling,
+            ceiled,
+            per_target_ceiling: ceiling.map(|c| Array::vector(c.per_target.clone())),
+            median_r,
             mean_r: over_splits(|s| s.mean_r),
             r2_uniform: over_splits(|s| s.r2_uniform),
-            per_target_r: Array::vector(self.r.iter().map(|m| m.value()).collect()),
             per_target_r2: Array::vector(self.r2.iter().map(|m| m.value()).collect()),
             predictions: self.predictions.as_ref().map(restored),
-            observed: self.predictions.as_ref().map(|_| Array::from_mat(y.to_mat().as_ref())),
+            observed: self.predictions.as_ref().map(|_| Array::from_mat(checked.targets.to_mat().as_ref())),
+            per_target_r: Array::vector(per_target_r),
             per_split: self.per_split,
             alpha: None,
+            bands: None,
         }
     }
 
@@ -195,6 +215,43 @@ impl Scores {
             }
         }
     }
+}
+
+fn warn_of_ceiling(spec: &Spec, ceiling: Option<&Ceiling>, score: Option<f64>, ceiled: Option<f64>, context: &Context<'_>) {
+    let needs = matches!(spec.convention, Convention::Elmoznino | Convention::Brainscore | Convention::BrainscoreNeuroid);
+    let Some(ceiling) = ceiling else {
+        if needs {
+            context.warn(
+                "no_ceiling",
+                "the convention divides by a ceiling; give single repetitions of the targets, or there is no final score",
+            );
+        }
+        return;
+    };
+    if ceiling.n_negative > 0 {
+        let t = ceiling.per_target.len();
+        context.warn(
+            "negative_reliability",
+            format!(
+                "for {} of {t} targets halves of the repetitions correlate negatively in a halving; that r is not corrected",
+                ceiling.n_negative
+            ),
+        );
+    }
+    if needs && score.is_none() {
+        context.warn("no_ceiling", "the ceiling is undefined or not above 0, so there is no final score");
+    }
+    if let Some(value) = ceiled.filter(|c| *c > 1.0) {
+        context.warn(
+            "above_ceiling",
+            format!("the ceiled score is {value:.3}, above 1: the targets are predicted better than they predict themselves"),
+        );
+    }
+}
+
+/// A mean that leaves out NaN; NaN without values.
+pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    Mean::of(values).value()
 }
 
 /// How many are marked, and the first five by name or by number counted from 1.

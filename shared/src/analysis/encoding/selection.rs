@@ -27,9 +27,11 @@ pub(super) struct Training<'a> {
 
 /// The best penalty of each target so far. Penalties come in descending order, so that equal scores keep the larger one.
 #[derive(Debug)]
-struct Best {
-    alpha: Vec<f64>,
-    loss: Vec<f64>,
+pub(super) struct Best {
+    /// The penalty.
+    pub(super) alpha: Vec<f64>,
+    /// Its loss: smaller is better.
+    pub(super) loss: Vec<f64>,
 }
 
 impl Best {
@@ -63,15 +65,23 @@ impl Best {
 ///
 /// # Errors
 /// [`Error::Numerical`] and [`Error::Device`].
-pub(super) async fn choose(training: Training<'_>, alphas: &[f64], selection: Selection) -> Result<Vec<f64>, Error> {
-    let mut descending = alphas.to_vec();
-    descending.sort_by(|a, b| b.total_cmp(a));
-    descending.dedup();
+pub(super) async fn choose(training: Training<'_>, alphas: &[f64], selection: Selection) -> Result<Best, Error> {
+    let descending = descending(alphas);
     match selection {
         Selection::LeaveOneOut => leave_one_out(&training, &descending).await,
         Selection::Gcv => generalized(&training, &descending).await,
-        Selection::Kfold { k } => folds(training, &descending, k as usize).await,
+        Selection::Kfold { k } => {
+            folds(training.rows, training.sums.as_ref(), training.products, training.data, &descending, k as usize).await
+        }
     }
+}
+
+/// Penalties from the largest to the smallest, each once.
+pub(super) fn descending(alphas: &[f64]) -> Vec<f64> {
+    let mut out = alphas.to_vec();
+    out.sort_by(|a, b| b.total_cmp(a));
+    out.dedup();
+    out
 }
 
 /// `1 - f_j`, or `(1 - f_j) / alpha` when the fit can pass through every row: the factor cancels in every ratio and its limit at 0 exists.
@@ -80,13 +90,13 @@ fn shrinkage(system: &System, alpha: f64) -> Vec<f64> {
     system.values.iter().map(|value| scale / (value + alpha)).collect()
 }
 
-async fn leave_one_out(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>, Error> {
+async fn leave_one_out(training: &Training<'_>, alphas: &[f64]) -> Result<Best, Error> {
     let rows = LeaveOneOut::new(training).await?;
     let mut best = Best::new(alphas[0], training.data.y.ncols());
     for &alpha in alphas {
         best.offer(alpha, &rows.losses(training, alpha).await?);
     }
-    Ok(best.alpha)
+    Ok(best)
 }
 
 /// What leave-one-out errors are made of: `e_i = (y_i - yhat_i) / (1 - h_i)`, both parts written with `1 - f_j` so that nothing cancels.
@@ -145,7 +155,7 @@ fn row_sums_of_squares(u: &Mat<f64>, weight: impl Fn(usize) -> f64) -> Vec<f64> 
     out
 }
 
-async fn generalized(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>, Error> {
+async fn generalized(training: &Training<'_>, alphas: &[f64]) -> Result<Best, Error> {
     let Training { rows, system, data, .. } = training;
     let (n, t) = (system.n, data.y.ncols());
     let b = system.left_right();
@@ -169,18 +179,25 @@ async fn generalized(training: &Training<'_>, alphas: &[f64]) -> Result<Vec<f64>
         });
         best.offer(alpha, &losses);
     }
-    Ok(best.alpha)
+    Ok(best)
 }
 
-async fn folds(training: Training<'_>, alphas: &[f64], k: usize) -> Result<Vec<f64>, Error> {
-    let Training { rows, sums, products, data, .. } = training;
+/// The best penalty of each target by R2 over contiguous folds of the rows, whose sums are `sums` on the column side.
+pub(super) async fn folds(
+    rows: &[usize],
+    sums: Option<&Sums>,
+    products: &Products,
+    data: &Rows<'_>,
+    alphas: &[f64],
+    k: usize,
+) -> Result<Best, Error> {
     let t = data.y.ncols();
     let mut totals = vec![vec![0.0; t]; alphas.len()];
     let mut counted = vec![0u32; t];
     for block in blocks(rows.len(), k) {
         let held_out = &rows[block.clone()];
         let train: Vec<usize> = rows[..block.start].iter().chain(&rows[block.end..]).copied().collect();
-        let part = match &sums {
+        let part = match sums {
             Some(sums) => Some(sums.without(&Sums::over(held_out, data).await?)),
             None => None,
         };
@@ -200,7 +217,7 @@ async fn folds(training: Training<'_>, alphas: &[f64], k: usize) -> Result<Vec<f
         let losses: Vec<f64> = total.iter().zip(&counted).map(|(sum, &n)| sum / f64::from(n)).collect();
         best.offer(alpha, &losses);
     }
-    Ok(best.alpha)
+    Ok(best)
 }
 
 /// Held-out rows in the eigenbasis, turned so that there are at most r of them: turning rows changes no sum of squares.

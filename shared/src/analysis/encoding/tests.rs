@@ -44,7 +44,7 @@ fn inputs(x: &Mat<f64>, y: &Mat<f64>) -> Inputs {
 }
 
 fn spec(model: Model, cv: Cv) -> Spec {
-    Spec { features: "X".into(), targets: "Y".into(), model, cv, keep_predictions: false }
+    Spec { features: "X".into(), targets: "Y".into(), model, cv, ..Spec::default() }
 }
 
 fn kfold(k: u32) -> Cv {
@@ -161,7 +161,7 @@ fn kept_predictions_are_means_over_splits() {
     let mut spec = spec(Model::Ols, Cv::ShuffleSplit { n_splits: 2, train_fraction: 0.8, seed: 4 });
     spec.keep_predictions = true;
     let given = inputs(&x, &y);
-    let splits = cv::splits(&spec.cv, 30, &given).expect("fits");
+    let splits = cv::splits(&spec.cv, "X", 30, &given).expect("fits");
     let (output, warnings) = try_run(&spec, &given).expect("runs");
     let kept = output.predictions.expect("asked for");
     let by_hand = |split: &Split, row: usize| {
@@ -285,4 +285,84 @@ fn estimates_grow_with_the_work() {
     }
     let folds = cost(ridge_model(&default_alphas(), Selection::Kfold { k: 5 })).flops;
     assert!(folds > cost(ridge_model(&[1.0], Selection::Gcv)).flops, "selection costs");
+}
+
+#[test]
+fn repetitions_give_a_ceiling_beside_the_raw_score() {
+    let (x, y) = planted(4, 60, 5, 3);
+    let mut rng = Stream::new(9, 0);
+    let repetitions = ndarray::ArrayD::from_shape_fn(ndarray::IxDyn(&[6, 60, 3]), |at| y[(at[1], at[2])] + 2.0 * rng.normal());
+    let mut inputs = inputs(&x, &y);
+    inputs.insert("R", Dataset::from_f64("R", repetitions));
+    let plain = spec(Model::Ols, kfold(5));
+    let (raw, _) = try_run(&plain, &inputs).expect("runs");
+    assert_eq!((raw.ceiling, raw.ceiled, raw.score), (None, None, raw.median_r));
+    let with = Spec { repetitions: Some("R".into()), convention: Convention::Elmoznino, ..plain };
+    let (output, _) = try_run(&with, &inputs).expect("runs");
+    let (r, ceiling) = (output.median_r.expect("defined"), output.ceiling.expect("defined"));
+    assert_eq!(output.median_r, raw.median_r, "the raw score stays");
+    assert!(ceiling > 0.3 && ceiling < 1.0, "ceiling {ceiling}");
+    assert_close(output.ceiled.expect("defined"), r / ceiling, 1e-15, "ceiled");
+    assert_close(output.score.expect("defined"), (r / ceiling).powi(2), 1e-15, "score");
+    let without = Spec { repetitions: None, ..with };
+    let (output, warnings) = try_run(&without, &inputs).expect("runs");
+    assert!(output.score.is_none() && warnings.iter().any(|w| w.code == "no_ceiling"), "a ceiled score needs a ceiling");
+}
+
+#[test]
+fn components_of_a_reference_are_those_of_the_rows_when_they_are_the_same() {
+    // All components of all rows: least squares does not change.
+    let (x, y) = planted(5, 40, 4, 2);
+    let mut inputs = inputs(&x, &y);
+    inputs.insert("reference", dataset(&x));
+    let plain = spec(Model::Ols, kfold(5));
+    let (want, _) = try_run(&plain, &inputs).expect("runs");
+    for reference in [None, Some("reference".into())] {
+        let pca = Some(Components { components: 1000, reference });
+        let (got, _) = try_run(&Spec { pca, ..plain.clone() }, &inputs).expect("runs");
+        assert_close(got.median_r.expect("defined"), want.median_r.expect("defined"), 1e-12, "least squares on all components");
+    }
+    inputs.insert("narrow", dataset(&noise(10, 3, 1)));
+    let pca = Some(Components { components: 2, reference: Some("narrow".into()) });
+    let message = try_run(&Spec { pca, ..plain }, &inputs).expect_err("other columns").to_string();
+    assert!(message.contains("4 columns") && message.contains("10 x 3"), "{message}");
+}
+
+#[test]
+fn a_single_feature_space_split_in_two_is_the_whole() {
+    // With both halves weighed alike only, banded ridge is ridge on all columns with half the kernel, that is twice the penalty.
+    let (x, y) = planted(6, 50, 8, 3);
+    let halves = |from: usize| Mat::from_fn(50, 4, |i, j| x[(i, from + j)]);
+    let mut inputs = inputs(&halves(0), &y);
+    inputs.insert("B", dataset(&halves(4)));
+    let model = Model::BandedRidge { bands: vec!["B".into()], alphas: vec![0.5, 5.0], candidates: 12, k: 4, seed: 1 };
+    let (output, _) = try_run(&spec(model, kfold(5)), &inputs).expect("runs");
+    let bands = output.bands.expect("banded ridge gives its parts");
+    assert_eq!(bands.names, ["X", "B"]);
+    for target in 0..3 {
+        let weights = &bands.weights.values[2 * target..][..2];
+        assert_close(weights[0] + weights[1], 1.0, 1e-12, "weights lie on the simplex");
+    }
+    // Targets are planted in columns 0 to 2: the first half explains them.
+    assert!(bands.mean_parts[0].expect("defined") > 10.0 * bands.mean_parts[1].expect("defined").abs(), "{:?}", bands.mean_parts);
+}
+
+#[test]
+fn wrong_kernels_and_bands_are_refused() {
+    let (x, y) = planted(7, 20, 3, 2);
+    let refused = |model: Model| try_run(&spec(model, kfold(5)), &inputs(&x, &y)).expect_err("refused").to_string();
+    let kernel = |kernel| Model::KernelRidge { kernel, alphas: vec![1.0], selection: Selection::Gcv };
+    assert!(refused(kernel(Kernel::Rbf { gamma: Some(-1.0) })).contains("-1"), "a negative gamma");
+    assert!(refused(kernel(Kernel::Polynomial { degree: 0, gamma: None, coef0: 0.0 })).contains("degree 0"), "degree 0");
+    let banded = |bands: &[&str], alphas: &[f64], candidates| Model::BandedRidge {
+        bands: bands.iter().map(|&b| b.into()).collect(),
+        alphas: alphas.to_vec(),
+        candidates,
+        k: 3,
+        seed: 0,
+    };
+    assert!(refused(banded(&[], &[1.0], 20)).contains("feature space"), "no further space");
+    assert!(refused(banded(&["X"], &[0.0], 20)).contains("above 0"), "a penalty of 0");
+    assert!(refused(banded(&["X"], &[1.0], 2)).contains("at least 3"), "too few mixtures");
+    assert!(refused(banded(&["Z"], &[1.0], 9)).contains("\"Z\""), "an unknown input");
 }

@@ -39,7 +39,7 @@ pub(super) struct Header {
     pub(super) big_endian: bool,
     element: Result<Element, Refusal>,
     /// Bytes before the data.
-    length: u64,
+    pub(super) length: u64,
 }
 
 /// Why an element type is not read.

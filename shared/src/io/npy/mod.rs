@@ -30,6 +30,42 @@ pub(super) fn list(file: &str, member: Option<&str>, mut reader: impl Read, avai
     Ok(ArrayInfo { member: member.map(Into::into), dtype: header.dtype, shape: header.shape, refused })
 }
 
+/// Where the values of an NPY file lie, for readers that take parts of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NpyPlace {
+    /// Element type in numpy's words.
+    pub dtype: String,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// Bytes before the first value.
+    pub offset: u64,
+    /// Bytes of a value: 4 for f32, 8 for f64.
+    pub value_bytes: usize,
+}
+
+/// Where the values lie, if they are little-endian f32 or f64 with rows one after the other; `None` for other files, which [`read`] takes whole.
+///
+/// `available` is the length of the file, of which `reader` needs to give the header only.
+///
+/// # Errors
+/// [`Error::Format`] for a header that is corrupt or promises more than there is.
+pub fn npy_place(file: &str, mut reader: impl Read, available: u64) -> Result<Option<NpyPlace>, Error> {
+    let header = Header::read(file, &mut reader)?;
+    let payload = header.payload(file, available, Limits { max_array_bytes: u64::MAX })?;
+    let value_bytes = match payload.element {
+        Element::F32 => 4,
+        Element::F64 => 8,
+        Element::F16 | Element::Bool | Element::Int { .. } => return Ok(None),
+    };
+    let shape: Option<Vec<usize>> = header.shape.iter().map(|&length| usize::try_from(length).ok()).collect();
+    Ok(shape.filter(|_| !header.fortran_order && !header.big_endian).map(|shape| NpyPlace {
+        dtype: header.dtype.clone(),
+        shape,
+        offset: header.length,
+        value_bytes,
+    }))
+}
+
 /// Reads one array. `available` is the length of the file or member in bytes.
 pub(super) fn read(file: &str, dataset: &str, reader: &mut dyn Read, available: u64, limits: Limits) -> Result<Dataset, Error> {
     let header = Header::read(file, reader)?;

@@ -44,12 +44,21 @@ fn model(name: &str, grid: &[f64]) -> (Model, f64) {
         "ridge_loo" => (ridge_model(grid, Selection::LeaveOneOut), 1e-9),
         "ridge_kfold_4" => (ridge_model(grid, Selection::Kfold { k: 4 }), 1e-9),
         "ridge_gcv" => (ridge_model(grid, Selection::Gcv), 1e-9),
+        "kernel_linear" => (kernel_model(Kernel::Linear, 2.0), 1e-9),
+        "kernel_rbf" => (kernel_model(Kernel::Rbf { gamma: Some(0.05) }, 0.5), 1e-9),
+        "kernel_rbf_default" => (kernel_model(Kernel::Rbf { gamma: None }, 0.5), 1e-9),
+        "kernel_polynomial" => (kernel_model(Kernel::Polynomial { degree: 2, gamma: Some(0.1), coef0: 1.0 }, 0.5), 1e-9),
+        "pca_4_ols" => (Model::Ols, 1e-9),
         "pls_3" => (Model::Pls { components: 3 }, 1e-9),
         "pls_3_default" => (Model::Pls { components: 3 }, 1e-3),
         "pls_25" => (Model::Pls { components: 25 }, 1e-6),
         "pls_25_default" => (Model::Pls { components: 25 }, 1e-3),
         other => panic!("unknown model {other}"),
     }
+}
+
+fn kernel_model(kernel: Kernel, alpha: f64) -> Model {
+    Model::KernelRidge { kernel, alphas: vec![alpha], selection: Selection::LeaveOneOut }
 }
 
 fn scheme(name: &str) -> Cv {
@@ -70,7 +79,7 @@ fn splits_are_those_of_scikit_learn() {
         ("shuffle_split_4_0.7_seed_9", Cv::ShuffleSplit { n_splits: 4, train_fraction: 0.7, seed: 9 }),
     ];
     for (name, cv) in schemes {
-        let got = cv::splits(&cv, 11, &Inputs::default()).expect("fits");
+        let got = cv::splits(&cv, "X", 11, &Inputs::default()).expect("fits");
         let rows = |v: &Value| numbers(v).into_iter().map(|row| (0..11).find(|&i| columns::count(i) == row).expect("a row")).collect();
         let want: Vec<Split> =
             fixture[name].as_array().expect("a list").iter().map(|s| Split { train: rows(&s["train"]), test: rows(&s["test"]) }).collect();
@@ -104,7 +113,8 @@ fn every_model_and_scheme_matches_scikit_learn() {
         for (cv_name, results) in case["results"].as_object().expect("a map") {
             for (model_name, want) in results.as_object().expect("a map") {
                 let (model, tolerance) = model(model_name, &grid);
-                let (output, _) = run_on(&spec(model, scheme(cv_name)), &x, &y);
+                let pca = model_name.starts_with("pca_4").then_some(Components { components: 4, reference: None });
+                let (output, _) = run_on(&Spec { pca, ..spec(model, scheme(cv_name)) }, &x, &y);
                 compare(&output, want, tolerance, &format!("seed {seed}, {cv_name}, {model_name}"));
             }
         }

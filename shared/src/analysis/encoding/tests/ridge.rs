@@ -177,3 +177,28 @@ fn the_edge_of_a_grid_is_reported() {
     assert!(warnings.is_empty(), "one penalty has no edge");
     assert_eq!(output.alpha.expect("ridge").values, vec![2.0; 15]);
 }
+
+#[test]
+fn one_penalty_by_cholesky_is_that_of_a_direct_solve() {
+    let device = Device::cpu();
+    for p in [5, 30] {
+        let (x, y) = planted(11, 18, p, 3);
+        let data = Rows { x: &x, y: &y, device: &device };
+        let (train, test): (Vec<usize>, Vec<usize>) = ((0..14).collect(), (14..18).collect());
+        pollster::block_on(async {
+            let products = Products::of(&data, train.len()).await.expect("cpu");
+            let sums = products.sums(&train, &test, &data).await.expect("cpu");
+            let gram = products.gram(sums, &train, &data).await.expect("cpu");
+            assert!(super::super::ridge::solve(&gram, 1e-9, &device).is_none(), "a tiny penalty is left to the eigenbasis");
+            let solved = super::super::ridge::solve(&gram, 2.0, &device).expect("well conditioned");
+            let got = gram.side.bring(&test, &products, &data).await.expect("cpu") * solved;
+            let want = direct(&x, &y, &train, &test, 2.0);
+            let centers = columns::means(&y, &train);
+            for (k, center) in centers.iter().enumerate() {
+                for i in 0..test.len() {
+                    assert_close(got[(i, k)] + center, want[(i, k)], 1e-11, &format!("p = {p}, row {i}, target {k}"));
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! Large NPY files that are read in parts.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use eigenscope::blocks::{Stored, tiled};
+use eigenscope::io::{self, Limits, NpyPlace};
+use eigenscope::{Dataset, Error};
+use faer::Mat;
+
+/// Files from this size on are read in parts.
+const FROM_BYTES: u64 = 256 << 20;
+
+/// Rows whose values are read before they are turned.
+const ROWS: usize = 256;
+
+/// An NPY file whose values stay on disk.
+#[derive(Debug)]
+pub struct NpyFile {
+    path: PathBuf,
+    file: Mutex<File>,
+    place: NpyPlace,
+}
+
+impl NpyFile {
+    /// The array of a file, if the file is large and its values lie row by row; other files are read whole.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when it cannot be opened, [`Error::Format`] when its header is corrupt.
+    pub fn open(path: &Path) -> Result<Option<Arc<Self>>, Error> {
+        let shown = path.display().to_string();
+        let unreadable = |e: std::io::Error| Error::input(&shown, format!("the file cannot be read: {e}"));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let length = file.metadata().map_err(unreadable)?.len();
+        let mut magic = [0u8; 6];
+        if length < FROM_BYTES || file.read_exact(&mut magic).is_err() || magic != *b"\x93NUMPY" {
+            return Ok(None);
+        }
+        file.rewind().map_err(unreadable)?;
+        let Some(place) = io::npy_place(&shown, &mut file, length)? else { return Ok(None) };
+        Ok(Some(Arc::new(Self { path: path.to_owned(), file: Mutex::new(file), place })))
+    }
+
+    fn unreadable(&self, error: &std::io::Error) -> Error {
+        Error::input(self.path.display().to_string(), format!("the file cannot be read: {error}"))
+    }
+
+    /// Values of each row from `first` on, row by row.
+    fn bytes(&self, rows: Range<usize>, width: usize, columns: &Range<usize>) -> Result<Vec<u8>, Error> {
+        let size = self.place.value_bytes;
+        let mut out = vec![0u8; rows.len() * columns.len() * size];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = |row: usize, column: usize, into: &mut [u8]| {
+            let at = self.place.offset + ((row * width + column) * size) as u64;
+            file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).map_err(|e| self.unreadable(&e))
+        };
+        if columns.len() == width {
+            read(rows.start, 0, &mut out)?;
+        } else {
+            for (row, piece) in rows.zip(out.chunks_exact_mut(columns.len() * size)) {
+                read(row, columns.start, piece)?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+impl Stored for NpyFile {
+    fn shape(&self) -> &[usize] {
+        &self.place.shape
+    }
+
+    fn dtype(&self) -> &str {
+        &self.place.dtype
+    }
+
+    fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
+        let width = self.place.shape.iter().skip(1).product();
+        let (n, p) = (rows.len(), columns.len());
+        let mut out = Mat::zeros(n, p);
+        for start in (0..n).step_by(ROWS) {
+            let some = start..n.min(start + ROWS);
+            let bytes = self.bytes(rows.start + some.start..rows.start + some.end, width, &columns)?;
+            let part = if self.place.value_bytes == 4 {
+                let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+                tiled(&values, p, some.len(), 0..p)
+            } else {
+                let values: Vec<f64> = bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
+                tiled(&values, p, some.len(), 0..p)
+            };
+            out.get_mut(some, ..).copy_from(&part);
+        }
+        Ok(out)
+    }
+
+    fn load(&self, name: &str) -> Result<Dataset, Error> {
+        let bytes = std::fs::read(&self.path).map_err(|e| self.unreadable(&e))?;
+        let shown = self.path.display().to_string();
+        Ok(Dataset { name: name.into(), ..io::read(&shown, &bytes, None, Limits::NATIVE)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_file_are_those_of_the_array() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, value_bytes) in [("a.npy", 4usize), ("b.npy", 8)] {
+            let array = ndarray::ArrayD::from_shape_fn(ndarray::IxDyn(&[700, 9]), |at| (at[0] * 9 + at[1]) as f64);
+            let dataset = if value_bytes == 4 { Dataset::from_f32("a", array.mapv(|v| v as f32)) } else { Dataset::from_f64("b", array) };
+            let path = folder.path().join(name);
+            std::fs::write(&path, io::write_npy(&dataset)).expect("written");
+            let bytes = std::fs::read(&path).expect("there");
+            let place = io::npy_place(name, &mut &*bytes, bytes.len() as u64).expect("valid").expect("rows in order");
+            let file = NpyFile { path: path.clone(), file: Mutex::new(File::open(&path).expect("opens")), place };
+            let part = Stored::read(&file, 300..600, 2..5).expect("reads");
+            assert_eq!((part.shape(), part[(0, 0)], part[(299, 2)]), ((300, 3), 2702.0, 5395.0));
+            let whole = Stored::read(&file, 0..700, 0..9).expect("reads");
+            assert_eq!((whole[(0, 0)], whole[(699, 8)]), (0.0, 6299.0));
+            assert_eq!(file.load("x").expect("reads").shape(), [700, 9]);
+        }
+    }
+
+    #[test]
+    fn small_files_are_read_whole() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("small.npy");
+        std::fs::write(&path, b"\x93NUMPY").expect("written");
+        assert!(NpyFile::open(&path).expect("opens").is_none(), "not large");
+        assert!(NpyFile::open(&folder.path().join("missing.npy")).is_err(), "not there");
+    }
+}

@@ -1,0 +1,242 @@
+//! Matrices in parts: of memory or of a file that does not fit there.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use faer::Mat;
+
+use crate::dataset::{Values, shape_text};
+use crate::{Dataset, Error};
+
+/// Bytes of a part in f64, about: large enough for the products to be fast, small beside what they add up to.
+const PART_BYTES: usize = 128 << 20;
+
+/// An array that stays where it is until a part of it is asked for: a large file.
+pub trait Stored: fmt::Debug + Send + Sync {
+    /// Lengths of the axes.
+    fn shape(&self) -> &[usize];
+
+    /// Element type as numpy writes it.
+    fn dtype(&self) -> &str;
+
+    /// The values of some rows and columns (axes after the first flattened).
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the file cannot be read.
+    fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error>;
+
+    /// All of it in memory.
+    ///
+    /// # Errors
+    /// [`Error::Input`], [`Error::TooLarge`].
+    fn load(&self, name: &str) -> Result<Dataset, Error>;
+}
+
+/// A two-dimensional matrix that gives copies of its rows or columns in f64.
+#[derive(Debug, Clone)]
+pub struct Blocks<'a> {
+    name: String,
+    n: usize,
+    p: usize,
+    source: Source<'a>,
+}
+
+#[derive(Debug, Clone)]
+enum Source<'a> {
+    /// Rows one after the other.
+    F32(std::borrow::Cow<'a, [f32]>),
+    /// Rows one after the other.
+    F64(std::borrow::Cow<'a, [f64]>),
+    Mat(Mat<f64>),
+    Stored(Arc<dyn Stored>),
+}
+
+impl<'a> Blocks<'a> {
+    /// The parts of a dataset in memory.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::matrix`].
+    pub fn of(dataset: &'a Dataset) -> Result<Self, Error> {
+        dataset.matrix()?;
+        let source = match &*dataset.values {
+            Values::F32(a) => Source::F32(a.as_slice().map_or_else(|| a.iter().copied().collect::<Vec<_>>().into(), Into::into)),
+            Values::F64(a) => Source::F64(a.as_slice().map_or_else(|| a.iter().copied().collect::<Vec<_>>().into(), Into::into)),
+        };
+        Ok(Self { name: dataset.name.clone(), n: dataset.shape()[0], p: dataset.shape()[1], source })
+    }
+
+    /// The parts of a matrix that was computed.
+    #[must_use]
+    pub fn of_mat(name: &str, x: Mat<f64>) -> Self {
+        Self { name: name.into(), n: x.nrows(), p: x.ncols(), source: Source::Mat(x) }
+    }
+
+    /// The parts of a stored array. Whether its values are finite is seen when they are read.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it is not two-dimensional or empty.
+    pub fn of_stored(name: &str, stored: Arc<dyn Stored>) -> Result<Self, Error> {
+        let &[n, p] = stored.shape() else {
+            return Err(Error::Shape {
+                what: name.into(),
+                expected: "a matrix with 2 axes (rows = samples, columns = features)".into(),
+                got: shape_text(stored.shape()),
+            });
+        };
+        if n == 0 || p == 0 {
+            let (expected, got) = ("at least one row and one column".into(), format!("an empty array ({})", shape_text(stored.shape())));
+            return Err(Error::Shape { what: name.into(), expected, got });
+        }
+        Ok(Self { name: name.into(), n, p, source: Source::Stored(stored) })
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.n
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn n_features(&self) -> usize {
+        self.p
+    }
+
+    /// Ranges that cover all rows in parts of a good size.
+    pub fn row_parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        parts(self.n, self.p)
+    }
+
+    /// Ranges that cover all columns in parts of a good size.
+    pub fn column_parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        parts(self.p, self.n)
+    }
+
+    /// Some rows, all columns.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] with the first place, [`Error::Input`] when a file cannot be read.
+    pub fn rows(&self, rows: Range<usize>) -> Result<Mat<f64>, Error> {
+        self.part(rows, 0..self.p)
+    }
+
+    /// Some columns, all rows.
+    ///
+    /// # Errors
+    /// As [`Blocks::rows`].
+    pub fn columns(&self, columns: Range<usize>) -> Result<Mat<f64>, Error> {
+        self.part(0..self.n, columns)
+    }
+
+    fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
+        match &self.source {
+            Source::F32(values) => Ok(tiled(&values[rows.start * self.p..], self.p, rows.len(), columns)),
+            Source::F64(values) => Ok(tiled(&values[rows.start * self.p..], self.p, rows.len(), columns)),
+            Source::Mat(x) => Ok(x.submatrix(rows.start, columns.start, rows.len(), columns.len()).to_owned()),
+            Source::Stored(stored) => {
+                let part = stored.read(rows.clone(), columns.clone())?;
+                if part.is_all_finite() { Ok(part) } else { Err(self.not_finite(&part, &rows, &columns)) }
+            }
+        }
+    }
+
+    fn not_finite(&self, part: &Mat<f64>, rows: &Range<usize>, columns: &Range<usize>) -> Error {
+        let bad = |i: usize, j: usize| !part[(i, j)].is_finite();
+        let places = (0..part.nrows()).flat_map(|i| (0..part.ncols()).map(move |j| (i, j)));
+        let (i, j) = places.clone().find(|&(i, j)| bad(i, j)).unwrap_or_default();
+        Error::NonFinite {
+            input: self.name.clone(),
+            count: places.filter(|&(i, j)| bad(i, j)).count() as u64,
+            row: (rows.start + i + 1) as u64,
+            column: (columns.start + j + 1) as u64,
+            value: part[(i, j)].to_string(),
+        }
+    }
+}
+
+fn parts(length: usize, other: usize) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+    let width = (PART_BYTES / (8 * other.max(1))).clamp(64, length.max(64));
+    (0..length.div_ceil(width)).map(move |i| i * width..length.min((i + 1) * width))
+}
+
+/// A faer matrix (columns contiguous) of `n` rows and some columns of values with `p` to a row, tile by tile because each order alone
+/// misses the cache.
+///
+/// # Panics
+/// If there are fewer than n p values: a defect of the caller.
+#[must_use]
+pub fn tiled<T: Copy + Into<f64>>(values: &[T], p: usize, n: usize, columns: Range<usize>) -> Mat<f64> {
+    const TILE: usize = 32;
+    let mut out = Mat::zeros(n, columns.len());
+    for rows in (0..n).step_by(TILE) {
+        let n_rows = TILE.min(n - rows);
+        for start in columns.clone().step_by(TILE) {
+            for j in start..columns.end.min(start + TILE) {
+                for (i, to) in out.col_as_slice_mut(j - columns.start)[rows..rows + n_rows].iter_mut().enumerate() {
+                    *to = values[(rows + i) * p + j].into();
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Memory(Vec<f32>);
+
+    impl Stored for Memory {
+        fn shape(&self) -> &[usize] {
+            &[3, 4]
+        }
+
+        fn dtype(&self) -> &str {
+            "float32"
+        }
+
+        fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
+            Ok(tiled(&self.0[rows.start * 4..], 4, rows.len(), columns))
+        }
+
+        fn load(&self, _name: &str) -> Result<Dataset, Error> {
+            Err(Error::internal("not asked for"))
+        }
+    }
+
+    #[test]
+    fn parts_are_the_same_from_everywhere() {
+        let values: Vec<f32> = (0..12u8).map(f32::from).collect();
+        let dataset = Dataset::from_rows("X", 3, 4, values.iter().map(|&v| v.into()).collect()).expect("fits");
+        let memory = Blocks::of(&dataset).expect("finite");
+        let stored = Blocks::of_stored("X", Arc::new(Memory(values))).expect("two axes");
+        let mat = Blocks::of_mat("X", memory.rows(0..3).expect("in memory"));
+        for blocks in [&memory, &stored, &mat] {
+            let rows = blocks.rows(1..3).expect("finite");
+            assert_eq!((rows.shape(), rows[(0, 0)], rows[(1, 3)]), ((2, 4), 4.0, 11.0));
+            let columns = blocks.columns(2..3).expect("finite");
+            assert_eq!((columns.shape(), columns[(0, 0)], columns[(2, 0)]), ((3, 1), 2.0, 10.0));
+        }
+    }
+
+    #[test]
+    fn a_stored_value_that_is_not_finite_is_named_when_it_is_read() {
+        let mut values = vec![0.0; 12];
+        values[7] = f32::NAN;
+        let stored = Blocks::of_stored("X", Arc::new(Memory(values))).expect("two axes");
+        assert!(stored.rows(0..1).is_ok(), "the first row is finite");
+        let error = stored.columns(2..4).expect_err("not finite");
+        assert_eq!(error, Error::NonFinite { input: "X".into(), count: 1, row: 2, column: 4, value: "NaN".into() });
+    }
+
+    #[test]
+    fn parts_cover_everything_once() {
+        let ranges: Vec<_> = parts(1000, 200_000).collect();
+        assert_eq!((ranges[0].clone(), ranges.last().expect("some").end), (0..83, 1000));
+        assert!(ranges.windows(2).all(|w| w[0].end == w[1].start), "{ranges:?}");
+        assert_eq!(parts(5, 1).collect::<Vec<_>>(), [0..5]);
+    }
+}
