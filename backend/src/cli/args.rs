@@ -52,7 +52,7 @@ pub(super) enum Command {
     /// Eigenspectrum and effective dimensionality of matrices.
     Dims(DimsArgs),
     /// Predict targets from features on held-out rows.
-    Encode(EncodeArgs),
+    Encode(Box<EncodeArgs>),
     /// Representational dissimilarity matrix of a matrix.
     Rdm(RdmArgs),
     /// Compare data RDMs with model RDMs.

@@ -89,7 +89,7 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     }
     match &spec.cv {
         Cv::StratifiedKfold { k, .. } | Cv::Group { k: Some(k), .. } => {
-            check.require(*k >= 2, "cv.k", "Give a whole number of at least 2.")
+            check.require(*k >= 2, "cv.k", "Give a whole number of at least 2.");
         }
         Cv::Group { k: None, .. } => {}
         Cv::Contiguous { train_fraction, validation_fraction } => {

@@ -146,9 +146,9 @@ pub struct Spectrum {
 /// Intrinsic dimensions from distances to nearest neighbors, each `None` where it is undefined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intrinsic {
-    /// TwoNN, fitted line; see [`intrinsic::two_nn`].
+    /// `TwoNN`, fitted line; see [`intrinsic::two_nn`].
     pub two_nn: Option<f64>,
-    /// TwoNN, maximum likelihood.
+    /// `TwoNN`, maximum likelihood.
     pub two_nn_likelihood: Option<f64>,
     /// Levina & Bickel, k = 10..20; see [`intrinsic::maximum_likelihood`].
     pub maximum_likelihood: Option<f64>,

@@ -1,4 +1,4 @@
-//! Householder reflectors I - tau v v' with v_0 = 1, on slices.
+//! Householder reflectors `I - tau v v'` with `v_0 = 1`, on slices.
 
 /// What a reflector leaves: it maps the vector that it was made from to (beta, 0, …, 0).
 #[derive(Debug, Clone, Copy, PartialEq)]

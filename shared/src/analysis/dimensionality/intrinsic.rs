@@ -108,7 +108,7 @@ pub struct TwoNn {
     pub likelihood: f64,
 }
 
-/// TwoNN.
+/// The estimator `TwoNN`.
 ///
 /// # Definition
 /// `x_i = ln(r2 / r1)` ascending, `y_i = -ln(1 - i / N)` for i = 0..N-1; `fit = sum x y / sum x^2`, `likelihood = N / sum x`.
@@ -143,7 +143,7 @@ pub fn two_nn(neighbors: &Neighbors) -> Option<TwoNn> {
 /// `None` for fewer than 22 different rows, or when all neighbors of every row are equally far.
 ///
 /// # Source
-/// Levina & Bickel 2004, averaged as MacKay & Ghahramani 2005 propose.
+/// Levina & Bickel 2004, averaged as `MacKay` & Ghahramani 2005 propose.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
 pub fn maximum_likelihood(neighbors: &Neighbors) -> Option<f64> {

@@ -37,7 +37,7 @@ pub(super) struct Parts<'a> {
 /// `None` without a ceiling where one is needed, or when it is not above 0; no error from a single split.
 ///
 /// # Source
-/// Elmoznino & Bonner 2024; Schrimpf et al. 2018 and Brain-Score's present core; encoder_warping; DNNBrain (Chen et al. 2020).
+/// Elmoznino & Bonner 2024; Schrimpf et al. 2018 and Brain-Score's present core; `encoder_warping`; `DNNBrain` (Chen et al. 2020).
 pub(super) fn score(convention: Convention, parts: &Parts<'_>) -> (Option<f64>, Option<f64>) {
     let (r, r_error) = summary(&parts.per_split_r);
     let (r2, r2_error) = summary(&parts.per_split_r2);

@@ -55,6 +55,15 @@ pub(super) async fn run(spec: &Spec, checked: &Checked, context: &Context<'_>) -
     Ok(fitted.finish(spec, checked, &origin, context))
 }
 
+/// What a split says of the bands.
+#[derive(Debug)]
+struct BandsOfSplit {
+    /// Targets x bands.
+    weights: Vec<Vec<f64>>,
+    /// Targets x bands.
+    parts: Vec<Vec<f64>>,
+}
+
 /// What the splits have given so far.
 #[derive(Debug, Default)]
 struct Fitted {
@@ -63,8 +72,8 @@ struct Fitted {
     n_done: usize,
     /// Penalties, splits x targets.
     alpha: Vec<f64>,
-    /// Weights and parts of the bands of each split, targets x bands.
-    bands: Vec<(Vec<Vec<f64>>, Vec<Vec<f64>>)>,
+    /// What each split says of the bands.
+    bands: Vec<BandsOfSplit>,
     /// Fewest components of PLS in a split.
     fewest: Option<usize>,
 }
@@ -100,7 +109,7 @@ impl Fitted {
                 }
                 Some(Bands::new(&features, data, *candidates as usize, *seed).await?)
             }
-            _ => None,
+            Model::Ols | Model::Ridge { .. } | Model::KernelRidge { .. } | Model::Pls { .. } => None,
         };
         for split in splits {
             step(context, self.n_done, checked.splits.len())?;
@@ -113,7 +122,7 @@ impl Fitted {
                 (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
                     let fit = bands.fit(split, alphas, *k as usize, data).await?;
                     self.alpha.extend(fit.alpha);
-                    self.bands.push((fit.weights, fit.parts));
+                    self.bands.push(BandsOfSplit { weights: fit.weights, parts: fit.parts });
                     fit.predicted
                 }
                 (Model::Pls { components }, ..) => {
@@ -121,7 +130,10 @@ impl Fitted {
                     self.fewest = Some(self.fewest.map_or(used, |fewest| fewest.min(used)));
                     predicted
                 }
-                _ => least_squares(split, data).await?,
+                (Model::Ols, ..) => least_squares(split, data).await?,
+                (Model::Ridge { .. } | Model::KernelRidge { .. } | Model::BandedRidge { .. }, ..) => {
+                    return Err(Error::internal("a ridge model without its products"));
+                }
             };
             self.scores.add(split, data.y, &predicted, &means(data.y, &split.train));
             self.n_done += 1;
@@ -151,19 +163,19 @@ impl Fitted {
 }
 
 /// Means over splits of what each target has of each band.
-fn band_means(splits: &[(Vec<Vec<f64>>, Vec<Vec<f64>>)], spec: &Spec) -> super::Bands {
+fn band_means(splits: &[BandsOfSplit], spec: &Spec) -> super::Bands {
     let mut names = vec![spec.features.clone()];
     if let Model::BandedRidge { bands, .. } = &spec.model {
         names.extend(bands.iter().cloned());
     }
-    let (t, width) = (splits[0].0.len(), names.len());
-    let mean = |of: fn(&(Vec<Vec<f64>>, Vec<Vec<f64>>)) -> &Vec<Vec<f64>>| -> Vec<f64> {
+    let (t, width) = (splits[0].weights.len(), names.len());
+    let mean = |of: fn(&BandsOfSplit) -> &Vec<Vec<f64>>| -> Vec<f64> {
         (0..t * width).map(|cell| score::mean(splits.iter().map(|split| of(split)[cell / width][cell % width]))).collect()
     };
     let over_targets = |cells: &[f64]| -> Vec<Option<f64>> {
         (0..width).map(|b| Some(score::mean(cells.iter().skip(b).step_by(width).copied())).filter(|m| m.is_finite())).collect()
     };
-    let (parts, weights) = (mean(|s| &s.1), mean(|s| &s.0));
+    let (parts, weights) = (mean(|s| &s.parts), mean(|s| &s.weights));
     super::Bands {
         mean_parts: over_targets(&parts),
         mean_weights: over_targets(&weights),
