@@ -111,8 +111,9 @@ mod tests {
     fn parts_of_a_file_are_those_of_the_array() {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, value_bytes) in [("a.npy", 4usize), ("b.npy", 8)] {
-            let array = ndarray::ArrayD::from_shape_fn(ndarray::IxDyn(&[700, 9]), |at| (at[0] * 9 + at[1]) as f64);
-            let dataset = if value_bytes == 4 { Dataset::from_f32("a", array.mapv(|v| v as f32)) } else { Dataset::from_f64("b", array) };
+            let value = |at: ndarray::IxDyn| f32::from(u16::try_from(at[0] * 9 + at[1]).expect("small"));
+            let array = ndarray::ArrayD::from_shape_fn(ndarray::IxDyn(&[700, 9]), value);
+            let dataset = if value_bytes == 4 { Dataset::from_f32("a", array) } else { Dataset::from_f64("b", array.mapv(f64::from)) };
             let path = folder.path().join(name);
             std::fs::write(&path, io::write_npy(&dataset)).expect("written");
             let bytes = std::fs::read(&path).expect("there");
