@@ -18,6 +18,7 @@ pub mod dataset;
 pub mod error;
 pub mod estimate;
 pub mod io;
+pub mod labels;
 pub mod linalg;
 mod parallel;
 pub mod progress;

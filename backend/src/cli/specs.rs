@@ -1,8 +1,8 @@
 //! From arguments to an analysis spec with its inputs.
 
 use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
-use eigenscope::analysis::labels::Labels;
 use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
 use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};

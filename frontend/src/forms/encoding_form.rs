@@ -1,7 +1,7 @@
 //! Form of the encoding models.
 
 use eigenscope::analysis::encoding::{Cv, Kernel, Model, Selection, Spec, default_alphas};
-use eigenscope::analysis::labels::Labels;
+use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, number, switch, text};

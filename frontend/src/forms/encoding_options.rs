@@ -1,7 +1,7 @@
 //! Options of the encoding models that most runs leave alone: kernels, feature spaces, components, ceilings, conventions.
 
 use eigenscope::analysis::encoding::{Components, Convention, Cv, Kernel, Model, Spec};
-use eigenscope::analysis::labels::Labels;
+use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, inputs, label, number, switch, text};

@@ -15,7 +15,6 @@ use crate::{Error, Estimate, Progress, Warning};
 
 pub mod dimensionality;
 pub mod encoding;
-pub mod labels;
 pub mod rdm;
 pub mod rdm_comparison;
 pub mod shape_distance;

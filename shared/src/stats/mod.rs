@@ -2,6 +2,7 @@
 //!
 //! Everything here takes `&[f64]` and returns numbers: no serde, no matrices, no errors. Undefined results are NaN.
 
+mod commonality;
 mod correlation;
 mod kendall;
 mod moments;
@@ -10,6 +11,7 @@ mod ranks;
 mod student_t;
 mod sums;
 
+pub use commonality::commonality;
 pub use correlation::{centered_unit, is_constant, pearson, spearman, unit};
 pub use kendall::{Kendall, Order, kendall};
 pub use moments::{mean, sem, variance};

@@ -2,8 +2,8 @@
 
 use super::{Cv, stratified};
 use crate::Error;
-use crate::analysis::labels::Classes;
 use crate::dataset::{Dataset, Inputs, Values, shape_text};
+use crate::labels::Classes;
 use crate::rng::NumpyLegacy;
 
 /// One split: the rows to fit on and the rows held out, counted from 0.
@@ -231,7 +231,7 @@ fn given(folds: &Dataset, n: usize) -> Result<Vec<Split>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::labels::Labels;
+    use crate::labels::Labels;
     use ndarray::{ArrayD, IxDyn};
 
     fn kfold(k: u32) -> Cv {

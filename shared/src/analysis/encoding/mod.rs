@@ -23,8 +23,9 @@ mod stratified;
 mod tests;
 
 use super::Context;
-use super::labels::Labels;
+
 use crate::dataset::{Inputs, Matrix, Shapes};
+use crate::labels::Labels;
 use crate::{Array, Error, Estimate};
 pub use cv::Split;
 
