@@ -20,9 +20,8 @@
 #[must_use]
 pub fn commonality(r2: &[f64]) -> Vec<f64> {
     let all = r2.len().saturating_sub(1);
-    // f(S) = what is lost without S = sum of C over all subsets that meet S; C follows by inclusion and exclusion.
     let mut parts: Vec<f64> = (0..r2.len()).map(|mask| -r2[all & !mask]).collect();
-    // Mobius transform over subsets: g(S) = sum over T in S of (-1)^(|S| - |T|) f(T).
+    // With U = S \ T the definition reads: sum over U in S of (-1)^(|S| - |U|) (-R2(N \ U)), a Moebius transform.
     let mut bit = 1;
     while bit < r2.len() {
         for mask in 0..r2.len() {
@@ -32,12 +31,7 @@ pub fn commonality(r2: &[f64]) -> Vec<f64> {
         }
         bit <<= 1;
     }
-    // C(S) = (-1)^(|S| + 1) g(S); nothing belongs to the empty set.
-    for (mask, part) in parts.iter_mut().enumerate() {
-        if mask.count_ones().is_multiple_of(2) {
-            *part = -*part;
-        }
-    }
+    // Nothing belongs to the empty set.
     if let Some(first) = parts.first_mut() {
         *first = 0.0;
     }
