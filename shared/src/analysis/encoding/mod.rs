@@ -62,7 +62,7 @@ pub struct Components {
     pub reference: Option<String>,
 }
 
-/// How the final score and its error are made. See [`convention`] for the definitions.
+/// How the final score and its error are made. Definitions stand with each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convention {

@@ -43,7 +43,7 @@ pub struct NpyPlace {
     pub value_bytes: usize,
 }
 
-/// Where the values lie, if they are little-endian f32 or f64 with rows one after the other; `None` for other files, which [`read`] takes whole.
+/// Where the values lie, if they are little-endian f32 or f64 with rows one after the other; `None` for other files, which are read whole.
 ///
 /// `available` is the length of the file, of which `reader` needs to give the header only.
 ///
