@@ -153,6 +153,12 @@ impl Spec {
 /// Alphas closer to an end than this are taken as the end.
 const ALPHA_STEP: f64 = 1e-7;
 
+/// Relative tolerance of the nuclear norm of a pair.
+const NUCLEAR_TOL: f64 = 1e-13;
+
+/// From this cosine on, arccos is so steep that the nuclear norm has to be right to the last digits.
+const NEARLY_EQUAL: f64 = 0.999;
+
 /// Distances between all pairs of inputs after the best orthogonal alignment of their partially whitened columns.
 ///
 /// # Definition
@@ -240,7 +246,10 @@ async fn pair(spec: &Spec, context: &Context<'_>, x: &Network, y: &Network) -> R
         }
     };
     let (Some(held_x), Some(held_y)) = (&x.held_out, &y.held_out) else {
-        let nuclear: f64 = spectral::singular_values(product.as_ref())?.iter().sum();
+        let mut nuclear = spectral::nuclear_norm(product.as_ref(), NUCLEAR_TOL)?;
+        if nuclear > NEARLY_EQUAL * x.norm * y.norm {
+            nuclear = spectral::singular_values(product.as_ref())?.iter().sum();
+        }
         return Ok((score(nuclear, x.norm, y.norm), f64::NAN));
     };
     // The alignment U V' of the pair acts on the held-out product in the same coordinates.

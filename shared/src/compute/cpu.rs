@@ -12,7 +12,8 @@ pub(super) fn info() -> DeviceInfo {
     DeviceInfo { kind: DeviceKind::Cpu, name, memory_bytes: None }
 }
 
-pub(super) fn gram_columns(x: MatRef<'_, f64>) -> Mat<f64> {
+/// `X'X`, both triangles.
+pub(crate) fn gram_columns(x: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(x.ncols(), x.ncols());
     add_gram_lower(&mut out, x);
     mirror_lower(&mut out);

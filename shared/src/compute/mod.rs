@@ -4,7 +4,7 @@
 //! Analyses center and scale on the host, contract on the device and decompose the small result on the host in f64.
 //! The interface is `async` because a browser can only read GPU memory asynchronously.
 
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
 
