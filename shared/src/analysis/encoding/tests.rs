@@ -8,7 +8,7 @@ use faer::Mat;
 use super::*;
 use crate::dataset::Dataset;
 use crate::rng::{NumpyLegacy, Stream};
-use crate::{AnalysisResult, AnalysisSpec, Device, Progress, Silent, analysis};
+use crate::{AnalysisResult, AnalysisSpec, Array, Device, Progress, Silent, analysis};
 
 /// The data of `tests/reference/encoding.py`.
 fn planted(seed: u32, n: usize, p: usize, t: usize) -> (Mat<f64>, Mat<f64>) {
