@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use eigenscope::compute::DeviceKind;
 use eigenscope::rng::Stream;
-use eigenscope::{Device, DeviceChoice};
+use eigenscope::{AnalysisSpec, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
 use faer::Mat;
 
 /// The GPU, or `None` with a printed reason.
@@ -15,6 +15,53 @@ pub(crate) fn gpu() -> Option<Device> {
             println!("skipped: {error}");
             None
         }
+    }
+}
+
+/// What every analysis that is built on encoding models gives on the GPU, against the CPU.
+#[test]
+fn predictions_from_the_gpu_agree_with_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let mut inputs = Inputs::default();
+    let dataset = |m: &Mat<f64>| {
+        let values = (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)])).collect();
+        Dataset::from_rows("", m.nrows(), m.ncols(), values).expect("a full matrix")
+    };
+    let (x, w, noise) = (random(80, 20, 3), random(80, 100, 4), random(80, 6, 5));
+    let y = Mat::from_fn(80, 6, |i, k| x[(i, k)] + 0.5 * w[(i, 2 * k)] + noise[(i, k)]);
+    inputs.insert("X", dataset(&x));
+    inputs.insert("W", dataset(&w));
+    inputs.insert("Y", dataset(&y));
+    let specs = [
+        r#"{"kind":"dimension_use","features":"X","targets":"Y","cv":{"scheme":"kfold","k":4}}"#,
+        r#"{"kind":"dimension_use","features":"W","targets":"Y","reference":"W","model":{"name":"ridge","alphas":[1,100]}}"#,
+        r#"{"kind":"dimension_use","features":"W","targets":"Y","model":{"name":"pls","components":3}}"#,
+        r#"{"kind":"variance_partition","spaces":["X","W"],"targets":"Y","model":{"name":"ridge","alphas":[1,100]}}"#,
+        r#"{"kind":"variance_partition","spaces":["X","W"],"targets":"Y","model":{"name":"ols"},"cv":null}"#,
+        r#"{"kind":"encoding","features":"W","targets":"Y","model":{"name":"best_unit"}}"#,
+    ];
+    for text in specs {
+        let spec = AnalysisSpec::from_json(text).expect("a spec");
+        let on = |device: &Device| {
+            let result = pollster::block_on(analysis::run(&spec, &inputs, device, &Silent)).expect("runs");
+            serde_json::to_value(&result.output).expect("serializes")
+        };
+        let (cpu, from_gpu) = (on(&Device::cpu()), on(&gpu));
+        same_numbers(&cpu, &from_gpu, text);
+    }
+}
+
+/// Numbers within 1e-4 (scores are at most about 1; percentages are of sums of them).
+fn same_numbers(a: &serde_json::Value, b: &serde_json::Value, what: &str) {
+    use serde_json::Value;
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            assert!((a - b).abs() <= 1e-4 * b.abs().max(1.0), "{what}: {a} on the CPU, {b} on the GPU");
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => a.iter().zip(b).for_each(|(a, b)| same_numbers(a, b, what)),
+        (Value::Object(a), Value::Object(b)) if a.len() == b.len() => a.iter().for_each(|(key, a)| same_numbers(a, &b[key], what)),
+        (a, b) => assert_eq!(a, b, "{what}"),
     }
 }
 

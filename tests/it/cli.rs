@@ -11,10 +11,15 @@ use tempfile::TempDir;
 
 use crate::support::{TestApp, as_text, npy, program};
 
-/// A folder with X (30 x 5), Y (30 x 4), Z (12 x 5) and RDM stacks.
+/// The rows of a partition between two spaces.
+const ROWS: [&str; 4] = ["Unique_A", "Unique_B", "Common_A_and_B", "Total"];
+
+/// A folder with X (30 x 5), Y (30 x 4), Z (12 x 5), W (30 x 3), V (30 x 40) and RDM stacks.
 fn folder() -> TempDir {
     let dir = TempDir::new().expect("a folder");
-    for (name, rows, columns, seed) in [("X", 30, 5, 1), ("Y", 30, 4, 2), ("Z", 12, 5, 3), ("data", 3, 28, 4), ("models", 2, 28, 5)] {
+    for (name, rows, columns, seed) in
+        [("X", 30, 5, 1), ("Y", 30, 4, 2), ("Z", 12, 5, 3), ("W", 30, 3, 6), ("V", 30, 40, 7), ("data", 3, 28, 4), ("models", 2, 28, 5)]
+    {
         std::fs::write(dir.path().join(format!("{name}.npy")), npy(rows, columns, seed)).expect("written");
     }
     dir
@@ -59,6 +64,22 @@ fn json_has_the_keys_of_the_contract() {
         assert_eq!(out["per_target_r"].as_array().map(Vec::len), Some(4));
         assert_eq!(out["alpha"].is_array(), model.starts_with("ridge"), "{model}");
     }
+    let best = succeed(dir, "encode --features X.npy --targets Y.npy --model best-unit --cv kfold:3 --json");
+    keys_are_there(&best, &["r2_weighted", "explained_variance", "pooled_r", "alpha_at_edge"]);
+    for model in ["ols", "ridge --alpha 0.1,10", "pls --components 2"] {
+        let out = succeed(dir, &format!("dim-use --features X.npy --targets Y.npy --model {model} --cv kfold:3 --json"));
+        keys_are_there(&out, &["num_pcs", "scores", "sems", "ambient_dim", "per_split_r", "per_target_r", "reach"]);
+        assert_eq!((&out["num_pcs"], out["ambient_dim"].as_u64()), (&json!([1, 2, 3, 4]), Some(5)), "{model}");
+    }
+    let out = succeed(dir, "dim-use --features X.npy --targets Y.npy --reference Z.npy --num-pcs 2,5 --cv kfold:3 --json");
+    assert_eq!((&out["num_pcs"], out["scores"].as_array().map(Vec::len)), (&json!([2, 5]), Some(2)));
+    let out = succeed(dir, "partition X.npy W.npy --targets Y.npy --model ols --cv kfold:3 --json");
+    let rows = out["parts"].as_array().expect("parts");
+    assert_eq!(rows.iter().map(|p| p["Row"].as_str().unwrap_or_default()).collect::<Vec<_>>(), ROWS);
+    keys_are_there(&rows[0], &["Coefficient", "Percent_Total", "spaces"]);
+    assert_eq!(out["spaces"], json!(["X", "W"]));
+    let out = succeed(dir, "partition X.npy W.npy V.npy --targets Y.npy --in-sample --json");
+    assert_eq!((out["parts"].as_array().map(Vec::len), out["n_splits"].as_u64()), (Some(8), Some(0)));
     let rdm = succeed(dir, "rdm Z.npy --measure euclidean --json");
     assert_eq!((rdm["n"].as_u64(), rdm["rdm"].as_array().map(Vec::len)), (Some(12), Some(12)));
     let rsa = succeed(dir, "rsa --data data.npy --models models.npy --compare rho-a --json");
@@ -85,6 +106,23 @@ fn folds_come_from_a_file_and_splits_from_words() {
 }
 
 #[test]
+fn presets_set_estimator_splits_and_score() {
+    let dir = folder();
+    let dir = dir.path();
+    let labels: Vec<f64> = (0..30).map(|i| f64::from(i % 3)).collect();
+    let labels = eigenscope::Dataset::from_rows("L", 30, 1, labels).expect("the shape fits");
+    std::fs::write(dir.join("L.npy"), eigenscope::io::write_npy(&labels)).expect("written");
+    let run = |args: &str| succeed(dir, &format!("encode --features X.npy --targets Y.npy --device cpu --json {args}"));
+    let preset = run("--preset dnnbrain");
+    assert_eq!(preset, run("--model ols --cv kfold:5 --convention dnnbrain"));
+    assert_eq!(run("--preset warping"), run("--model ols --cv contiguous:0.6:0.2 --convention warping"));
+    // The published settings draw their splits with seed 1; 25 components are more than these features have.
+    let by_hand = "--model pls --components 3 --cv stratified-shuffle:10:0.9 --labels L.npy --seed 1 --convention brainscore";
+    assert_eq!(run("--preset brainscore --components 3 --labels L.npy"), run(by_hand));
+    assert_eq!(run("--preset dnnbrain --cv kfold:3")["per_split"].as_array().map(Vec::len), Some(3), "what is given beside it wins");
+}
+
+#[test]
 fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
     let dir = folder();
     std::fs::write(dir.path().join("broken.npy"), b"\x93NUMPY").expect("written");
@@ -107,6 +145,18 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("encode --features X.npy --targets Y.npy --model ridge --alpha -1", "alpha"),
         ("encode --features X.npy --targets Y.npy --cv tenfold", "kfold"),
         ("encode --features X.npy --targets Y.npy --cv kfold:31", "31"),
+        ("encode --features X.npy --targets Y.npy --preset elmoznino", "--labels"),
+        ("encode --features X.npy --targets Y.npy --preset dnnbrain --labels Y.npy", "--labels"),
+        ("encode --features X.npy --targets Y.npy --preset dnnbrain --components 3", "--components"),
+        ("encode --features X.npy --targets Y.npy --preset homemade", "homemade"),
+        ("dim-use --features X.npy --targets Z.npy", "X has 30 rows but Z has 12"),
+        ("dim-use --features X.npy --targets Y.npy --num-pcs 9", "at most 5"),
+        ("dim-use --features X.npy --targets Y.npy --model best-unit", "--model"),
+        ("dim-use --features X.npy --targets Y.npy --reference Y.npy", "each 5 as in X"),
+        ("partition X.npy --targets Y.npy", "2 values required"),
+        ("partition X.npy Z.npy --targets Y.npy", "Z has 12 rows but Y has 30"),
+        ("partition X.npy W.npy --targets Y.npy --model pls", "pls"),
+        ("partition X.npy W.npy --targets Y.npy --in-sample --cv kfold:3", "--in-sample"),
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),

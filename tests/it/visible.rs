@@ -133,3 +133,20 @@ fn encoding_of_it_from_v4_agrees_between_devices() {
         }
     }
 }
+
+#[test]
+fn few_components_of_v4_predict_it_and_their_number_grows_the_score() {
+    let (Some(v4), Some(it)) = (data("majajhong2015/V4.npy"), data("majajhong2015/IT.npy")) else { return };
+    let (v4, it) = (v4.to_str().expect("UTF-8"), it.to_str().expect("UTF-8"));
+    for (device, tolerance) in devices() {
+        let out = run(device, &["dim-use", "--features", v4, "--targets", it, "--cv", "kfold:5"]);
+        assert_eq!((out["ambient_dim"].as_u64(), out["num_pcs"].as_array().map(Vec::len)), (Some(88), Some(11)));
+        let score = |i: usize| out["scores"][i].as_f64().expect("a number");
+        assert!((1..11).all(|i| score(i) > score(i - 1)), "every component of V4 helps: {}", out["scores"]);
+        // All 88 components are least squares on the neurons themselves.
+        let all = run(device, &["dim-use", "--features", v4, "--targets", it, "--cv", "kfold:5", "--num-pcs", "88"]);
+        let plain = run("cpu", &["encode", "--features", v4, "--targets", it, "--cv", "kfold:5", "--model", "ols"]);
+        close(&all["scores"][0], plain["median_r"].as_f64().expect("a number"), tolerance);
+        assert!(score(10) < plain["median_r"].as_f64().expect("a number"), "66 of 88");
+    }
+}

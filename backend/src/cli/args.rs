@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use eigenscope::DeviceChoice;
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
-use eigenscope::analysis::encoding::Convention;
+use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::shape_distance::Score;
@@ -53,6 +53,10 @@ pub(super) enum Command {
     Dims(DimsArgs),
     /// Predict targets from features on held-out rows.
     Encode(Box<EncodeArgs>),
+    /// Encoding score against the number of principal components of the features.
+    DimUse(Box<DimUseArgs>),
+    /// What feature spaces explain of targets alone and what they share.
+    Partition(Box<PartitionArgs>),
     /// Representational dissimilarity matrix of a matrix.
     Rdm(RdmArgs),
     /// Compare data RDMs with model RDMs.
@@ -125,15 +129,16 @@ pub(super) struct EncodeArgs {
     /// The targets, the same rows.
     #[arg(long, value_name = "Y")]
     pub targets: InputArg,
-    /// The estimator: ols, ridge, kernel-ridge, banded-ridge or pls.
-    #[arg(long, default_value = "ridge", value_parser = word::<ModelName>)]
-    pub model: ModelName,
-    /// Penalties of the ridge models; each target chooses its own on the training rows. Default: 20 from 1e-2 to 1e7.
-    #[arg(long, value_name = "A,…", value_delimiter = ',', allow_negative_numbers = true)]
-    pub alpha: Vec<f64>,
-    /// How ridge chooses among several penalties: leave-one-out, gcv or kfold:K.
-    #[arg(long, value_name = "HOW")]
-    pub selection: Option<SelectionArg>,
+    /// Estimator, splits and final score of a project: elmoznino, brainscore, brainscore-neuroid, warping or dnnbrain. The first three split
+    /// by --labels. Other options given beside it win.
+    #[arg(long, value_name = "NAME", value_parser = word::<Preset>)]
+    pub preset: Option<Preset>,
+    /// The estimator: ols, ridge, kernel-ridge, banded-ridge, pls or best-unit. Default: ridge.
+    #[arg(long, value_parser = word::<ModelName>)]
+    pub model: Option<ModelName>,
+    /// Penalties and components.
+    #[command(flatten)]
+    pub tuning: Tuning,
     /// Kernel of kernel-ridge: linear, rbf[:GAMMA] or polynomial:DEGREE[:GAMMA[:COEF0]]. Default: rbf, GAMMA 1 / features.
     #[arg(long, value_name = "KERNEL")]
     pub kernel: Option<KernelArg>,
@@ -152,25 +157,102 @@ pub(super) struct EncodeArgs {
     /// Single repetitions of the targets (repetitions x samples x targets), for the ceiling.
     #[arg(long, value_name = "REPETITIONS")]
     pub repetitions: Option<InputArg>,
-    /// How the final score is made: raw, elmoznino, brainscore, brainscore-neuroid, warping or dnnbrain.
-    #[arg(long, default_value = "raw", value_parser = word::<Convention>)]
-    pub convention: Convention,
+    /// How the final score is made: raw, elmoznino, brainscore, brainscore-neuroid, warping or dnnbrain. Default: raw.
+    #[arg(long, value_parser = word::<Convention>)]
+    pub convention: Option<Convention>,
+    /// The splits.
+    #[command(flatten)]
+    pub splits: Splits,
+    /// Keep the held-out predictions in the result.
+    #[arg(long)]
+    pub keep_predictions: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Penalties and components of the estimators.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Tuning {
+    /// Penalties of the ridge models; each target chooses its own on the training rows. Default: 20 from 1e-2 to 1e7.
+    #[arg(long, value_name = "A,…", value_delimiter = ',', allow_negative_numbers = true)]
+    pub alpha: Vec<f64>,
+    /// How ridge chooses among several penalties: leave-one-out, gcv or kfold:K.
+    #[arg(long, value_name = "HOW")]
+    pub selection: Option<SelectionArg>,
     /// Number of components of pls. Default: 25.
     #[arg(long, value_name = "N")]
     pub components: Option<u32>,
+}
+
+/// How rows are split.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Splits {
     /// How rows are split: kfold:K[:shuffle], shuffle-split:N:TRAIN_FRACTION, stratified-kfold:K, stratified-shuffle:N:TRAIN_FRACTION,
-    /// group[:K], contiguous[:TRAIN_FRACTION:VALIDATION_FRACTION], or a file with one test-fold index per row.
-    #[arg(long, value_name = "CV", default_value = "kfold:10")]
-    pub cv: CvArg,
+    /// group[:K], contiguous[:TRAIN_FRACTION:VALIDATION_FRACTION], or a file with one test-fold index per row. Default: kfold:10.
+    #[arg(long, value_name = "CV")]
+    pub cv: Option<CvArg>,
     /// Classes of the stratified splits or groups of `group`, one label per row.
     #[arg(long, value_name = "L")]
     pub labels: Option<InputArg>,
     /// Column of the labels, where they have several.
     #[arg(long, value_name = "COLUMN", requires = "labels")]
     pub label_column: Option<String>,
-    /// Keep the held-out predictions in the result.
-    #[arg(long)]
-    pub keep_predictions: bool,
+}
+
+/// Options of `dim-use`.
+#[derive(Debug, Args)]
+pub(super) struct DimUseArgs {
+    /// The features, rows = samples.
+    #[arg(long, value_name = "X")]
+    pub features: InputArg,
+    /// The targets, the same rows.
+    #[arg(long, value_name = "Y")]
+    pub targets: InputArg,
+    /// Rows that the principal components are fitted on, the same columns as the features. Default: the training rows of each split.
+    #[arg(long, value_name = "R")]
+    pub reference: Option<InputArg>,
+    /// The estimator: ols, ridge or pls (with at most as many components as there are PCs).
+    #[arg(long, default_value = "ols", value_parser = word::<ModelName>)]
+    pub model: ModelName,
+    /// Penalties and components.
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// The splits.
+    #[command(flatten)]
+    pub splits: Splits,
+    /// Numbers of components; larger ones than the data have are left out. Default: 20 from 1 to 2048, evenly on a logarithmic scale.
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
+    pub num_pcs: Vec<u32>,
+    /// How n x C x H x W activations become matrices: avg, max, none (random projection) or flatten.
+    #[arg(long, default_value = "max", value_parser = word::<Pool>)]
+    pub pool: Pool,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `partition`.
+#[derive(Debug, Args)]
+pub(super) struct PartitionArgs {
+    /// Two to four feature spaces, rows = the same samples; the first is A.
+    #[arg(required = true, num_args = 2..)]
+    pub spaces: Vec<InputArg>,
+    /// The targets, the same rows.
+    #[arg(long, value_name = "Y")]
+    pub targets: InputArg,
+    /// The estimator: ols or ridge.
+    #[arg(long, default_value = "ridge", value_parser = word::<ModelName>)]
+    pub model: ModelName,
+    /// Penalties.
+    #[command(flatten)]
+    pub tuning: Tuning,
+    /// The splits.
+    #[command(flatten)]
+    pub splits: Splits,
+    /// Fit and score on all rows instead of holding rows out.
+    #[arg(long, conflicts_with_all = ["cv", "labels"])]
+    pub in_sample: bool,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,

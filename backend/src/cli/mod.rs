@@ -12,6 +12,7 @@ use eigenscope::Error;
 
 mod args;
 mod inputs;
+mod predict;
 mod print;
 mod run;
 mod serve;
@@ -95,7 +96,9 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Devices => return devices(global),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
-        Command::Encode(args) => (specs::encode(args, global.seed)?, &args.common),
+        Command::Encode(args) => (predict::encode(args, global.seed)?, &args.common),
+        Command::DimUse(args) => (predict::dim_use(args, global.seed)?, &args.common),
+        Command::Partition(args) => (predict::partition(args, global.seed)?, &args.common),
         Command::Rdm(args) => (specs::rdm(args)?, &args.common),
         Command::Rsa(args) => (specs::rsa(args)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),

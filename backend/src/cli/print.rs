@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use eigenscope::Array;
-use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{
+    AnalysisResult, Output, dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition,
+};
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
 /// Widest matrix that is printed in full.
@@ -17,6 +19,8 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::RdmComparison(output) => rdm_comparison(out, output)?,
         Output::ShapeDistance(output) => shape_distance(out, output)?,
         Output::Encoding(output) => encoding(out, output)?,
+        Output::DimensionUse(output) => dimension_use(out, output)?,
+        Output::VariancePartition(output) => variance_partition(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -68,6 +72,28 @@ fn encoding(out: &mut dyn Write, output: &encoding::Output) -> io::Result<()> {
         writeln!(out, "final score {} (error {})", optional(output.score), optional(output.score_error))?;
     }
     Ok(())
+}
+
+fn dimension_use(out: &mut dyn Write, output: &dimension_use::Output) -> io::Result<()> {
+    writeln!(out, "{} from principal components of {} ({} features)", output.targets, output.features, output.ambient_dim)?;
+    let rows = output.num_pcs.iter().enumerate().map(|(i, k)| {
+        let cells = [&output.scores, &output.sems, &output.r2, &output.r2_sems].map(|column| optional(column.get(i).copied().flatten()));
+        std::iter::once(k.to_string()).chain(cells).collect()
+    });
+    table(out, &["PCs", "median r", "sem", "R2", "sem"], rows.collect())?;
+    if let Some(reach) = &output.reach {
+        let (best, at, enough) = (number(reach.best), reach.best_num_pcs, reach.enough_num_pcs);
+        writeln!(out, "best median r {best} with {at} PCs; 95 % of it with {enough}")?;
+    }
+    Ok(())
+}
+
+fn variance_partition(out: &mut dyn Write, output: &variance_partition::Output) -> io::Result<()> {
+    let letters = ["A", "B", "C", "D"].iter().zip(&output.spaces).map(|(letter, name)| format!("{letter} = {name}")).collect::<Vec<_>>();
+    let how = if output.n_splits == 0 { "in sample".to_owned() } else { format!("held out, mean over {} splits", output.n_splits) };
+    writeln!(out, "R2 of {} ({how}); {}", output.targets, letters.join(", "))?;
+    let rows = output.parts.iter().map(|p| vec![p.row.clone(), optional(p.coefficient), optional(p.percent_total)]);
+    table(out, &["Row", "Coefficient", "Percent_Total"], rows.collect())
 }
 
 fn rdm(out: &mut dyn Write, output: &rdm::Output) -> io::Result<()> {

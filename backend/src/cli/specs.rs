@@ -1,13 +1,11 @@
 //! From arguments to an analysis spec with its inputs.
 
-use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
-use eigenscope::labels::Labels;
+use eigenscope::analysis::encoding::{Cv, Model};
+use eigenscope::analysis::{dimensionality, rdm, rdm_comparison, shape_distance};
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
-use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use super::args::{Common, DimsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
-use super::words::{CvArg, ModelName};
 
 /// What to run.
 #[derive(Debug)]
@@ -19,7 +17,11 @@ pub(super) struct Plan {
 }
 
 /// Gives the inputs their names, builds the spec from them and loads the files.
-fn plan(args: &[&InputArg], common: &Common, spec: impl FnOnce(&[String]) -> Result<AnalysisSpec, Error>) -> Result<Plan, Error> {
+pub(super) fn plan(
+    args: &[&InputArg],
+    common: &Common,
+    spec: impl FnOnce(&[String]) -> Result<AnalysisSpec, Error>,
+) -> Result<Plan, Error> {
     let names = inputs::names_of(args);
     let spec = spec(&names)?;
     crate::jobs::check_names(&spec, names.iter().map(String::as_str))?;
@@ -53,81 +55,6 @@ pub(super) fn dims(args: &DimsArgs, seed: Option<u64>) -> Result<Plan, Error> {
             intrinsic: args.intrinsic,
             seed: seed.unwrap_or(0),
         }))
-    })
-}
-
-pub(super) fn encode(args: &EncodeArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    let mut files = vec![&args.features, &args.targets];
-    if let CvArg::Folds(folds) = &args.cv {
-        files.push(folds);
-    }
-    files.extend(&args.labels);
-    files.extend(&args.band);
-    files.extend(&args.pca_reference);
-    files.extend(&args.repetitions);
-    plan(&files, &args.common, |names| {
-        let mut names = names.iter().cloned();
-        let mut next = || names.next().unwrap_or_default();
-        let (features, targets) = (next(), next());
-        let cv = cv(args, seed, &mut next)?;
-        let model = model(args, seed, &mut next)?;
-        let reference = args.pca_reference.as_ref().map(|_| next());
-        let pca = args.pca.map(|components| encoding::Components { components, reference });
-        let repetitions = args.repetitions.as_ref().map(|_| next());
-        let (keep_predictions, convention) = (args.keep_predictions, args.convention);
-        Ok(AnalysisSpec::Encoding(encoding::Spec { features, targets, model, pca, cv, keep_predictions, repetitions, convention }))
-    })
-}
-
-fn cv(args: &EncodeArgs, seed: Option<u64>, next: &mut dyn FnMut() -> String) -> Result<Cv, Error> {
-    let seed = short_seed(seed.unwrap_or(0))?;
-    if args.labels.is_some() != args.cv.takes_labels() {
-        let message = "goes together with --cv stratified-kfold, stratified-shuffle or group; give both or neither";
-        return Err(Error::parameter("--labels", message));
-    }
-    let mut labels = || Labels { input: next(), column: args.label_column.clone() };
-    Ok(match &args.cv {
-        CvArg::Kfold { k, shuffle } => Cv::Kfold { k: *k, shuffle: *shuffle, seed },
-        CvArg::ShuffleSplit { n_splits, train_fraction } => Cv::ShuffleSplit { n_splits: *n_splits, train_fraction: *train_fraction, seed },
-        CvArg::StratifiedKfold { k } => Cv::StratifiedKfold { k: *k, labels: labels() },
-        CvArg::StratifiedShuffle { n_splits, train_fraction } => {
-            Cv::StratifiedShuffle { n_splits: *n_splits, train_fraction: *train_fraction, seed, labels: labels() }
-        }
-        CvArg::Group { k } => Cv::Group { k: *k, labels: labels() },
-        CvArg::Contiguous { train_fraction, validation_fraction } => {
-            Cv::Contiguous { train_fraction: *train_fraction, validation_fraction: *validation_fraction }
-        }
-        CvArg::Folds(_) => Cv::Folds { input: next() },
-    })
-}
-
-fn model(args: &EncodeArgs, seed: Option<u64>, next: &mut dyn FnMut() -> String) -> Result<Model, Error> {
-    let name = args.model;
-    let misplaced = [
-        ("--alpha", "ridge, kernel-ridge or banded-ridge", !args.alpha.is_empty() && !name.has_penalties()),
-        ("--selection", "ridge or kernel-ridge", args.selection.is_some() && !matches!(name, ModelName::Ridge | ModelName::KernelRidge)),
-        ("--kernel", "kernel-ridge", args.kernel.is_some() && name != ModelName::KernelRidge),
-        ("--band", "banded-ridge", !args.band.is_empty() && name != ModelName::BandedRidge),
-        ("--candidates", "banded-ridge", args.candidates.is_some() && name != ModelName::BandedRidge),
-        ("--components", "pls", args.components.is_some() && name != ModelName::Pls),
-    ];
-    if let Some((flag, model, _)) = misplaced.into_iter().find(|(_, _, wrong)| *wrong) {
-        return Err(Error::parameter(flag, format!("belongs to --model {model}; leave it out or change --model")));
-    }
-    let alphas = if args.alpha.is_empty() { default_alphas() } else { args.alpha.clone() };
-    let selection = args.selection.map(|s| s.0).unwrap_or_default();
-    Ok(match name {
-        ModelName::Ols => Model::Ols,
-        ModelName::Pls => Model::Pls { components: args.components.unwrap_or(25) },
-        ModelName::Ridge => Model::Ridge { alphas, selection },
-        ModelName::KernelRidge => Model::KernelRidge { kernel: args.kernel.map(|k| k.0).unwrap_or_default(), alphas, selection },
-        ModelName::BandedRidge => Model::BandedRidge {
-            bands: args.band.iter().map(|_| next()).collect(),
-            alphas,
-            candidates: args.candidates.unwrap_or(20),
-            k: 5,
-            seed: seed.unwrap_or(0),
-        },
     })
 }
 
@@ -183,23 +110,28 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
-            match &mut spec.cv {
-                Cv::Kfold { seed: old, .. } | Cv::ShuffleSplit { seed: old, .. } | Cv::StratifiedShuffle { seed: old, .. } => {
-                    *old = short_seed(seed)?;
-                }
-                Cv::StratifiedKfold { .. } | Cv::Group { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => {}
-            }
+            reseed_cv(&mut spec.cv, seed)?;
             if let Model::BandedRidge { seed: old, .. } = &mut spec.model {
                 *old = seed;
             }
         }
+        AnalysisSpec::DimensionUse(spec) => {
+            reseed_cv(&mut spec.cv, seed)?;
+            spec.seed = seed;
+        }
+        AnalysisSpec::VariancePartition(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
         AnalysisSpec::Rdm(_) | AnalysisSpec::RdmComparison(_) => {}
     }
     Ok(())
 }
 
-fn short_seed(seed: u64) -> Result<u32, Error> {
-    u32::try_from(seed)
-        .ok()
-        .ok_or_else(|| Error::parameter("--seed", format!("{seed} is too large; encoding takes seeds up to {}", u32::MAX)))
+fn reseed_cv(cv: &mut Cv, seed: u64) -> Result<(), Error> {
+    if let Some(old) = cv.seed_mut() {
+        *old = short_seed(seed)?;
+    }
+    Ok(())
+}
+
+pub(super) fn short_seed(seed: u64) -> Result<u32, Error> {
+    u32::try_from(seed).ok().ok_or_else(|| Error::parameter("--seed", format!("{seed} is too large; splits take seeds up to {}", u32::MAX)))
 }

@@ -21,6 +21,8 @@ pub(super) enum ModelName {
     BandedRidge,
     /// Partial least squares.
     Pls,
+    /// The best single feature.
+    BestUnit,
 }
 
 impl ModelName {

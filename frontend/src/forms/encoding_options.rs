@@ -1,22 +1,10 @@
-//! Options of the encoding models that most runs leave alone: kernels, feature spaces, components, ceilings, conventions.
+//! Options of the encoding models that most runs leave alone: components, ceilings, conventions.
 
-use eigenscope::analysis::encoding::{Components, Convention, Cv, Kernel, Model, Spec};
-use eigenscope::labels::Labels;
+use eigenscope::analysis::encoding::{Components, Convention, Kernel, Model, Spec};
 use leptos::prelude::*;
 
-use super::fields::{choice, count, input, inputs, label, number, switch, text};
+use super::fields::{choice, count, input, label, switch};
 use super::{Check, Form};
-
-/// The kernels without their fields, for the select.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Rbf,
-    Polynomial,
-    Linear,
-}
-
-const SHAPES: &[(Shape, &str)] =
-    &[(Shape::Rbf, "Gaussian: exp(−γ |x − y|²)"), (Shape::Polynomial, "polynomial: (γ x·y + c)^degree"), (Shape::Linear, "linear: x·y")];
 
 const CONVENTIONS: &[(Convention, &str)] = &[
     (Convention::Raw, "median r over targets, mean over splits"),
@@ -81,138 +69,6 @@ fn components(form: Form) -> AnyView {
             "the training rows of each split",
             move || spec.with(|s| s.pca.as_ref().and_then(|p| p.reference.clone()).unwrap_or_default()),
             move |v| spec.update(|s| s.pca.iter_mut().for_each(|p| p.reference = (!v.is_empty()).then(|| v.clone()))),
-        )}
-    }
-    .into_any()
-}
-
-/// The kernel and its numbers.
-pub(super) fn kernel(form: Form) -> AnyView {
-    let spec = form.encoding;
-    let now = Memo::new(move |_| spec.with(|s| if let Model::KernelRidge { kernel, .. } = s.model { kernel } else { Kernel::default() }));
-    let shape = Memo::new(move |_| match now.get() {
-        Kernel::Rbf { .. } => Shape::Rbf,
-        Kernel::Polynomial { .. } => Shape::Polynomial,
-        Kernel::Linear => Shape::Linear,
-    });
-    let set = move |to: Kernel| {
-        spec.update(|s| {
-            if let Model::KernelRidge { kernel, .. } = &mut s.model {
-                *kernel = to;
-            }
-        });
-    };
-    let gamma = move || {
-        number(
-            form,
-            label("model.kernel.gamma", "γ", "Above 0; 0 stands for 1 / number of features."),
-            "any",
-            move || match now.get() {
-                Kernel::Rbf { gamma } | Kernel::Polynomial { gamma, .. } => gamma.unwrap_or(0.0),
-                Kernel::Linear => 0.0,
-            },
-            move |v| {
-                let gamma = (v != 0.0).then_some(v);
-                set(match now.get_untracked() {
-                    Kernel::Polynomial { degree, coef0, .. } => Kernel::Polynomial { degree, gamma, coef0 },
-                    Kernel::Rbf { .. } | Kernel::Linear => Kernel::Rbf { gamma },
-                });
-            },
-        )
-    };
-    let degree = move || {
-        count(
-            form,
-            label("model.kernel.degree", "Degree", "At least 1."),
-            move || if let Kernel::Polynomial { degree, .. } = now.get() { degree } else { 2 },
-            move |degree| {
-                if let Kernel::Polynomial { gamma, coef0, .. } = now.get_untracked() {
-                    set(Kernel::Polynomial { degree: degree.max(1), gamma, coef0 });
-                }
-            },
-        )
-    };
-    view! {
-        {choice(
-            form,
-            label("model.kernel", "Kernel", "How similar two samples are."),
-            SHAPES,
-            move || shape.get(),
-            move |to| {
-                set(match to {
-                    Shape::Rbf => Kernel::Rbf { gamma: None },
-                    Shape::Polynomial => Kernel::Polynomial { degree: 2, gamma: None, coef0: 1.0 },
-                    Shape::Linear => Kernel::Linear,
-                });
-            },
-        )}
-        {move || (shape.get() == Shape::Polynomial).then(degree)}
-        {move || (shape.get() != Shape::Linear).then(gamma)}
-    }
-    .into_any()
-}
-
-/// The labels that a scheme of splits goes by.
-pub(super) fn labels(form: Form) -> AnyView {
-    let spec = form.encoding;
-    let update = move |change: &dyn Fn(&mut Labels)| {
-        spec.update(|s| {
-            if let Cv::StratifiedKfold { labels, .. } | Cv::StratifiedShuffle { labels, .. } | Cv::Group { labels, .. } = &mut s.cv {
-                change(labels);
-            }
-        });
-    };
-    let now = Memo::new(move |_| {
-        spec.with(|s| match &s.cv {
-            Cv::StratifiedKfold { labels, .. } | Cv::StratifiedShuffle { labels, .. } | Cv::Group { labels, .. } => labels.clone(),
-            Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => Labels::default(),
-        })
-    });
-    view! {
-        {input(
-            form,
-            label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
-            "choose a dataset",
-            move || now.get().input,
-            move |v| update(&|labels| *labels = Labels { input: v.clone(), column: None }),
-        )}
-        {text(
-            form,
-            label("cv.labels.column", "Column of the labels", "Its name, where the dataset has several columns; else empty."),
-            move || now.get().column.unwrap_or_default(),
-            move |v| update(&|labels| labels.column = (!v.trim().is_empty()).then(|| v.trim().to_owned())),
-        )}
-    }
-    .into_any()
-}
-
-/// The further feature spaces of banded ridge.
-pub(super) fn bands(form: Form) -> AnyView {
-    let spec = form.encoding;
-    view! {
-        {inputs(
-            form,
-            label("model.bands", "Further feature spaces", "The same rows as the features; each target weighs the spaces for itself."),
-            move || spec.with(|s| if let Model::BandedRidge { bands, .. } = &s.model { bands.clone() } else { Vec::new() }),
-            move |v| {
-                spec.update(|s| {
-                    if let Model::BandedRidge { bands, .. } = &mut s.model {
-                        *bands = v;
-                    }
-                });
-            },
-        )}
-        {count(
-            form,
-            label("model.candidates", "Mixtures to try", "Each space alone, all alike, and random ones."),
-            move || spec.with(|s| if let Model::BandedRidge { candidates, .. } = s.model { candidates } else { 20 }),
-            move |v| {
-                spec.update(|s| {
-                    if let Model::BandedRidge { candidates, .. } = &mut s.model {
-                        *candidates = v;
-                    }
-                });
-            },
         )}
     }
     .into_any()

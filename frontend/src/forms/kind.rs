@@ -13,10 +13,20 @@ pub(crate) enum Kind {
     RdmComparison,
     ShapeDistance,
     Encoding,
+    DimensionUse,
+    VariancePartition,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Dimensionality,
+        Self::Rdm,
+        Self::RdmComparison,
+        Self::ShapeDistance,
+        Self::Encoding,
+        Self::DimensionUse,
+        Self::VariancePartition,
+    ];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -25,6 +35,8 @@ impl Kind {
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
             AnalysisSpec::Encoding(_) => Self::Encoding,
+            AnalysisSpec::DimensionUse(_) => Self::DimensionUse,
+            AnalysisSpec::VariancePartition(_) => Self::VariancePartition,
         }
     }
 
@@ -36,6 +48,8 @@ impl Kind {
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
             Self::Encoding => "encoding",
+            Self::DimensionUse => "dimension_use",
+            Self::VariancePartition => "variance_partition",
         }
     }
 
@@ -50,6 +64,8 @@ impl Kind {
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
             Self::Encoding => "Encoding: predict neurons from features",
+            Self::DimensionUse => "Dimension use: how many components a prediction needs",
+            Self::VariancePartition => "Variance partition: what feature spaces explain alone and share",
         }
     }
 
@@ -59,6 +75,8 @@ impl Kind {
             Self::Rdm => "Compares the response patterns of all pairs of rows; the matrix is the geometry of the representation.",
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
+            Self::DimensionUse => "Predicts targets from the first principal components of the features, for ever more of them.",
+            Self::VariancePartition => "Fits every subset of two to four feature spaces and divides the explained variance between them.",
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
         }
     }

@@ -3,21 +3,27 @@
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
 use crate::state::{App, Dataset, shapes};
 
+pub(crate) mod dimension_use_form;
 pub(crate) mod dimensionality_form;
 pub(crate) mod encoding_form;
 mod encoding_options;
+mod estimator;
 pub(crate) mod fields;
+mod kernels;
 pub(crate) mod kind;
+mod part;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
+mod splits;
+pub(crate) mod variance_partition_form;
 
 pub(crate) use kind::Kind;
 
@@ -30,6 +36,8 @@ pub(crate) struct Form {
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
+    pub(crate) dimension_use: RwSignal<dimension_use::Spec>,
+    pub(crate) variance_partition: RwSignal<variance_partition::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -95,6 +103,8 @@ impl Form {
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
+        let dimension_use = RwSignal::new(dimension_use::Spec::default());
+        let variance_partition = RwSignal::new(variance_partition::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let mut check = Check { shapes: &shapes, found: Vec::new() };
@@ -104,11 +114,25 @@ impl Form {
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
+                Kind::DimensionUse => dimension_use.with(|s| dimension_use_form::check(s, &mut check)),
+                Kind::VariancePartition => variance_partition.with(|s| variance_partition_form::check(s, &mut check)),
             }
             check.found
         });
         let rejected = RwSignal::new(None);
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, rejected, problems, datasets }
+        Self {
+            kind,
+            dimensionality,
+            rdm,
+            rdm_comparison,
+            shape_distance,
+            encoding,
+            dimension_use,
+            variance_partition,
+            rejected,
+            problems,
+            datasets,
+        }
     }
 
     /// The spec in view, tracked.
@@ -119,6 +143,8 @@ impl Form {
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
+            Kind::DimensionUse => AnalysisSpec::DimensionUse(self.dimension_use.get()),
+            Kind::VariancePartition => AnalysisSpec::VariancePartition(self.variance_partition.get()),
         }
     }
 
@@ -131,6 +157,8 @@ impl Form {
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
+            AnalysisSpec::DimensionUse(spec) => self.dimension_use.set(spec),
+            AnalysisSpec::VariancePartition(spec) => self.variance_partition.set(spec),
         }
     }
 
@@ -154,6 +182,7 @@ impl Form {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
+            self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
             self.rdm_comparison.update(|s| s.data.push(name.into()));
         }
@@ -189,18 +218,23 @@ impl Form {
         self.encoding.update(|s| {
             one(&mut s.features);
             one(&mut s.targets);
-            match &mut s.cv {
-                encoding::Cv::Folds { input } => one(input),
-                encoding::Cv::StratifiedKfold { labels, .. }
-                | encoding::Cv::StratifiedShuffle { labels, .. }
-                | encoding::Cv::Group { labels, .. } => one(&mut labels.input),
-                encoding::Cv::Kfold { .. } | encoding::Cv::ShuffleSplit { .. } | encoding::Cv::Contiguous { .. } => {}
-            }
+            s.cv.input_mut().into_iter().for_each(one);
             if let encoding::Model::BandedRidge { bands, .. } = &mut s.model {
                 list(bands);
             }
             s.pca.iter_mut().for_each(|pca| option(&mut pca.reference));
             option(&mut s.repetitions);
+        });
+        self.dimension_use.update(|s| {
+            one(&mut s.features);
+            one(&mut s.targets);
+            option(&mut s.reference);
+            s.cv.input_mut().into_iter().for_each(one);
+        });
+        self.variance_partition.update(|s| {
+            list(&mut s.spaces);
+            one(&mut s.targets);
+            s.cv.iter_mut().filter_map(encoding::Cv::input_mut).for_each(one);
         });
     }
 }
@@ -248,6 +282,8 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
         Kind::Encoding => encoding_form::view(form),
+        Kind::DimensionUse => dimension_use_form::view(form),
+        Kind::VariancePartition => variance_partition_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

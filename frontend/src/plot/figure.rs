@@ -14,6 +14,8 @@ pub struct Figure {
 pub enum Trace {
     /// Points or lines.
     Scatter(Scatter),
+    /// Points joined by a line, with half-lengths of error bars (NaN for none).
+    Curve(Scatter, Vec<f64>),
     /// Vertical bars.
     Bar(Bar),
     /// A matrix as colored cells.

@@ -42,6 +42,10 @@ impl Figure {
                     add(i, "y", t.y.as_slice(), None);
                     positions(scatter(t, palette), &t.x, |x| add(i, "x", x, None))
                 }
+                Trace::Curve(t, errors) => {
+                    add(i, "y", t.y.as_slice(), None);
+                    positions(curve(t, errors, palette), &t.x, |x| add(i, "x", x, None))
+                }
                 Trace::Bar(t) => {
                     add(i, "y", t.y.as_slice(), None);
                     positions(bar(t, palette), &t.x, |x| add(i, "x", x, None))
@@ -160,6 +164,18 @@ fn scatter(t: &Scatter, palette: &Palette) -> Value {
     trace
 }
 
+fn curve(t: &Scatter, errors: &[f64], palette: &Palette) -> Value {
+    let mut trace = scatter(t, palette);
+    trace["mode"] = json!("lines+markers");
+    trace["marker"] = json!({ "color": color(t.color, palette), "size": 6 });
+    trace["error_y"] = error_bars(errors, palette);
+    trace
+}
+
+fn error_bars(errors: &[f64], palette: &Palette) -> Value {
+    json!({ "type": "data", "array": numbers(errors), "color": palette.text, "thickness": 1.5, "width": 5, "visible": true })
+}
+
 fn bar(t: &Bar, palette: &Palette) -> Value {
     let mut trace = json!({
         "type": "bar",
@@ -178,8 +194,7 @@ fn bar(t: &Bar, palette: &Palette) -> Value {
         trace["width"] = json!(width);
     }
     if !t.errors.is_empty() {
-        trace["error_y"] =
-            json!({ "type": "data", "array": numbers(&t.errors), "color": palette.text, "thickness": 1.5, "width": 5, "visible": true });
+        trace["error_y"] = error_bars(&t.errors, palette);
     }
     hover(&mut trace, t.hover, &t.texts);
     trace
@@ -311,6 +326,15 @@ mod tests {
         let parts = figure.parts(&palette);
         assert_eq!(parts.buffers.len(), 2);
         assert!(parts.data[0].get("y").is_none(), "numbers do not go through JSON");
+    }
+
+    #[test]
+    fn curves_have_error_bars() {
+        let Trace::Scatter(line) = points("a", vec![1.0, 2.0]) else { panic!("points") };
+        let line = Scatter { draw: Draw::Line, ..line };
+        let figure = Figure { traces: vec![Trace::Curve(line, vec![0.5, f64::NAN])], layout: Layout::default() };
+        let json = figure.to_json(&Palette::named());
+        assert_eq!((&json["data"][0]["mode"], &json["data"][0]["error_y"]["array"]), (&json!("lines+markers"), &json!([0.5, null])));
     }
 
     #[test]

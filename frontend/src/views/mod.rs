@@ -12,11 +12,13 @@ use eigenscope::{AnalysisResult, AnalysisSpec, Array};
 use leptos::prelude::*;
 
 mod conditions;
+mod dimension_use;
 mod dimensionality;
 mod encoding;
 mod rdm;
 mod rdm_comparison;
 mod shape_distance;
+mod variance_partition;
 
 /// A result: its figures and tables, and where it was computed.
 #[component]
@@ -42,6 +44,10 @@ pub fn ResultView(
                 .map(|output| shape_distance::view(output, spec)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
                 .map(|output| encoding::view(output, spec)),
+            Output::DimensionUse(_) => part(&result, |output| if let Output::DimensionUse(o) = output { Some(o) } else { None })
+                .map(|output| dimension_use::view(output, spec)),
+            Output::VariancePartition(_) => part(&result, |output| if let Output::VariancePartition(o) = output { Some(o) } else { None })
+                .map(|output| variance_partition::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -13,11 +13,13 @@ use crate::compute::{Device, DeviceInfo};
 use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Estimate, Progress, Warning};
 
+pub mod dimension_use;
 pub mod dimensionality;
 pub mod encoding;
 pub mod rdm;
 pub mod rdm_comparison;
 pub mod shape_distance;
+pub mod variance_partition;
 
 /// What to compute: the form, the request body, the job payload and the saved file are all this.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,10 @@ pub enum AnalysisSpec {
     ShapeDistance(shape_distance::Spec),
     /// Encoding models.
     Encoding(encoding::Spec),
+    /// Encoding score against number of principal components.
+    DimensionUse(dimension_use::Spec),
+    /// Variance partitioning between feature spaces.
+    VariancePartition(variance_partition::Spec),
 }
 
 /// What came out, by kind.
@@ -50,6 +56,10 @@ pub enum Output {
     ShapeDistance(shape_distance::Output),
     /// Encoding models.
     Encoding(encoding::Output),
+    /// Encoding score against number of principal components.
+    DimensionUse(dimension_use::Output),
+    /// Variance partitioning between feature spaces.
+    VariancePartition(variance_partition::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -118,6 +128,8 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.inputs(),
             Self::ShapeDistance(spec) => spec.inputs(),
             Self::Encoding(spec) => spec.inputs(),
+            Self::DimensionUse(spec) => spec.inputs(),
+            Self::VariancePartition(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -137,6 +149,8 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.estimate(shapes),
             Self::ShapeDistance(spec) => spec.estimate(shapes),
             Self::Encoding(spec) => spec.estimate(shapes),
+            Self::DimensionUse(spec) => spec.estimate(shapes),
+            Self::VariancePartition(spec) => spec.estimate(shapes),
         }
     }
 
@@ -149,6 +163,8 @@ impl AnalysisSpec {
             Self::RdmComparison(_) => "RDM comparison",
             Self::ShapeDistance(_) => "Shape distance",
             Self::Encoding(_) => "Encoding",
+            Self::DimensionUse(_) => "Dimension use",
+            Self::VariancePartition(_) => "Variance partition",
         }
     }
 
@@ -174,6 +190,8 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::RdmComparison(spec) => Output::RdmComparison(rdm_comparison::run(spec, inputs, &context).await?),
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::run(spec, inputs, &context).await?),
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
+        AnalysisSpec::DimensionUse(spec) => Output::DimensionUse(dimension_use::run(spec, inputs, &context).await?),
+        AnalysisSpec::VariancePartition(spec) => Output::VariancePartition(variance_partition::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

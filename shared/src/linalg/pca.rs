@@ -30,10 +30,18 @@ impl Pca {
     ///
     /// # Source
     /// As scikit-learn `PCA(svd_solver="full")`, but for the sign: there of the largest entry of the scores.
-    pub fn fit(mut x: Mat<f64>, k: usize) -> Result<Self, Error> {
+    pub fn fit(x: Mat<f64>, k: usize) -> Result<Self, Error> {
+        Self::fit_with_scores(x, k).map(|(pca, _)| pca)
+    }
+
+    /// The same, and the scores of the rows fitted on at unit length: n x k, orthonormal columns.
+    ///
+    /// # Errors
+    /// Those of [`Pca::fit`].
+    pub fn fit_with_scores(mut x: Mat<f64>, k: usize) -> Result<(Self, Mat<f64>), Error> {
         let (n, p) = x.shape();
         let means = center_columns(&mut x);
-        let ThinSvd { s, v, .. } = if n < p {
+        let ThinSvd { u, s, v } = if n < p {
             let qr = x.transpose().qr();
             let small = thin_svd(qr.thin_R().transpose())?;
             ThinSvd { v: qr.compute_thin_Q() * small.v, ..small }
@@ -41,17 +49,17 @@ impl Pca {
             thin_svd(x.as_ref())?
         };
         let k = k.min(s.len());
-        let mut components = v.subcols(0, k).to_owned();
+        let (mut components, mut unit) = (v.subcols(0, k).to_owned(), u.subcols(0, k).to_owned());
         for j in 0..k {
             let column = components.col_as_slice_mut(j);
             let peak = column.iter().copied().fold(0.0, |best: f64, v| if v.abs() > best.abs() { v } else { best });
             if peak < 0.0 {
-                column.iter_mut().for_each(|v| *v = -*v);
+                column.iter_mut().chain(unit.col_as_slice_mut(j)).for_each(|v| *v = -*v);
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
         let variances = s[..k].iter().map(|s| s * s / (n - 1) as f64).collect();
-        Ok(Self { means, components, variances })
+        Ok((Self { means, components, variances }, unit))
     }
 
     /// Scores of other rows: (X - means) V, with the means of the rows fitted on.

@@ -236,6 +236,12 @@ mod tests {
             per_target_r: Array::vector(r),
             per_split: Vec::new(),
             alpha: None,
+            r2_weighted: Some(0.12),
+            explained_variance: Some(0.11),
+            pooled_r: Some(0.36),
+            per_target_pooled_r: None,
+            per_target_explained_variance: None,
+            alpha_at_edge: false,
             predictions: Some(Array::matrix(3, 4, predicted)),
             observed: Some(Array::matrix(3, 4, observed)),
         }

@@ -79,6 +79,13 @@ fn headline(output: &Output) -> impl IntoView + use<> {
         ("Mean r over targets", output.mean_r, "headline-mean-r"),
         ("R², mean over targets", output.r2_uniform, "headline-r2"),
     ];
+    // Results of earlier versions do not have these.
+    let more = [
+        ("R², weighted by variance", output.r2_weighted, "headline-r2-weighted"),
+        ("Explained variance, mean over targets", output.explained_variance, "headline-explained"),
+        ("Median r, held-out rows pooled", output.pooled_r, "headline-pooled-r"),
+    ];
+    numbers.extend(more.into_iter().filter(|(_, value, _)| value.is_some()));
     if output.per_target_ceiling.is_some() {
         numbers.push(("Ceiling: split-half consistency", output.ceiling, "headline-ceiling"));
         numbers.push(("Median r divided by the ceiling", output.ceiled, "headline-ceiled"));

@@ -18,7 +18,12 @@ pub(super) const PROJECTED: usize = 1024;
 const BLOCK: usize = 2048;
 
 /// The matrix of a dataset with three axes or more.
-pub(super) async fn pooled(dataset: &Dataset, spec: &Spec, device: &Device, progress: &dyn Progress) -> Result<Mat<f64>, Error> {
+pub(in crate::analysis) async fn pooled(
+    dataset: &Dataset,
+    spec: &Spec,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Mat<f64>, Error> {
     if dataset.values.is_empty() {
         return Ok(dataset.matrix()?.to_mat());
     }
@@ -26,6 +31,17 @@ pub(super) async fn pooled(dataset: &Dataset, spec: &Spec, device: &Device, prog
     match &*dataset.values {
         Values::F32(a) => pool(a, spec, device, progress).await,
         Values::F64(a) => pool(a, spec, device, progress).await,
+    }
+}
+
+/// Columns of what [`pooled`] makes of an array with these axes; of a matrix its own.
+pub(in crate::analysis) fn pooled_width(shape: &[usize], pool: Pool) -> usize {
+    match (shape, pool) {
+        ([_, p], _) => *p,
+        ([_, channels, ..], Pool::Avg | Pool::Max) => *channels,
+        ([_, rest @ ..], Pool::Flatten) => rest.iter().product(),
+        (_, Pool::None) => PROJECTED,
+        _ => 0,
     }
 }
 

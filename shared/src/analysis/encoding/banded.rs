@@ -178,6 +178,26 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_those_of_himalaya() {
+        let (x, y) = super::super::tests::planted(21, 60, 9, 4);
+        let device = Device::cpu();
+        let data = Rows { x: &x, y: &y, device: &device };
+        let bands = [x.subcols(0, 4).to_owned(), x.subcols(4, 5).to_owned()];
+        let kernels = bands.iter().map(|x| x * x.transpose()).collect();
+        let bands = Bands { kernels, candidates: vec![vec![0.5, 0.5]] };
+        let split = Split { train: (0..48).collect(), test: (48..60).collect() };
+        let fit = pollster::block_on(bands.fit(&split, &[2.0], 4, &data)).expect("cpu");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/prediction.json");
+        let fixture: serde_json::Value = serde_json::from_slice(&std::fs::read(path).expect("in the tree")).expect("JSON");
+        for (target, parts) in fit.parts.iter().enumerate() {
+            for (band, part) in parts.iter().enumerate() {
+                let want = fixture["himalaya_parts"][band][target].as_f64().expect("a number");
+                assert!((part - want).abs() < 1e-9, "band {band}, target {target}: {part}, not {want}");
+            }
+        }
+    }
+
+    #[test]
     fn a_target_finds_its_band_and_the_parts_add_up() {
         let mut rng = Stream::new(2, 0);
         let bands = [Mat::from_fn(80, 6, |_, _| rng.normal()), Mat::from_fn(80, 6, |_, _| rng.normal())];

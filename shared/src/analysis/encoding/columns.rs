@@ -2,14 +2,16 @@
 
 use faer::Mat;
 
+use crate::Error;
+
 /// A count as a number.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows and columns are far below 2^53")]
-pub(super) fn count(n: usize) -> f64 {
+pub(in crate::analysis) fn count(n: usize) -> f64 {
     n as f64
 }
 
 /// A copy of some rows, in the order given.
-pub(super) fn take_rows(x: &Mat<f64>, rows: &[usize]) -> Mat<f64> {
+pub(in crate::analysis) fn take_rows(x: &Mat<f64>, rows: &[usize]) -> Mat<f64> {
     let mut out = Mat::zeros(rows.len(), x.ncols());
     for_each_column(&mut out, |j, to| {
         let from = x.col_as_slice(j);
@@ -21,7 +23,7 @@ pub(super) fn take_rows(x: &Mat<f64>, rows: &[usize]) -> Mat<f64> {
 }
 
 /// Mean of each column over some rows, taken about the column's first value: a constant column has exactly its own value.
-pub(super) fn means(x: &Mat<f64>, rows: &[usize]) -> Vec<f64> {
+pub(in crate::analysis) fn means(x: &Mat<f64>, rows: &[usize]) -> Vec<f64> {
     map_indices(x.ncols(), |j| {
         let column = x.col_as_slice(j);
         let Some(&first) = rows.first() else { return 0.0 };
@@ -31,7 +33,7 @@ pub(super) fn means(x: &Mat<f64>, rows: &[usize]) -> Vec<f64> {
 }
 
 /// Which columns have one value only on some rows.
-pub(super) fn constant(x: &Mat<f64>, rows: &[usize]) -> Vec<bool> {
+pub(in crate::analysis) fn constant(x: &Mat<f64>, rows: &[usize]) -> Vec<bool> {
     map_indices(x.ncols(), |j| {
         let column = x.col_as_slice(j);
         #[expect(clippy::float_cmp, reason = "constant means that every value is the same")]
@@ -39,8 +41,22 @@ pub(super) fn constant(x: &Mat<f64>, rows: &[usize]) -> Vec<bool> {
     })
 }
 
+/// A matrix of the input `name` about its column means, and these.
+///
+/// # Errors
+/// [`Error::Input`] at `field` when squares overflow.
+pub(in crate::analysis) fn about_means(mut x: Mat<f64>, field: &str, name: &str) -> Result<(Mat<f64>, Vec<f64>), Error> {
+    let all: Vec<usize> = (0..x.nrows()).collect();
+    let origin = means(&x, &all);
+    subtract(&mut x, &origin);
+    if (0..x.ncols()).map(|j| x.col_as_slice(j).iter().map(|v| v * v).sum::<f64>()).sum::<f64>().is_finite() {
+        return Ok((x, origin));
+    }
+    Err(Error::input(field, format!("the values of \"{name}\" are so large that their squares overflow; rescale them first")))
+}
+
 /// Subtracts a number from each column.
-pub(super) fn subtract(x: &mut Mat<f64>, from_columns: &[f64]) {
+pub(in crate::analysis) fn subtract(x: &mut Mat<f64>, from_columns: &[f64]) {
     for_each_column(x, |j, column| {
         for value in column {
             *value -= from_columns[j];
@@ -49,14 +65,14 @@ pub(super) fn subtract(x: &mut Mat<f64>, from_columns: &[f64]) {
 }
 
 /// A copy of some rows minus a number for each column.
-pub(super) fn take_centered(x: &Mat<f64>, rows: &[usize], means: &[f64]) -> Mat<f64> {
+pub(in crate::analysis) fn take_centered(x: &Mat<f64>, rows: &[usize], means: &[f64]) -> Mat<f64> {
     let mut out = take_rows(x, rows);
     subtract(&mut out, means);
     out
 }
 
 /// Divides or otherwise scales the rows: row `j` of column `k` is multiplied by `factor(j, k)`.
-pub(super) fn scale_rows(x: &Mat<f64>, factor: impl Fn(usize, usize) -> f64 + Sync + Send) -> Mat<f64> {
+pub(in crate::analysis) fn scale_rows(x: &Mat<f64>, factor: impl Fn(usize, usize) -> f64 + Sync + Send) -> Mat<f64> {
     let mut out = Mat::zeros(x.nrows(), x.ncols());
     for_each_column(&mut out, |k, to| {
         for (j, (value, from)) in to.iter_mut().zip(x.col_as_slice(k)).enumerate() {
@@ -67,7 +83,7 @@ pub(super) fn scale_rows(x: &Mat<f64>, factor: impl Fn(usize, usize) -> f64 + Sy
 }
 
 /// Calls `f` with each column and its index, on all cores when the build has them.
-pub(super) fn for_each_column(x: &mut Mat<f64>, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
+pub(in crate::analysis) fn for_each_column(x: &mut Mat<f64>, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
     #[cfg(feature = "parallel")]
     {
         use rayon::iter::{IndexedParallelIterator, ParallelIterator};
@@ -84,7 +100,7 @@ pub(super) fn for_each_column(x: &mut Mat<f64>, f: impl Fn(usize, &mut [f64]) + 
 }
 
 /// `f(0), f(1), …` in order, on all cores when the build has them.
-pub(super) fn map_indices<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+pub(in crate::analysis) fn map_indices<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
     #[cfg(feature = "parallel")]
     {
         use rayon::iter::{IntoParallelIterator, ParallelIterator};

@@ -3,7 +3,7 @@
 use super::{Cv, stratified};
 use crate::Error;
 use crate::dataset::{Dataset, Inputs, Values, shape_text};
-use crate::labels::Classes;
+use crate::labels::{Classes, Labels};
 use crate::rng::NumpyLegacy;
 
 /// One split: the rows to fit on and the rows held out, counted from 0.
@@ -67,7 +67,9 @@ pub fn splits(cv: &Cv, data: &str, n: usize, inputs: &Inputs) -> Result<Vec<Spli
                 );
                 return Err(Error::parameter("cv.train_fraction", message));
             }
-            stratified::stratified_shuffle(&sorted_codes(&classes), *n_splits as usize, n_train, n - n_train, *seed)
+            let splits = stratified::stratified_shuffle(&sorted_codes(&classes), *n_splits as usize, n_train, n - n_train, *seed);
+            require_classes(&splits, &classes, labels)?;
+            splits
         }
         Cv::Group { k, labels } => {
             let classes = labels.classes(inputs, data, n)?;
@@ -99,6 +101,26 @@ pub fn splits(cv: &Cv, data: &str, n: usize, inputs: &Inputs) -> Result<Vec<Spli
         }
     }
     Ok(splits)
+}
+
+/// Refuses splits that do not train on every class or do not hold out some of it.
+fn require_classes(splits: &[Split], classes: &Classes, labels: &Labels) -> Result<(), Error> {
+    for (i, split) in splits.iter().enumerate() {
+        for (rows, what) in [(&split.train, "trains on"), (&split.test, "holds out")] {
+            let mut seen = vec![false; classes.names.len()];
+            rows.iter().for_each(|&row| seen[classes.codes[row]] = true);
+            if let Some(missing) = seen.iter().position(|&seen| !seen) {
+                let n = classes.codes.iter().filter(|&&code| code == missing).count();
+                let message = format!(
+                    "split {} {what} no row of class \"{}\", which has {n}; choose another fraction or join small classes",
+                    i + 1,
+                    classes.names[missing]
+                );
+                return Err(Error::input(&*labels.input, message));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks a number of folds against the number of rows.

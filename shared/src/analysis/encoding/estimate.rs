@@ -26,6 +26,7 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
     let (once, per_split, square) = match &spec.model {
         // QR, and the SVD of its triangle.
         Model::Ols => (0.0, 4.0 * train.max(p) * side * side + 20.0 * side.powi(3) + 2.0 * train * side * t + predict, 4.0 * side * side),
+        Model::BestUnit => (0.0, 2.0 * train * p * t + 2.0 * test * p * t, 2.0 * p * t),
         Model::KernelRidge { alphas, .. } => {
             #[expect(clippy::cast_precision_loss, reason = "a handful of penalties")]
             let n_alphas = alphas.len() as f64;

@@ -3,33 +3,22 @@
 use faer::Mat;
 
 use super::banded::Bands;
-use super::columns::{means, subtract, take_centered, take_rows};
+use super::columns::{about_means, means, subtract, take_centered, take_rows};
 use super::products::{Products, Rows};
 use super::ridge::{self, System};
 use super::score::{self, Scores};
 use super::selection::{self, Training};
-use super::{Checked, Model, Output, Selection, Spec, Split, kernel, ols, pls};
+use super::{Checked, Model, Output, Selection, Spec, Split, best_unit, kernel, ols, pls};
 use crate::analysis::Context;
 use crate::linalg::pca::Pca;
 use crate::{Array, Error};
 
 /// Runs a checked spec.
 pub(super) async fn run(spec: &Spec, checked: &Checked, context: &Context<'_>) -> Result<Output, Error> {
-    let (mut x, mut y) = (checked.features.to_mat(), checked.targets.to_mat());
-    let (n, t) = y.shape();
-    let all: Vec<usize> = (0..n).collect();
     // Sums about the means of all rows keep their digits; each split centers by its own training means.
-    let (x_origin, origin) = (means(&x, &all), means(&y, &all));
-    subtract(&mut x, &x_origin);
-    subtract(&mut y, &origin);
-    for (field, name, centered) in [("features", &spec.features, &x), ("targets", &spec.targets, &y)] {
-        if !(0..centered.ncols()).map(|j| centered.col_as_slice(j).iter().map(|v| v * v).sum::<f64>()).sum::<f64>().is_finite() {
-            return Err(Error::input(
-                field,
-                format!("the values of \"{name}\" are so large that their squares overflow; rescale them first"),
-            ));
-        }
-    }
+    let (mut x, x_origin) = about_means(checked.features.to_mat(), "features", &spec.features)?;
+    let (y, origin) = about_means(checked.targets.to_mat(), "targets", &spec.targets)?;
+    let (n, t) = y.shape();
     let mut fitted = Fitted { scores: Scores::new(n, t, spec.keep_predictions), ..Fitted::default() };
     let splits = &checked.splits;
     match (&spec.pca, &checked.reference) {
@@ -95,21 +84,17 @@ impl Fitted {
                 Some(Products::of(data, n_train).await?)
             }
             Model::KernelRidge { kernel, .. } => Some(kernel::of_rows(kernel, data, origin).await?),
-            Model::Ols | Model::BandedRidge { .. } | Model::Pls { .. } => None,
+            Model::Ols | Model::BestUnit | Model::BandedRidge { .. } | Model::Pls { .. } => None,
         };
         let bands = match &spec.model {
             Model::BandedRidge { candidates, seed, .. } => {
                 let mut features = vec![data.x.clone()];
                 for band in &checked.bands {
-                    let mut x = band.to_mat();
-                    let all: Vec<usize> = (0..x.nrows()).collect();
-                    let center = means(&x, &all);
-                    subtract(&mut x, &center);
-                    features.push(x);
+                    features.push(about_means(band.to_mat(), "model.bands", band.name())?.0);
                 }
                 Some(Bands::new(&features, data, *candidates as usize, *seed).await?)
             }
-            Model::Ols | Model::Ridge { .. } | Model::KernelRidge { .. } | Model::Pls { .. } => None,
+            Model::Ols | Model::BestUnit | Model::Ridge { .. } | Model::KernelRidge { .. } | Model::Pls { .. } => None,
         };
         for split in splits {
             step(context, self.n_done, checked.splits.len())?;
@@ -131,6 +116,10 @@ impl Fitted {
                     predicted
                 }
                 (Model::Ols, ..) => least_squares(split, data).await?,
+                (Model::BestUnit, ..) => {
+                    let (x, y, held_out) = centered(split, data);
+                    best_unit::fit(&x, &y, data.device).await?.predict(&held_out, data.device).await?
+                }
                 (Model::Ridge { .. } | Model::KernelRidge { .. } | Model::BandedRidge { .. }, ..) => {
                     return Err(Error::internal("a ridge model without its products"));
                 }
@@ -144,6 +133,7 @@ impl Fitted {
     /// The output, with warnings.
     fn finish(self, spec: &Spec, checked: &Checked, origin: &[f64], context: &Context<'_>) -> Output {
         let t = origin.len();
+        let mut at_edge = false;
         if let (Model::Pls { components }, Some(fewest)) = (&spec.model, self.fewest)
             && fewest < *components as usize
         {
@@ -153,12 +143,12 @@ impl Fitted {
             );
         }
         if let Model::Ridge { alphas, .. } | Model::KernelRidge { alphas, .. } | Model::BandedRidge { alphas, .. } = &spec.model {
-            warn_at_edge(alphas, &self.alpha, t, context);
+            at_edge = warn_at_edge(alphas, &self.alpha, t, context);
         }
         let output = self.scores.finish(spec, checked, origin, context);
         let alpha = (!self.alpha.is_empty()).then(|| Array::matrix(self.n_done, t, self.alpha));
         let bands = (!self.bands.is_empty()).then(|| band_means(&self.bands, spec));
-        Output { alpha, bands, ..output }
+        Output { alpha, bands, alpha_at_edge: at_edge, ..output }
     }
 }
 
@@ -191,7 +181,7 @@ fn step(context: &Context<'_>, split: usize, n_splits: usize) -> Result<(), Erro
 }
 
 /// Training features and targets and held-out features, all about training means.
-fn centered(split: &Split, data: &Rows<'_>) -> (Mat<f64>, Mat<f64>, Mat<f64>) {
+pub(super) fn centered(split: &Split, data: &Rows<'_>) -> (Mat<f64>, Mat<f64>, Mat<f64>) {
     let center = means(data.x, &split.train);
     (
         take_centered(data.x, &split.train, &center),
@@ -200,19 +190,19 @@ fn centered(split: &Split, data: &Rows<'_>) -> (Mat<f64>, Mat<f64>, Mat<f64>) {
     )
 }
 
-async fn least_squares(split: &Split, data: &Rows<'_>) -> Result<Mat<f64>, Error> {
+pub(super) async fn least_squares(split: &Split, data: &Rows<'_>) -> Result<Mat<f64>, Error> {
     let (x, y, held_out) = centered(split, data);
     ols::fit(x.as_ref(), y.as_ref())?.predict(&held_out, data.device).await
 }
 
-async fn partial_least_squares(split: &Split, components: usize, data: &Rows<'_>) -> Result<(Mat<f64>, usize), Error> {
+pub(super) async fn partial_least_squares(split: &Split, components: usize, data: &Rows<'_>) -> Result<(Mat<f64>, usize), Error> {
     let (x, y, held_out) = centered(split, data);
     let fit = pls::fit(&x, &y, components, data.device).await?;
     Ok((fit.linear.predict(&held_out, data.device).await?, fit.n_components))
 }
 
 /// Predictions of a split and the penalty of each target.
-async fn ridge_regression(
+pub(super) async fn ridge_regression(
     split: &Split,
     alphas: &[f64],
     selection: Selection,
@@ -238,11 +228,11 @@ async fn ridge_regression(
     Ok((predicted, alpha))
 }
 
-/// Warns when the grid may be too narrow. A smallest penalty of 0 is no edge: there is nothing below it.
-fn warn_at_edge(alphas: &[f64], chosen: &[f64], n_targets: usize, context: &Context<'_>) {
+/// Warns, and says, when the grid may be too narrow. A smallest penalty of 0 is no edge: there is nothing below it.
+pub(super) fn warn_at_edge(alphas: &[f64], chosen: &[f64], n_targets: usize, context: &Context<'_>) -> bool {
     let (low, high) = alphas.iter().fold((f64::INFINITY, 0.0f64), |(low, high), &a| (low.min(a), high.max(a)));
     if low >= high {
-        return;
+        return false;
     }
     let at_edge = |a: f64| a >= high || (a <= low && low > 0.0);
     let n = (0..n_targets).filter(|&k| chosen.iter().skip(k).step_by(n_targets).any(|&a| at_edge(a))).count();
@@ -252,4 +242,5 @@ fn warn_at_edge(alphas: &[f64], chosen: &[f64], n_targets: usize, context: &Cont
             format!("for {n} of {n_targets} targets the best penalty is at an edge of the grid ({low} to {high}) in at least one split; widen the grid"),
         );
     }
+    n > 0
 }

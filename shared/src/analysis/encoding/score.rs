@@ -10,21 +10,41 @@ use super::{Checked, Convention, Output, Spec, SplitScore};
 use crate::Array;
 use crate::analysis::Context;
 
-/// Pearson r and R2 of each target on held-out rows.
+/// Scores of one target on the held-out rows of a split; NaN where undefined.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::analysis) struct TargetScore {
+    /// Correlation of observed and predicted values.
+    pub(in crate::analysis) r: f64,
+    /// `1 - SSE / SST`.
+    pub(in crate::analysis) r2: f64,
+    /// `1 - Var(error) / Var(observed)`.
+    explained: f64,
+    /// Sum of squared errors.
+    error: f64,
+    /// Sum of squares about the mean of the scored rows.
+    spread: f64,
+}
+
+impl TargetScore {
+    const UNDEFINED: Self = Self { r: f64::NAN, r2: f64::NAN, explained: f64::NAN, error: 0.0, spread: 0.0 };
+}
+
+/// Scores of each target on held-out rows.
 ///
 /// # Definition
-/// `r` = correlation of observed and predicted values; `R2 = 1 - SSE / SST`, SST about the mean of the scored rows.
+/// `r` = correlation of observed and predicted values; `R2 = 1 - SSE / SST`, SST about the mean of the scored rows; explained variance
+/// `1 - Var(y - z) / Var(y)` (ddof 0), which an offset does not change.
 ///
 /// # Shapes
 /// observed, predicted: (m, t), both about the same origin; `flat` marks targets that are constant on the scored rows.
 ///
 /// # Degenerate
-/// A constant target or a single row: both NaN. A constant prediction: r is NaN.
-fn targets(observed: &Mat<f64>, predicted: &Mat<f64>, flat: &[bool]) -> Vec<(f64, f64)> {
+/// A constant target or a single row: all NaN. A constant prediction: r is NaN.
+fn targets(observed: &Mat<f64>, predicted: &Mat<f64>, flat: &[bool]) -> Vec<TargetScore> {
     let m = count(observed.nrows());
     map_indices(observed.ncols(), |k| {
         if flat[k] {
-            return (f64::NAN, f64::NAN);
+            return TargetScore::UNDEFINED;
         }
         let (y, z) = (observed.col_as_slice(k), predicted.col_as_slice(k));
         let (y_mean, z_mean) = (y.iter().sum::<f64>() / m, z.iter().sum::<f64>() / m);
@@ -39,7 +59,8 @@ fn targets(observed: &Mat<f64>, predicted: &Mat<f64>, flat: &[bool]) -> Vec<(f64
         }
         // Predictions that differ by rounding only are constant.
         let r = if zz <= m * (8.0 * f64::EPSILON * peak).powi(2) { f64::NAN } else { (yz / (yy.sqrt() * zz.sqrt())).clamp(-1.0, 1.0) };
-        (r, 1.0 - error / yy)
+        let offset = y_mean - z_mean;
+        TargetScore { r, r2: 1.0 - error / yy, explained: 1.0 - (error - m * offset * offset).max(0.0) / yy, error, spread: yy }
     })
 }
 
@@ -83,10 +104,12 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 
 /// Collects the scores of the splits, one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Scores {
+pub(in crate::analysis) struct Scores {
     per_split: Vec<SplitScore>,
     r: Vec<Mean>,
     r2: Vec<Mean>,
+    explained: Vec<Mean>,
+    pooled: Vec<Pooled>,
     flat: Vec<bool>,
     unvarying: Vec<bool>,
     single_rows: usize,
@@ -94,11 +117,13 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    pub(super) fn new(n: usize, n_targets: usize, keep_predictions: bool) -> Self {
+    pub(in crate::analysis) fn new(n: usize, n_targets: usize, keep_predictions: bool) -> Self {
         Self {
             per_split: Vec::new(),
             r: vec![Mean::default(); n_targets],
             r2: vec![Mean::default(); n_targets],
+            explained: vec![Mean::default(); n_targets],
+            pooled: vec![Pooled::default(); n_targets],
             flat: vec![false; n_targets],
             unvarying: vec![false; n_targets],
             single_rows: 0,
@@ -107,17 +132,19 @@ impl Scores {
     }
 
     /// Adds a split: `y` are the targets of all rows (about any origin), `predicted` is about the training means `center`.
-    pub(super) fn add(&mut self, split: &Split, y: &Mat<f64>, predicted: &Mat<f64>, center: &[f64]) {
+    pub(in crate::analysis) fn add(&mut self, split: &Split, y: &Mat<f64>, predicted: &Mat<f64>, center: &[f64]) {
         let single = split.test.len() == 1;
         self.single_rows += usize::from(single);
         let flat = constant(y, &split.test);
         let observed = take_centered(y, &split.test, center);
         let scores = targets(&observed, predicted, &flat);
-        for (k, &(r, r2)) in scores.iter().enumerate() {
-            self.r[k].add(r);
-            self.r2[k].add(r2);
+        for (k, score) in scores.iter().enumerate() {
+            self.r[k].add(score.r);
+            self.r2[k].add(score.r2);
+            self.explained[k].add(score.explained);
             self.flat[k] |= flat[k] && !single;
-            self.unvarying[k] |= r.is_nan() && !flat[k];
+            self.unvarying[k] |= score.r.is_nan() && !flat[k];
+            self.pooled[k].add(split.test.iter().zip(predicted.col_as_slice(k)).map(|(&row, z)| (y[(row, k)], z + center[k])));
         }
         if let Some((sums, counts)) = &mut self.predictions {
             for (i, &row) in split.test.iter().enumerate() {
@@ -131,10 +158,32 @@ impl Scores {
         self.per_split.push(SplitScore {
             n_train: size(&split.train),
             n_test: size(&split.test),
-            median_r: median(scores.iter().map(|s| s.0)),
-            mean_r: Mean::of(scores.iter().map(|s| s.0)).defined(),
-            r2_uniform: Mean::of(scores.iter().map(|s| s.1)).defined(),
+            median_r: median(scores.iter().map(|s| s.r)),
+            mean_r: Mean::of(scores.iter().map(|s| s.r)).defined(),
+            r2_uniform: Mean::of(scores.iter().map(|s| s.r2)).defined(),
+            r2_weighted: weighted(&scores),
+            explained_variance: Mean::of(scores.iter().map(|s| s.explained)).defined(),
         });
+    }
+
+    /// Median over targets of r for each split.
+    pub(in crate::analysis) fn split_r(&self) -> Vec<Option<f64>> {
+        self.per_split.iter().map(|s| s.median_r).collect()
+    }
+
+    /// Mean over targets of R2 for each split.
+    pub(in crate::analysis) fn split_r2(&self) -> Vec<Option<f64>> {
+        self.per_split.iter().map(|s| s.r2_uniform).collect()
+    }
+
+    /// r of each target, mean over splits; NaN where undefined.
+    pub(in crate::analysis) fn target_r(&self) -> Vec<f64> {
+        self.r.iter().map(|m| m.value()).collect()
+    }
+
+    /// R2 of each target, mean over splits; NaN where undefined.
+    pub(in crate::analysis) fn target_r2(&self) -> Vec<f64> {
+        self.r2.iter().map(|m| m.value()).collect()
     }
 
     /// The output, with warnings about what is undefined. `origin` is added back to kept predictions.
@@ -149,7 +198,8 @@ impl Scores {
             }
             Array::matrix(sums.nrows(), sums.ncols(), values)
         };
-        let per_target_r: Vec<f64> = self.r.iter().map(|m| m.value()).collect();
+        let per_target_r = self.target_r();
+        let pooled: Vec<f64> = self.pooled.iter().map(Pooled::r).collect();
         let median_r = over_splits(|s| s.median_r);
         let ceiling = checked.ceiling.as_ref();
         let parts = Parts {
@@ -173,7 +223,13 @@ impl Scores {
             median_r,
             mean_r: over_splits(|s| s.mean_r),
             r2_uniform: over_splits(|s| s.r2_uniform),
-            per_target_r2: Array::vector(self.r2.iter().map(|m| m.value()).collect()),
+            r2_weighted: over_splits(|s| s.r2_weighted),
+            explained_variance: over_splits(|s| s.explained_variance),
+            pooled_r: median(pooled.iter().copied()),
+            per_target_pooled_r: Some(Array::vector(pooled)),
+            per_target_explained_variance: Some(Array::vector(self.explained.iter().map(|m| m.value()).collect())),
+            alpha_at_edge: false,
+            per_target_r2: Array::vector(self.target_r2()),
             predictions: self.predictions.as_ref().map(restored),
             observed: self.predictions.as_ref().map(|_| Array::from_mat(checked.targets.to_mat().as_ref())),
             per_target_r: Array::vector(per_target_r),
@@ -183,7 +239,8 @@ impl Scores {
         }
     }
 
-    fn warn(&self, names: Option<&[String]>, context: &Context<'_>) {
+    /// Warns about targets, predictions and splits without scores.
+    pub(in crate::analysis) fn warn(&self, names: Option<&[String]>, context: &Context<'_>) {
         let t = self.r.len();
         if let Some((n, which)) = listed(&self.flat, names) {
             context.warn(
@@ -214,6 +271,49 @@ impl Scores {
                     .warn("rows_not_held_out", format!("{never} of {} rows are never held out: their predictions are NaN", counts.len()));
             }
         }
+    }
+}
+
+/// `1 - sum SSE / sum SST` over the targets of a split: those that vary more count more.
+fn weighted(scores: &[TargetScore]) -> Option<f64> {
+    let (error, spread) = scores.iter().fold((0.0, 0.0), |(e, s), score| (e + score.error, s + score.spread));
+    (spread > 0.0).then(|| 1.0 - error / spread)
+}
+
+/// Sums for the correlation over all held-out rows of all splits, about the first pair.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pooled {
+    origin: Option<(f64, f64)>,
+    n: f64,
+    y: f64,
+    z: f64,
+    yy: f64,
+    zz: f64,
+    yz: f64,
+}
+
+impl Pooled {
+    fn add(&mut self, pairs: impl Iterator<Item = (f64, f64)>) {
+        for (y, z) in pairs {
+            let (y0, z0) = *self.origin.get_or_insert((y, z));
+            let (y, z) = (y - y0, z - z0);
+            self.n += 1.0;
+            self.y += y;
+            self.z += z;
+            self.yy += y * y;
+            self.zz += z * z;
+            self.yz += y * z;
+        }
+    }
+
+    /// NaN when either side does not vary.
+    fn r(&self) -> f64 {
+        let (yy, zz) = (self.yy - self.y * self.y / self.n, self.zz - self.z * self.z / self.n);
+        let varies = |about_mean: f64, about_first: f64| about_mean > about_first * self.n * f64::EPSILON;
+        if !varies(yy, self.yy) || !varies(zz, self.zz) {
+            return f64::NAN;
+        }
+        ((self.yz - self.y * self.z / self.n) / (yy.sqrt() * zz.sqrt())).clamp(-1.0, 1.0)
     }
 }
 
@@ -255,7 +355,7 @@ pub(super) fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// How many are marked, and the first five by name or by number counted from 1.
-fn listed(marks: &[bool], names: Option<&[String]>) -> Option<(usize, String)> {
+pub(in crate::analysis) fn listed(marks: &[bool], names: Option<&[String]>) -> Option<(usize, String)> {
     let marked: Vec<usize> = (0..marks.len()).filter(|&k| marks[k]).collect();
     let name = |&k: &usize| names.and_then(|names| names.get(k)).cloned().unwrap_or_else(|| format!("column {}", k + 1));
     let mut text = marked.iter().take(5).map(name).collect::<Vec<_>>().join(", ");
@@ -274,10 +374,25 @@ mod tests {
         let y = Mat::from_fn(4, 3, |i, k| [[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], [5.0; 4]][k][i]);
         let z = Mat::from_fn(4, 3, |i, k| [[2.0, 4.0, 6.0, 8.0], [2.5; 4], [1.0, 2.0, 3.0, 4.0]][k][i]);
         let scores = targets(&y, &z, &[false, false, true]);
-        assert!((scores[0].0 - 1.0).abs() < 1e-15, "a multiple correlates perfectly");
-        assert!((scores[0].1 - (1.0 - 30.0 / 5.0)).abs() < 1e-14, "SSE 30, SST 5");
-        assert!(scores[1].0.is_nan() && scores[1].1 == 0.0, "the mean as prediction: no r, R2 = 0");
-        assert!(scores[2].0.is_nan() && scores[2].1.is_nan(), "a constant target has no score");
+        assert!((scores[0].r - 1.0).abs() < 1e-15, "a multiple correlates perfectly");
+        assert!((scores[0].r2 - (1.0 - 30.0 / 5.0)).abs() < 1e-14, "SSE 30, SST 5");
+        assert!(scores[0].explained.abs() < 1e-14, "errors 1, 2, 3, 4 vary as much as the target");
+        assert!(scores[1].r.is_nan() && scores[1].r2 == 0.0, "the mean as prediction: no r, R2 = 0");
+        assert!(scores[2].r.is_nan() && scores[2].r2.is_nan(), "a constant target has no score");
+        assert!((weighted(&scores).expect("two vary") - (1.0 - 35.0 / 10.0)).abs() < 1e-14, "SSE 30 + 5, SST 5 + 5");
+        assert_eq!(weighted(&scores[2..]), None);
+    }
+
+    #[test]
+    fn pooled_r_is_that_of_all_pairs() {
+        let (y, z) = ([1e6 + 1.0, 1e6 + 2.0, 1e6 + 4.0, 1e6 + 3.0], [0.5, 0.1, 2.0, 1.0]);
+        let mut pooled = Pooled::default();
+        pooled.add(y[..2].iter().copied().zip(z[..2].iter().copied()));
+        pooled.add(y[2..].iter().copied().zip(z[2..].iter().copied()));
+        assert!((pooled.r() - crate::stats::pearson(&y, &z)).abs() < 1e-12, "two splits are one set of pairs");
+        let mut flat = Pooled::default();
+        flat.add([(1.0, 0.1), (1.0, 0.3)].into_iter());
+        assert!(flat.r().is_nan() && Pooled::default().r().is_nan(), "nothing varies");
     }
 
     #[test]

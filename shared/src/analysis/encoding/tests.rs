@@ -1,5 +1,7 @@
 //! The analysis as a whole: identities, degenerate data, refusals. Numbers of other programs are in `reference`.
 
+mod prediction;
+mod properties;
 mod reference;
 mod ridge;
 
@@ -8,10 +10,10 @@ use faer::Mat;
 use super::*;
 use crate::dataset::Dataset;
 use crate::rng::{NumpyLegacy, Stream};
-use crate::{AnalysisResult, AnalysisSpec, Device, Progress, Silent, analysis};
+use crate::{AnalysisResult, AnalysisSpec, Array, Device, Progress, Silent, analysis};
 
 /// The data of `tests/reference/encoding.py`.
-fn planted(seed: u32, n: usize, p: usize, t: usize) -> (Mat<f64>, Mat<f64>) {
+pub(super) fn planted(seed: u32, n: usize, p: usize, t: usize) -> (Mat<f64>, Mat<f64>) {
     let mut rng = NumpyLegacy::new(seed);
     let (mut x, mut y) = (Mat::zeros(n, p), Mat::zeros(n, t));
     for i in 0..n {
