@@ -95,6 +95,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Devices => return devices(global),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
+        Command::Manifolds(args) => (specs::manifolds(args, global.seed)?, &args.common),
         Command::Encode(args) => (specs::encode(args, global.seed)?, &args.common),
         Command::Rdm(args) => (specs::rdm(args)?, &args.common),
         Command::Rsa(args) => (specs::rsa(args)?, &args.common),

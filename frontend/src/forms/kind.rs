@@ -13,10 +13,12 @@ pub(crate) enum Kind {
     RdmComparison,
     ShapeDistance,
     Encoding,
+    Manifolds,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Manifolds];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -25,6 +27,7 @@ impl Kind {
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
             AnalysisSpec::Encoding(_) => Self::Encoding,
+            AnalysisSpec::Manifolds(_) => Self::Manifolds,
         }
     }
 
@@ -36,6 +39,7 @@ impl Kind {
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
             Self::Encoding => "encoding",
+            Self::Manifolds => "manifolds",
         }
     }
 
@@ -50,6 +54,7 @@ impl Kind {
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
             Self::Encoding => "Encoding: predict neurons from features",
+            Self::Manifolds => "Class manifolds: size, distance and overlap of classes",
         }
     }
 
@@ -59,6 +64,9 @@ impl Kind {
             Self::Rdm => "Compares the response patterns of all pairs of rows; the matrix is the geometry of the representation.",
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
+            Self::Manifolds => {
+                "Describes the cloud of rows of each class: its radius and dimension, and how well few examples tell classes apart."
+            }
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
         }
     }

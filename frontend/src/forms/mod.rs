@@ -3,7 +3,7 @@
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -14,6 +14,7 @@ pub(crate) mod encoding_form;
 mod encoding_options;
 pub(crate) mod fields;
 pub(crate) mod kind;
+pub(crate) mod manifolds_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod shape_distance_form;
@@ -30,6 +31,7 @@ pub(crate) struct Form {
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
+    pub(crate) manifolds: RwSignal<manifolds::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -95,6 +97,7 @@ impl Form {
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
+        let manifolds = RwSignal::new(manifolds::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let mut check = Check { shapes: &shapes, found: Vec::new() };
@@ -104,11 +107,12 @@ impl Form {
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
+                Kind::Manifolds => manifolds.with(|s| manifolds_form::check(s, &mut check)),
             }
             check.found
         });
         let rejected = RwSignal::new(None);
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, rejected, problems, datasets }
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, manifolds, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -119,6 +123,7 @@ impl Form {
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
+            Kind::Manifolds => AnalysisSpec::Manifolds(self.manifolds.get()),
         }
     }
 
@@ -131,6 +136,7 @@ impl Form {
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
+            AnalysisSpec::Manifolds(spec) => self.manifolds.set(spec),
         }
     }
 
@@ -146,6 +152,12 @@ impl Form {
         all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
     }
 
+    /// The same with the tables that only label rows.
+    pub(crate) fn label_choices(self) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        all.iter().map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
     /// Offers a new dataset to inputs that are still empty.
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
@@ -153,6 +165,7 @@ impl Form {
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
+            self.manifolds.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
             self.rdm_comparison.update(|s| s.data.push(name.into()));
@@ -175,7 +188,15 @@ impl Form {
                 *name = new.map(Into::into);
             }
         };
-        self.dimensionality.update(|s| list(&mut s.inputs));
+        self.dimensionality.update(|s| {
+            list(&mut s.inputs);
+            option(&mut s.zca);
+            s.labels.iter_mut().for_each(|labels| one(&mut labels.input));
+        });
+        self.manifolds.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
+        });
         self.shape_distance.update(|s| list(&mut s.inputs));
         self.rdm.update(|s| {
             one(&mut s.input);
@@ -248,6 +269,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
         Kind::Encoding => encoding_form::view(form),
+        Kind::Manifolds => manifolds_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

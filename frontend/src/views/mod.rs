@@ -14,6 +14,7 @@ use leptos::prelude::*;
 mod conditions;
 mod dimensionality;
 mod encoding;
+mod manifolds;
 mod rdm;
 mod rdm_comparison;
 mod shape_distance;
@@ -42,6 +43,8 @@ pub fn ResultView(
                 .map(|output| shape_distance::view(output, spec)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
                 .map(|output| encoding::view(output, spec)),
+            Output::Manifolds(_) => part(&result, |output| if let Output::Manifolds(o) = output { Some(o) } else { None })
+                .map(|output| manifolds::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">
