@@ -81,7 +81,7 @@ pub(crate) struct Dataset {
 }
 
 impl Dataset {
-    /// Text columns only: it labels rows but cannot be an input.
+    /// Text columns only: it labels rows but has no values.
     pub(crate) fn is_label_table(&self) -> bool {
         self.summary.with(|s| !s.labels.is_empty() && s.shape.contains(&0))
     }
@@ -221,7 +221,7 @@ fn condition_count(shape: &[u64]) -> u64 {
 pub(crate) fn shapes(datasets: RwSignal<Vec<Dataset>>) -> Shapes {
     let all = datasets.get();
     let shape = |d: &Dataset| d.summary.with(|s| s.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect());
-    Shapes(all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), shape(d))).collect::<BTreeMap<_, _>>())
+    Shapes(all.iter().map(|d| (d.name.get(), shape(d))).collect::<BTreeMap<_, _>>())
 }
 
 /// Milliseconds since 1970.

@@ -17,6 +17,7 @@ pub mod compute;
 pub mod dataset;
 pub mod error;
 pub mod estimate;
+pub mod identity;
 pub mod io;
 pub mod labels;
 pub mod linalg;
@@ -25,6 +26,7 @@ pub mod progress;
 pub mod rng;
 pub mod sample;
 pub mod stats;
+mod table;
 pub mod wire;
 
 pub use analysis::{AnalysisResult, AnalysisSpec, run};

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use eigenscope::analysis::{Context, manifolds};
 use eigenscope::compute::DeviceKind;
+use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
 use eigenscope::{AnalysisSpec, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
+use eigenscope::{Array, Dataset, Device, DeviceChoice, Inputs, Silent};
 use faer::Mat;
 
 /// The GPU, or `None` with a printed reason.
@@ -103,4 +106,40 @@ fn gpu_contractions_agree_with_f64() {
         assert!(worst < 1e-6, "{report}");
     }
     println!("{report}");
+}
+
+#[test]
+fn class_manifolds_agree_between_devices() {
+    let Some(gpu) = gpu() else { return };
+    // Five classes of unequal size, away from the origin, in more and in fewer dimensions than rows.
+    for p in [12, 300] {
+        let x = random(90, p, 4);
+        let code = |i: usize| i * i % 7 % 5;
+        let values = (0..90).flat_map(|i| (0..p).map(move |j| (i, j))).map(|(i, j)| {
+            let center = f64::from(u8::from(j % 5 == code(i)));
+            x[(i, j)] + 4.0 * center + 10.0
+        });
+        let mut inputs = Inputs::default();
+        inputs.insert("X", Dataset::from_rows("X", 90, p, values.collect()).expect("fits"));
+        let labels = (0..90).map(|i| f64::from(u8::try_from(code(i)).expect("small"))).collect();
+        inputs.insert("L", Dataset::from_rows("L", 90, 1, labels).expect("fits"));
+        let labels = Labels { input: "L".into(), column: None };
+        let spec = manifolds::Spec { features: "X".into(), labels, ..manifolds::Spec::default() };
+        let on = |device: &Device| pollster::block_on(manifolds::run(&spec, &inputs, &Context::new(device, &Silent))).expect("runs");
+        let (a, b) = (on(&Device::cpu()), on(&gpu));
+        let compare = |name: &str, a: &Array, b: &Array| {
+            for (a, b) in a.values.iter().zip(&b.values) {
+                assert!(
+                    a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * a.abs(),
+                    "{name} of {p} features: {a} on the CPU, {b} on the GPU"
+                );
+            }
+        };
+        compare("dimensionality", &a.dimensionality, &b.dimensionality);
+        compare("signal", &a.signal, &b.signal);
+        compare("own overlap", &a.self_overlap, &b.self_overlap);
+        compare("other overlap", &a.other_overlap, &b.other_overlap);
+        compare("SNR", &a.snr, &b.snr);
+        assert_eq!(a.radius, b.radius, "sums of squares are taken on the host");
+    }
 }

@@ -120,12 +120,71 @@ fn presets_set_estimator_splits_and_score() {
     let by_hand = "--model pls --components 3 --cv stratified-shuffle:10:0.9 --labels L.npy --seed 1 --convention brainscore";
     assert_eq!(run("--preset brainscore --components 3 --labels L.npy"), run(by_hand));
     assert_eq!(run("--preset dnnbrain --cv kfold:3")["per_split"].as_array().map(Vec::len), Some(3), "what is given beside it wins");
+fn an_archive_is_a_grid_of_layers_and_tables_join() {
+    let dir = folder();
+    let dir = dir.path();
+    let model = "architecture:A|task:None|kind:Untrained|source:S";
+    let members = [("conv1.npy", npy(30, 6, 1)), ("conv2.npy", npy(30, 9, 2)), ("names.npy", vector())];
+    let archive = eigenscope::io::pack(&members.map(|(name, bytes)| (name.to_owned(), bytes))).expect("packs");
+    std::fs::write(dir.join(format!("{model}.npz")), archive).expect("written");
+    let output = eigenscope(dir, &format!("dims {model}.npz Y.npy --json --device cpu --table metrics.csv --spectra spectra.csv"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("names is left out: it has 1 axes"), "{stderr}");
+    let dims: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names = dims.as_array().expect("a list").iter().map(|s| s["input"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>();
+    assert_eq!(names, [format!("{model}::conv1"), format!("{model}::conv2"), "Y".into()]);
+    let metrics = std::fs::read_to_string(dir.join("metrics.csv")).expect("written");
+    assert!(metrics.starts_with("80% variance,alpha,effective dimensionality,"), "{metrics}");
+    assert!(metrics.lines().nth(2).is_some_and(|row| row.ends_with(",A,None,Untrained,S,conv2")), "{metrics}");
+    let spectra = std::fs::read_to_string(dir.join("spectra.csv")).expect("written");
+    assert_eq!(spectra.lines().count(), 1 + 6 + 9 + 4);
+    // One member is that one alone.
+    let one = succeed(dir, &format!("dims {model}.npz::conv2 --json --device cpu"));
+    assert_eq!(one[0], dims[1]);
+}
+
+/// Two numbers on one axis as the bytes of an `.npy` file.
+fn vector() -> Vec<u8> {
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n";
+    [b"\x93NUMPY\x01\x00".as_slice(), &[u8::try_from(header.len()).expect("short"), 0], header.as_bytes(), &[0; 16]].concat()
+}
+
+#[test]
+fn class_manifolds_come_from_features_and_labels() {
+    let dir = folder();
+    let dir = dir.path();
+    let rows: String = (0..30).map(|i| format!("{},{}\n", ["face", "house", "tool"][i % 3], ["a", "b"][i % 2])).collect();
+    std::fs::write(dir.join("labels.csv"), format!("category,half\n{rows}")).expect("written");
+    let args = "manifolds --features X.npy --labels labels.csv --label-column category --device cpu --table out.csv";
+    let out = succeed(dir, &format!("{args} --json"));
+    assert_eq!(out["classes"], json!(["face", "house", "tool"]));
+    keys_are_there(
+        &out,
+        &["radius", "dimensionality", "signal", "bias", "self_overlap", "other_overlap", "snr", "between_radius", "summary"],
+    );
+    assert!(out["snr"][0][0].is_null() && out["snr"][0][1].as_f64().is_some(), "no diagonal: {}", out["snr"]);
+    let table = std::fs::read_to_string(dir.join("out.csv")).expect("written");
+    assert!(table.starts_with("between-concept dimensionality,between-concept radius,bias (mean),bias (std),"), "{table}");
+    let people = eigenscope(dir, args);
+    let stdout = String::from_utf8_lossy(&people.stdout);
+    assert!(stdout.starts_with("X: 3 classes by labels in 5 features\nclass") && stdout.contains("signal-noise-ratio"), "{stdout}");
+    let few = succeed(dir, "manifolds --features X.npy --labels labels.csv --label-column half --shots 5 --json --device cpu");
+    let many = succeed(dir, "manifolds --features X.npy --labels labels.csv --label-column half --json --device cpu");
+    assert_ne!(few["snr"], many["snr"]);
+    assert_eq!(few["signal"], many["signal"]);
+    let classes = succeed(dir, "dims X.npy --intrinsic --labels labels.csv --label-column category --json --device cpu");
+    assert_eq!(classes[0]["intrinsic"]["classes"]["n_defined"], 3);
+    let white = succeed(dir, "dims X.npy --zca X.npy --json --device cpu");
+    assert!(white[0]["effective_dimensionality"].as_f64().is_some_and(|ed| (ed - 5.0).abs() < 1e-9), "{}", white[0]);
 }
 
 #[test]
 fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
     let dir = folder();
     std::fs::write(dir.path().join("broken.npy"), b"\x93NUMPY").expect("written");
+    let labels = |last: &str| format!("class\n{}{last}\n", "a\nb\n".repeat(14) + "a\n");
+    std::fs::write(dir.path().join("single.csv"), labels("c")).expect("written");
+    std::fs::write(dir.path().join("pairs.csv"), labels("b")).expect("written");
     std::fs::write(dir.path().join("spec.json"), "{\"kind\":\"rdm\",\"input\":\"A\",\"depth\":1}").expect("written");
     let cases = [
         ("", "subcommand"),
@@ -136,6 +195,16 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("dims X.npy --pool soft", "soft"),
         ("dims X.npy --transpose Q", "Q"),
         ("dims X.npy -o out.txt", "out.txt"),
+        ("dims X.npy --zca Y.npy", "5 columns as in X"),
+        ("dims X.npy --labels Y.npy", "--intrinsic"),
+        ("dims X.npy --intrinsic --two-nn-fraction 0", "two_nn_fraction"),
+        ("dims X.npy --generator numpy-legacy --seed 4294967296", "4294967295"),
+        ("dims X.npy --table nowhere/out.csv", "--table"),
+        ("manifolds --features X.npy", "--labels"),
+        ("manifolds --features X.npy --labels Y.npy", "column 4"),
+        ("manifolds --features X.npy --labels single.csv", "class \"c\" has 1 row"),
+        ("manifolds --features Z.npy --labels single.csv", "12 rows"),
+        ("manifolds --features X.npy --labels pairs.csv --shots 0", "m_shots"),
         ("rdm X.npy --measure nearness", "nearness"),
         ("rdm X.npy --precision Y.npy", "Y"),
         ("shapes X.npy", "2 values required"),

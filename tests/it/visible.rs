@@ -51,6 +51,8 @@ fn dimensionality_of_macaque_it() {
         // Published with six decimals.
         close(&spectrum["effective_dimensionality"], 16.254_592, 5e-7 + 16.0 * tolerance);
         assert_eq!(spectrum["eigenvalues"].as_array().map(Vec::len), Some(168));
+        let both = run(device, &["dims", it.to_str().expect("UTF-8"), "--centering", "both"]);
+        close(&both[0]["effective_dimensionality"], 19.751_251, 5e-6 + 20.0 * tolerance);
     }
 }
 

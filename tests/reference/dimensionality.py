@@ -80,6 +80,9 @@ for name, n, p in [("tall", 60, 40), ("wide", 25, 40), ("small", 7, 4)]:
     spectrum = PCA().fit(x).explained_variance_
     case = {"name": name, "rows": n, "columns": p, "x": x.ravel().tolist(), "eigenvalues": spectrum.tolist()}
     case["unbiased"] = unbiased(x)
+    for key, values in [("entropy", spectrum), ("effective_rank", np.sqrt(spectrum))]:
+        share = values[values > 1e-12 * values[0]] / values[values > 1e-12 * values[0]].sum()
+        case[key] = np.exp(-(share * np.log(share)).sum())
     case["ed"] = spectrum.sum() ** 2 / (spectrum**2).sum()
     xc = x - x.mean(0)
     centered = {"none": x, "both": xc - xc.mean(1, keepdims=True), "z": xc / xc.std(0)}
@@ -95,3 +98,22 @@ for name, n, p in [("tall", 60, 40), ("wide", 25, 40), ("small", 7, 4)]:
 
 target = Path(__file__).parent.parent / "fixtures" / "dimensionality.json"
 target.write_text(json.dumps(cases) + "\n")
+
+# Poolings of feature maps, and the projection with numpy's legacy generator: two layers, one after the other.
+maps = rng.normal(size=(3, 2, 4, 3)).round(3)
+np.random.seed(27)
+projected = []
+for layer in [maps, maps[:, :1]]:
+    flat = layer.reshape(len(layer), -1)
+    weights = np.random.randn(flat.shape[1], 1024) / np.sqrt(1024)
+    projected.append((flat @ weights)[:, :6].ravel().tolist())
+pooled = {
+    "median": np.median(maps, axis=(2, 3)),
+    "l1": np.abs(maps).sum((2, 3)),
+    "l2": np.sqrt((maps**2).sum((2, 3))),
+    "l1_matrix": np.linalg.norm(maps, ord=1, axis=(2, 3)),
+    "l2_matrix": np.linalg.norm(maps, ord=2, axis=(2, 3)),
+}
+case = {"shape": maps.shape, "x": maps.ravel().tolist(), "projected": projected}
+case["pooled"] = {name: values.ravel().tolist() for name, values in pooled.items()}
+(target.parent / "pooling.json").write_text(json.dumps(case) + "\n")

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use eigenscope::DeviceChoice;
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
 use eigenscope::analysis::encoding::{Convention, Preset};
+use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool};
+use eigenscope::analysis::encoding::Convention;
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::shape_distance::Score;
@@ -50,7 +52,9 @@ pub(super) enum Command {
     /// Run any analysis from a spec in JSON.
     Run(RunArgs),
     /// Eigenspectrum and effective dimensionality of matrices.
-    Dims(DimsArgs),
+    Dims(Box<DimsArgs>),
+    /// Geometry of class manifolds: radius, dimension, signal, overlaps and signal-to-noise ratio.
+    Manifolds(ManifoldsArgs),
     /// Predict targets from features on held-out rows.
     Encode(Box<EncodeArgs>),
     /// Encoding score against the number of principal components of the features.
@@ -97,12 +101,15 @@ pub(super) struct RunArgs {
 /// Options of `dims`.
 #[derive(Debug, Args)]
 pub(super) struct DimsArgs {
-    /// Matrices, rows = samples: PATH or PATH::member.
+    /// Matrices, rows = samples: PATH or PATH::member; an archive without a member stands for all its arrays.
     #[arg(required = true)]
     pub inputs: Vec<InputArg>,
-    /// How n x C x H x W activations become matrices: avg, max, none (random projection) or flatten.
-    #[arg(long, default_value = "avg", value_parser = word::<Pool>)]
-    pub pool: Pool,
+    /// How n x C x H x W activations become matrices.
+    #[command(flatten)]
+    pub pooling: PoolingArgs,
+    /// Rows that a ZCA transform is fitted on (after pooling); it is applied before everything else.
+    #[arg(long, value_name = "REFERENCE")]
+    pub zca: Option<InputArg>,
     /// What is centered first: column, none, both or z.
     #[arg(long, default_value = "column", value_parser = word::<Centering>)]
     pub centering: Centering,
@@ -115,9 +122,68 @@ pub(super) struct DimsArgs {
     /// Also estimate intrinsic dimensions from nearest neighbors: TwoNN and maximum likelihood.
     #[arg(long)]
     pub intrinsic: bool,
+    /// Share of the smallest distance ratios that TwoNN is fitted to.
+    #[arg(long, value_name = "F", default_value_t = 1.0, allow_negative_numbers = true, requires = "intrinsic")]
+    pub two_nn_fraction: f64,
+    /// Classes of the rows, for intrinsic dimensions within and between them.
+    #[arg(long, value_name = "L", requires = "intrinsic")]
+    pub labels: Option<InputArg>,
+    /// Column of the labels, where they have several.
+    #[arg(long, value_name = "COLUMN", requires = "labels")]
+    pub label_column: Option<String>,
+    /// Write one row per input to a CSV file: the numbers under their published names and what the name of the input says.
+    #[arg(long, value_name = "OUT.csv")]
+    pub table: Option<PathBuf>,
+    /// Write one row per eigenvalue to a CSV file.
+    #[arg(long, value_name = "OUT.csv")]
+    pub spectra: Option<PathBuf>,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Options of `manifolds`.
+#[derive(Debug, Args)]
+pub(super) struct ManifoldsArgs {
+    /// The features, rows = samples.
+    #[arg(long, value_name = "X")]
+    pub features: InputArg,
+    /// The class of each row: a table with a text column, or numbers.
+    #[arg(long, value_name = "L")]
+    pub labels: InputArg,
+    /// Column of the labels, where they have several.
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+    /// How n x C x H x W activations become matrices.
+    #[command(flatten)]
+    pub pooling: PoolingArgs,
+    /// The m of the signal-to-noise ratio. Default: the rows of each class.
+    #[arg(long, value_name = "M")]
+    pub shots: Option<u32>,
+    /// Write the summary as one row of a CSV file, with the published column names.
+    #[arg(long, value_name = "OUT.csv")]
+    pub table: Option<PathBuf>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// How activations with several axes become matrices.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PoolingArgs {
+    /// How n x C x H x W activations become matrices: avg, max, median, l1, l2, l1_matrix, l2_matrix, none (random projection) or flatten.
+    #[arg(long, default_value = "avg", value_parser = word::<Pool>)]
+    pub pool: Pool,
+    /// Random numbers of the projection: pcg64, or numpy_legacy (seed 27 by default) for published spectra.
+    #[arg(long, default_value = "pcg64", value_parser = word::<Generator>)]
+    pub generator: Generator,
+}
+
+impl PoolingArgs {
+    /// The seed asked for, or the one of published spectra for their generator.
+    pub(super) fn seed(self, asked: Option<u64>) -> u64 {
+        asked.unwrap_or(if self.generator == Generator::NumpyLegacy { 27 } else { 0 })
+    }
 }
 
 /// Options of `encode`.

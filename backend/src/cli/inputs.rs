@@ -1,10 +1,11 @@
 //! Inputs on the command line: `PATH` or `PATH::member`, named after their files.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use eigenscope::io::{self, Limits};
-use eigenscope::{Dataset, Error, Inputs};
+use eigenscope::{Error, Inputs};
 
 use crate::stored::NpyFile;
 
@@ -41,12 +42,50 @@ pub(super) fn parse_named(text: &str) -> Result<(String, InputArg), String> {
 }
 
 impl InputArg {
-    fn read(&self) -> Result<Dataset, Error> {
-        let shown = self.path.display().to_string();
-        let bytes = std::fs::read(&self.path).map_err(|e| Error::input(&shown, format!("the file cannot be read: {e}")))?;
-        let name = self.path.file_name().map_or(shown, |n| n.to_string_lossy().into_owned());
-        io::read(&name, &bytes, self.member.as_deref(), Limits::NATIVE)
+    fn file_name(&self) -> String {
+        self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
     }
+
+    fn bytes(&self) -> Result<Vec<u8>, Error> {
+        std::fs::read(&self.path).map_err(|e| Error::input(self.path.display().to_string(), format!("the file cannot be read: {e}")))
+    }
+
+    /// Whether the file is a zip archive; one that cannot be read is none, which its reader will say.
+    fn is_archive(&self) -> bool {
+        let mut magic = [0u8; 4];
+        std::fs::File::open(&self.path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"PK\x03\x04"
+    }
+}
+
+/// Archives without a member become all their arrays that can be matrices, in the order of the file; what is left out is told on stderr.
+///
+/// # Errors
+/// The reader's; [`Error::Input`] when nothing of an archive is left.
+pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
+    let mut out = Vec::new();
+    for arg in args {
+        if arg.member.is_some() || !arg.is_archive() {
+            out.push(arg.clone());
+            continue;
+        }
+        let name = arg.file_name();
+        let before = out.len();
+        for array in io::list(&name, &arg.bytes()?, Limits::NATIVE)? {
+            let reason = match array.shape.len() {
+                _ if array.refused.is_some() => array.refused.unwrap_or_default(),
+                0 | 1 => format!("it has {} axes; a matrix has at least 2", array.shape.len()),
+                _ => {
+                    out.push(InputArg { path: arg.path.clone(), member: array.member });
+                    continue;
+                }
+            };
+            writeln!(std::io::stderr(), "note: {name}::{} is left out: {reason}", array.member.unwrap_or_default()).ok();
+        }
+        if out.len() == before {
+            return Err(Error::input(name, "the archive holds no array with at least 2 axes"));
+        }
+    }
+    Ok(out)
 }
 
 /// Short unique names: the file stem (and `::member`), with the folder in front where stems repeat, with a count where that repeats too.
@@ -86,6 +125,8 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
         return Err(Error::parameter("--transpose", format!("there is no input named \"{unknown}\"; the inputs are: {known}")));
     }
     let mut inputs = Inputs::default();
+    // An archive is read once for all its members that follow each other.
+    let mut last = None::<(&Path, Vec<u8>)>;
     for (name, arg) in named {
         if arg.member.is_none()
             && !transpose.contains(name)
@@ -94,7 +135,12 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
             inputs.insert_stored(name, stored);
             continue;
         }
-        let dataset = arg.read()?;
+        let bytes = match last.take() {
+            Some((path, bytes)) if path == arg.path => bytes,
+            _ => arg.bytes()?,
+        };
+        let dataset = io::read(&arg.file_name(), &bytes, arg.member.as_deref(), Limits::NATIVE)?;
+        last = Some((&arg.path, bytes));
         inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset });
     }
     Ok(inputs)

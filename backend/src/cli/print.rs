@@ -6,6 +6,7 @@ use eigenscope::Array;
 use eigenscope::analysis::{
     AnalysisResult, Output, dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition,
 };
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
 /// Widest matrix that is printed in full.
@@ -21,12 +22,14 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Encoding(output) => encoding(out, output)?,
         Output::DimensionUse(output) => dimension_use(out, output)?,
         Output::VariancePartition(output) => variance_partition(out, output)?,
+        Output::Manifolds(output) => manifolds(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
 
 fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::Result<()> {
     let has_intrinsic = output.spectra.iter().any(|s| s.intrinsic.is_some());
+    let has_classes = output.spectra.iter().any(|s| s.intrinsic.as_ref().is_some_and(|i| i.classes.is_some()));
     let rows = output.spectra.iter().map(|s| {
         let mut row = vec![
             s.input.clone(),
@@ -35,20 +38,43 @@ fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::R
             optional(s.effective_dimensionality),
             optional(s.effective_dimensionality_unbiased),
             optional(s.entropy_dimension),
+            optional(s.effective_rank),
             s.variance_80_count.map_or_else(undefined, |n| n.to_string()),
             optional(s.power_law_alpha),
         ];
         if has_intrinsic {
             let of = |value: fn(&dimensionality::Intrinsic) -> Option<f64>| optional(s.intrinsic.as_ref().and_then(value));
             row.extend([of(|i| i.two_nn), of(|i| i.maximum_likelihood)]);
+            if has_classes {
+                row.extend([of(|i| i.classes.as_ref()?.between), of(|i| i.classes.as_ref()?.within_mean)]);
+            }
         }
         row
     });
-    let mut columns = vec!["input", "samples", "features", "ED", "ED unbiased", "entropy dim.", "80 % of variance", "alpha"];
+    let mut columns = vec!["input", "samples", "features", "ED", "ED unbiased", "entropy dim.", "eff. rank", "80 % of variance", "alpha"];
     if has_intrinsic {
         columns.extend(["TwoNN", "ML dim."]);
     }
+    if has_classes {
+        columns.extend(["inter-ID", "intra-ID"]);
+    }
     table(out, &columns, rows.collect())
+}
+
+fn manifolds(out: &mut dyn Write, output: &manifolds::Output) -> io::Result<()> {
+    writeln!(out, "{}: {} classes by {} in {} features", output.features, output.classes.len(), output.labels, output.n_features)?;
+    let value = |array: &Array, i: usize| array.values.get(i).map_or_else(undefined, |&v| number(v));
+    let class = |(i, (name, n)): (usize, (&String, &u32))| {
+        vec![name.clone(), n.to_string(), value(&output.radius, i), value(&output.dimensionality, i)]
+    };
+    let shown = output.classes.iter().zip(&output.n_rows).take(MAX_COLUMNS).enumerate();
+    table(out, &["class", "rows", "radius", "dimension"], shown.map(class).collect())?;
+    if output.classes.len() > MAX_COLUMNS {
+        writeln!(out, "… the first {MAX_COLUMNS} of {} classes; --json prints all", output.classes.len())?;
+    }
+    writeln!(out, "\nbetween classes: radius {}, dimension {}\n", number(output.between_radius), optional(output.between_dimensionality))?;
+    let rows = output.summary.iter().map(|s| vec![s.name.clone(), optional(s.mean), optional(s.std)]);
+    table(out, &["over classes or pairs", "mean", "std"], rows.collect())
 }
 
 fn encoding(out: &mut dyn Write, output: &encoding::Output) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eigenscope::analysis::{AnalysisResult, Output};
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, manifolds};
 use eigenscope::{Error, Progress, wire};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -31,6 +31,7 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     if let Some(path) = &common.output {
         write_file(path, &result)?;
     }
+    write_tables(command, &result.output)?;
     let mut out = io::stdout().lock();
     match (global.json, command, &result.output) {
         (true, Command::Dims(_), Output::Dimensionality(output)) => json(&mut out, &output.spectra)?,
@@ -65,7 +66,32 @@ fn write_file(path: &Path, result: &AnalysisResult) -> Result<(), Failure> {
         Format::Json => serde_json::to_vec(result).map_err(|e| Error::internal(format!("the result did not serialize: {e}")))?,
         Format::Envelope => wire::pack(result)?,
     };
-    std::fs::write(path, bytes).map_err(|e| Error::parameter("--output", format!("{} cannot be written: {e}", path.display())))?;
+    write_bytes("--output", path, &bytes)
+}
+
+/// The tables that a command asks for beside its result.
+fn write_tables(command: &Command, output: &Output) -> Result<(), Failure> {
+    match (command, output) {
+        (Command::Dims(args), Output::Dimensionality(output)) => {
+            if let Some(path) = &args.table {
+                write_bytes("--table", path, dimensionality::metrics_csv(output).as_bytes())?;
+            }
+            if let Some(path) = &args.spectra {
+                write_bytes("--spectra", path, dimensionality::spectra_csv(output).as_bytes())?;
+            }
+        }
+        (Command::Manifolds(args), Output::Manifolds(output)) => {
+            if let Some(path) = &args.table {
+                write_bytes("--table", path, manifolds::summary_csv(output).as_bytes())?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn write_bytes(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|e| Error::parameter(option, format!("{} cannot be written: {e}", path.display())))?;
     Ok(())
 }
 

@@ -5,6 +5,12 @@ use eigenscope::analysis::{dimensionality, rdm, rdm_comparison, shape_distance};
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
 use super::args::{Common, DimsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
+use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
+use eigenscope::labels::Labels;
+use eigenscope::{AnalysisSpec, Error, Inputs};
+
+use super::args::{Common, DimsArgs, EncodeArgs, ManifoldsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
 
 /// What to run.
@@ -45,15 +51,37 @@ pub(super) fn run(args: &RunArgs, seed: Option<u64>) -> Result<Plan, Error> {
 }
 
 pub(super) fn dims(args: &DimsArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+    let inputs = inputs::expand(&args.inputs)?;
+    let files = inputs.iter().chain(&args.labels).chain(&args.zca).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let (names, rest) = names.split_at(inputs.len());
+        let mut rest = rest.iter().cloned();
+        let labels = args.labels.as_ref().and_then(|_| rest.next());
         Ok(AnalysisSpec::Dimensionality(dimensionality::Spec {
             inputs: names.to_vec(),
-            pool: args.pool,
+            pool: args.pooling.pool,
             centering: args.centering,
             alpha: args.alpha_fit,
             spectrum: !args.no_spectrum,
             intrinsic: args.intrinsic,
-            seed: seed.unwrap_or(0),
+            two_nn_fraction: args.two_nn_fraction,
+            labels: labels.map(|input| Labels { input, column: args.label_column.clone() }),
+            zca: rest.next(),
+            generator: args.pooling.generator,
+            seed: args.pooling.seed(seed),
+        }))
+    })
+}
+
+pub(super) fn manifolds(args: &ManifoldsArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&[&args.features, &args.labels], &args.common, |names| {
+        Ok(AnalysisSpec::Manifolds(manifolds::Spec {
+            features: names[0].clone(),
+            labels: Labels { input: names[1].clone(), column: args.label_column.clone() },
+            pool: args.pooling.pool,
+            m_shots: args.shots,
+            generator: args.pooling.generator,
+            seed: args.pooling.seed(seed),
         }))
     })
 }
@@ -108,6 +136,7 @@ pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error
 fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
     match spec {
         AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
+        AnalysisSpec::Manifolds(spec) => spec.seed = seed,
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
             reseed_cv(&mut spec.cv, seed)?;

@@ -1,5 +1,6 @@
 //! Labelled controls. Each is one concrete function over boxed getters and setters: many fields, little code.
 
+use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::Form;
@@ -152,13 +153,34 @@ pub(crate) fn input(
     get: impl Fn() -> String + Send + Sync + 'static,
     set: impl Fn(String) + 'static,
 ) -> AnyView {
-    boxed_input(form, at, none, Box::new(get), Box::new(set))
+    boxed_input(form, at, (none, Form::choices), Box::new(get), Box::new(set))
 }
 
-fn boxed_input(form: Form, at: Label, none: &'static str, get: Getter<String>, set: Setter<String>) -> AnyView {
+/// The labels of rows: a dataset, which may have text columns only, and one of its columns. `column` is the field of that.
+pub(crate) fn labels(
+    form: Form,
+    at: Label,
+    column: &'static str,
+    get: impl Fn() -> Labels + Copy + Send + Sync + 'static,
+    set: impl Fn(Labels) + Copy + 'static,
+) -> AnyView {
+    let choose = move |input| set(Labels { input, column: None });
+    let name = move |name: String| set(Labels { column: (!name.trim().is_empty()).then(|| name.trim().to_owned()), ..get() });
+    let help = "Its name, where the dataset has several columns; else empty.";
+    view! {
+        {boxed_input(form, at, ("choose a dataset", Form::label_choices), Box::new(move || get().input), Box::new(choose))}
+        {text(form, label(column, "Column of the labels", help), move || get().column.unwrap_or_default(), name)}
+    }
+    .into_any()
+}
+
+/// Names and shapes to choose from.
+type Choices = fn(Form) -> Vec<(String, String)>;
+
+fn boxed_input(form: Form, at: Label, (none, choices): (&'static str, Choices), get: Getter<String>, set: Setter<String>) -> AnyView {
     let options = move || {
         let now = get();
-        let mut choices = form.choices();
+        let mut choices = choices(form);
         if !now.is_empty() && !choices.iter().any(|(name, _)| *name == now) {
             choices.push((now.clone(), "not loaded".into()));
         }

@@ -27,6 +27,12 @@ impl Kind {
         Self::DimensionUse,
         Self::VariancePartition,
     ];
+    Manifolds,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Manifolds];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -37,6 +43,7 @@ impl Kind {
             AnalysisSpec::Encoding(_) => Self::Encoding,
             AnalysisSpec::DimensionUse(_) => Self::DimensionUse,
             AnalysisSpec::VariancePartition(_) => Self::VariancePartition,
+            AnalysisSpec::Manifolds(_) => Self::Manifolds,
         }
     }
 
@@ -50,6 +57,7 @@ impl Kind {
             Self::Encoding => "encoding",
             Self::DimensionUse => "dimension_use",
             Self::VariancePartition => "variance_partition",
+            Self::Manifolds => "manifolds",
         }
     }
 
@@ -66,6 +74,7 @@ impl Kind {
             Self::Encoding => "Encoding: predict neurons from features",
             Self::DimensionUse => "Dimension use: how many components a prediction needs",
             Self::VariancePartition => "Variance partition: what feature spaces explain alone and share",
+            Self::Manifolds => "Class manifolds: size, distance and overlap of classes",
         }
     }
 
@@ -77,6 +86,9 @@ impl Kind {
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
             Self::DimensionUse => "Predicts targets from the first principal components of the features, for ever more of them.",
             Self::VariancePartition => "Fits every subset of two to four feature spaces and divides the explained variance between them.",
+            Self::Manifolds => {
+                "Describes the cloud of rows of each class: its radius and dimension, and how well few examples tell classes apart."
+            }
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
         }
     }

@@ -4,6 +4,7 @@
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition};
+use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -18,6 +19,7 @@ pub(crate) mod fields;
 mod kernels;
 pub(crate) mod kind;
 mod part;
+pub(crate) mod manifolds_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod shape_distance_form;
@@ -38,6 +40,7 @@ pub(crate) struct Form {
     pub(crate) encoding: RwSignal<encoding::Spec>,
     pub(crate) dimension_use: RwSignal<dimension_use::Spec>,
     pub(crate) variance_partition: RwSignal<variance_partition::Spec>,
+    pub(crate) manifolds: RwSignal<manifolds::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -105,6 +108,7 @@ impl Form {
         let encoding = RwSignal::new(encoding::Spec::default());
         let dimension_use = RwSignal::new(dimension_use::Spec::default());
         let variance_partition = RwSignal::new(variance_partition::Spec::default());
+        let manifolds = RwSignal::new(manifolds::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let mut check = Check { shapes: &shapes, found: Vec::new() };
@@ -116,6 +120,7 @@ impl Form {
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
                 Kind::DimensionUse => dimension_use.with(|s| dimension_use_form::check(s, &mut check)),
                 Kind::VariancePartition => variance_partition.with(|s| variance_partition_form::check(s, &mut check)),
+                Kind::Manifolds => manifolds.with(|s| manifolds_form::check(s, &mut check)),
             }
             check.found
         });
@@ -133,6 +138,7 @@ impl Form {
             problems,
             datasets,
         }
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, manifolds, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -145,6 +151,7 @@ impl Form {
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
             Kind::DimensionUse => AnalysisSpec::DimensionUse(self.dimension_use.get()),
             Kind::VariancePartition => AnalysisSpec::VariancePartition(self.variance_partition.get()),
+            Kind::Manifolds => AnalysisSpec::Manifolds(self.manifolds.get()),
         }
     }
 
@@ -159,6 +166,7 @@ impl Form {
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
             AnalysisSpec::DimensionUse(spec) => self.dimension_use.set(spec),
             AnalysisSpec::VariancePartition(spec) => self.variance_partition.set(spec),
+            AnalysisSpec::Manifolds(spec) => self.manifolds.set(spec),
         }
     }
 
@@ -174,6 +182,12 @@ impl Form {
         all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
     }
 
+    /// The same with the tables that only label rows.
+    pub(crate) fn label_choices(self) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        all.iter().map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
     /// Offers a new dataset to inputs that are still empty.
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
@@ -181,6 +195,7 @@ impl Form {
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
+            self.manifolds.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
@@ -204,7 +219,15 @@ impl Form {
                 *name = new.map(Into::into);
             }
         };
-        self.dimensionality.update(|s| list(&mut s.inputs));
+        self.dimensionality.update(|s| {
+            list(&mut s.inputs);
+            option(&mut s.zca);
+            s.labels.iter_mut().for_each(|labels| one(&mut labels.input));
+        });
+        self.manifolds.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
+        });
         self.shape_distance.update(|s| list(&mut s.inputs));
         self.rdm.update(|s| {
             one(&mut s.input);
@@ -284,6 +307,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::Encoding => encoding_form::view(form),
         Kind::DimensionUse => dimension_use_form::view(form),
         Kind::VariancePartition => variance_partition_form::view(form),
+        Kind::Manifolds => manifolds_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

@@ -2,7 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::number;
+use super::export::{download, file_stem};
+use super::{Csv, number};
 
 /// One cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,8 +106,13 @@ pub fn DataTable(
     caption: String,
     /// For tests.
     test_id: &'static str,
+    /// What a button below saves; no button without it.
+    #[prop(optional)]
+    csv: Option<Csv>,
 ) -> impl IntoView {
     let label = caption.clone();
+    let stem = file_stem(&caption);
+    let save = csv.map(|csv| view! { <SaveCsv csv stem test_id /> });
     view! {
         <div class="table-scroll" role="region" tabindex="0" aria-label=label>
             <table class="data-table" data-testid=test_id>
@@ -120,6 +126,26 @@ pub fn DataTable(
                     }}
                 </tbody>
             </table>
+        </div>
+        {save}
+    }
+}
+
+/// A button that saves a table, and what came of it.
+#[component]
+fn SaveCsv(csv: Csv, stem: String, test_id: &'static str) -> impl IntoView {
+    let (status, set_status) = signal(String::new());
+    let save = move |_| {
+        let name = format!("{stem}.csv");
+        let saved = download(&name, "text/csv;charset=utf-8", csv.text().as_bytes());
+        set_status.set(saved.map_or_else(|e| e, |()| format!("Saved {name}.")));
+    };
+    view! {
+        <div class="row">
+            <button type="button" class="export" data-testid=format!("{test_id}-csv") title="Save the table with exact numbers" on:click=save>
+                "CSV"
+            </button>
+            <span class="muted small" role="status">{move || status.get()}</span>
         </div>
     }
 }

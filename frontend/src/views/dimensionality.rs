@@ -1,9 +1,11 @@
 //! Eigenspectra on logarithmic axes, and the table of dimensionalities.
 
+mod layers;
+
 use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::dimensionality::{AlphaFit, Output, Spectrum};
+use eigenscope::analysis::dimensionality::{AlphaFit, Output, Spectrum, metrics_csv};
 use leptos::prelude::*;
 
 use super::Part;
@@ -21,12 +23,16 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     let has_spectra = output.spectra.iter().any(|s| !s.eigenvalues.values.is_empty());
     let figure = has_spectra.then(|| {
         let chart = Signal::stored(Arc::new(chart(&output, fit)));
+        let spec = Arc::clone(&spec);
         view! { <FigureCard id="eigenspectra" title="Eigenspectra" chart spec /> }
     });
+    let layers = (output.spectra.len() >= layers::MIN_INPUTS).then(|| layers::view(output.clone(), spec));
     let table = table(&output);
+    let csv = Csv::new(move || metrics_csv(&output));
     view! {
         {figure}
-        <DataTable table caption="Dimensionality of each input" test_id="dimensionality-table" />
+        {layers}
+        <DataTable table caption="Dimensionality of each input" test_id="dimensionality-table" csv />
     }
     .into_any()
 }
@@ -144,6 +150,7 @@ fn table(output: &Output) -> Table {
             Cell::number(s.effective_dimensionality_unbiased_row, few),
             Cell::number(s.effective_dimensionality_unbiased_col, few),
             Cell::number(s.entropy_dimension, of_spectrum(no_variance)),
+            Cell::number(s.effective_rank, of_spectrum(no_variance)),
             s.variance_80_count.map_or(Cell::Undefined(of_spectrum(no_variance)), |n| Cell::Count(n.into())),
             Cell::number(s.power_law_alpha, of_spectrum("needs at least 3 eigenvalues above zero")),
         ];
@@ -151,6 +158,13 @@ fn table(output: &Output) -> Table {
             let (pairs, many) = ("needs at least 3 different samples", "needs at least 22 different samples");
             row.push(Cell::number(intrinsic.two_nn, pairs));
             row.push(Cell::number(intrinsic.maximum_likelihood, many));
+            if let Some(classes) = &intrinsic.classes {
+                let few = "needs at least 3 classes with different means";
+                let rows = "no class has 3 different rows";
+                row.push(Cell::number(classes.between, few));
+                row.push(Cell::number(classes.within_mean, rows));
+                row.push(Cell::number(classes.within_std, rows));
+            }
         }
         row
     });
@@ -162,11 +176,15 @@ fn table(output: &Output) -> Table {
         "… for samples only",
         "… for features only",
         "Entropy dimension",
+        "Effective rank",
         "Components for 80 % of the variance",
         "Power-law exponent α",
     ];
     if output.spectra.iter().any(|s| s.intrinsic.is_some()) {
         columns.extend(["TwoNN", "Intrinsic dimension (maximum likelihood)"]);
+    }
+    if output.spectra.iter().any(|s| s.intrinsic.as_ref().is_some_and(|i| i.classes.is_some())) {
+        columns.extend(["TwoNN between classes", "… within classes", "… its standard deviation"]);
     }
     Table::new(columns, rows.collect())
 }
@@ -193,7 +211,7 @@ mod tests {
     use super::*;
     use crate::plot::figure::Scale;
 
-    fn output() -> Output {
+    pub(super) fn output() -> Output {
         let spectrum = |name: &str, alpha: f64| Spectrum {
             input: name.into(),
             n_samples: 200,
@@ -203,6 +221,7 @@ mod tests {
             effective_dimensionality_unbiased_row: None,
             effective_dimensionality_unbiased_col: None,
             entropy_dimension: Some(5.0),
+            effective_rank: Some(8.0),
             intrinsic: None,
             variance_80_count: Some(9),
             power_law_alpha: Some(alpha),

@@ -15,6 +15,7 @@ mod conditions;
 mod dimension_use;
 mod dimensionality;
 mod encoding;
+mod manifolds;
 mod rdm;
 mod rdm_comparison;
 mod shape_distance;
@@ -48,6 +49,8 @@ pub fn ResultView(
                 .map(|output| dimension_use::view(output, spec)),
             Output::VariancePartition(_) => part(&result, |output| if let Output::VariancePartition(o) = output { Some(o) } else { None })
                 .map(|output| variance_partition::view(output, spec)),
+            Output::Manifolds(_) => part(&result, |output| if let Output::Manifolds(o) = output { Some(o) } else { None })
+                .map(|output| manifolds::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -6,188 +6,32 @@
 mod gram;
 pub mod intrinsic;
 mod measures;
-mod pooling;
-pub(in crate::analysis) use pooling::{pooled, pooled_width};
+mod output;
+pub(super) mod pooling;
+mod spec;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod unbiased;
 
 use faer::Mat;
-use serde::{Deserialize, Serialize};
 
-pub use measures::{PowerLaw, effective_dimensionality, entropy_dimension, power_law_alpha, variance_count};
+pub use measures::{PowerLaw, effective_dimensionality, effective_rank, entropy_dimension, power_law_alpha, variance_count};
+pub use output::{ClassIntrinsic, Intrinsic, Output, Spectrum};
+pub use spec::{AlphaFit, Centering, Generator, Pool, Spec};
+pub use tables::{metrics_csv, spectra_csv};
 pub use unbiased::{Variant, participation_ratio_unbiased};
 
 use super::Context;
 use crate::blocks::Blocks;
-use crate::dataset::{Inputs, Shapes};
+use crate::dataset::Inputs;
+use crate::labels::Classes;
+use crate::linalg::pca::Zca;
 use crate::linalg::spectral;
 use crate::progress::{Part, Progress};
-use crate::{Array, Error, Estimate};
+use crate::{Array, Error};
 use gram::Grams;
-
-/// Values that are held at a time of an input with two axes, about.
-const PART_VALUES: f64 = 16e6;
-
-/// What to compute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Spec {
-    /// Names of the inputs; one spectrum each.
-    pub inputs: Vec<String>,
-    /// How inputs with more than two axes (n x C x H x W) become matrices.
-    pub pool: Pool,
-    /// What is centered before the spectrum.
-    pub centering: Centering,
-    /// Which power-law exponent.
-    pub alpha: AlphaFit,
-    /// Compute the eigenvalues. Without them the run stops at the Gram matrix, which is all that the dimensionalities need.
-    pub spectrum: bool,
-    /// Estimate the intrinsic dimension from distances between rows, which costs n^2 p more.
-    pub intrinsic: bool,
-    /// Seed of the random projection of `pool: none`.
-    pub seed: u64,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self {
-            inputs: Vec::new(),
-            pool: Pool::Avg,
-            centering: Centering::Column,
-            alpha: AlphaFit::Logspaced,
-            spectrum: true,
-            intrinsic: false,
-            seed: 0,
-        }
-    }
-}
-
-/// Reduction of n x C x H x W activations to a matrix. Two-dimensional inputs pass unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pool {
-    /// Mean over the trailing axes.
-    #[default]
-    Avg,
-    /// Maximum over the trailing axes.
-    Max,
-    /// No pooling: flattened and projected to 1,024 values by a seeded Gaussian matrix.
-    None,
-    /// No pooling: flattened.
-    Flatten,
-}
-
-/// What is subtracted (and divided) before the spectrum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Centering {
-    /// Column means.
-    #[default]
-    Column,
-    /// Nothing.
-    None,
-    /// Column means, then row means.
-    Both,
-    /// Column means, then division by column standard deviations (ddof 0).
-    Z,
-}
-
-/// Definition of the power-law exponent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlphaFit {
-    /// Ordinary least squares at 50 log-spaced indices.
-    #[default]
-    Logspaced,
-    /// All indices up to 95 % of the log range.
-    TailCut,
-    /// Indices 11 to min(500, N) weighted by 1/n.
-    Range,
-}
-
-/// What came out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Output {
-    /// One per input, in the order of the spec.
-    pub spectra: Vec<Spectrum>,
-}
-
-/// The spectrum of one input.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spectrum {
-    /// Name of the input.
-    pub input: String,
-    /// Rows.
-    pub n_samples: u32,
-    /// Columns after pooling.
-    pub n_features: u32,
-    /// Participation ratio of the eigenvalues; `None` for zero total variance.
-    pub effective_dimensionality: Option<f64>,
-    /// Bias-corrected participation ratio (rows and columns); `None` for fewer than 4 samples or 2 features.
-    pub effective_dimensionality_unbiased: Option<f64>,
-    /// The same, corrected for a finite number of rows only.
-    pub effective_dimensionality_unbiased_row: Option<f64>,
-    /// The same, corrected for a finite number of columns only.
-    pub effective_dimensionality_unbiased_col: Option<f64>,
-    /// Exponential of the entropy of the normalized eigenvalues; `None` for zero total variance or without a spectrum.
-    pub entropy_dimension: Option<f64>,
-    /// Intrinsic dimensions; `None` unless the spec asks for them.
-    pub intrinsic: Option<Intrinsic>,
-    /// Smallest number of components with at least 80 % of the variance; `None` for zero total variance or without a spectrum.
-    pub variance_80_count: Option<u32>,
-    /// Power-law exponent; `None` with fewer than 3 usable eigenvalues or without a spectrum.
-    pub power_law_alpha: Option<f64>,
-    /// Intercept of the same fit, in the logarithm that the fit uses (log10 for `logspaced`, else natural).
-    pub power_law_intercept: Option<f64>,
-    /// Eigenvalues of the covariance (ddof 1), descending, min(n, p) of them; none when the spec asks for no spectrum.
-    pub eigenvalues: Array,
-}
-
-/// Intrinsic dimensions from distances to nearest neighbors, each `None` where it is undefined.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Intrinsic {
-    /// `TwoNN`, fitted line; see [`intrinsic::two_nn`].
-    pub two_nn: Option<f64>,
-    /// `TwoNN`, maximum likelihood.
-    pub two_nn_likelihood: Option<f64>,
-    /// Levina & Bickel, k = 10..20; see [`intrinsic::maximum_likelihood`].
-    pub maximum_likelihood: Option<f64>,
-    /// Different rows that the distances are between.
-    pub n_distinct: u32,
-}
-
-impl Spec {
-    /// Names of the inputs that the spec refers to.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<String> {
-        self.inputs.clone()
-    }
-
-    /// What the run will cost: inputs one after the other, each with its copy in f64, Gram and eigenvalues.
-    #[must_use]
-    pub fn estimate(&self, shapes: &Shapes) -> Estimate {
-        self.inputs.iter().fold(Estimate { flops: 0.0, peak_bytes: 0.0 }, |total, name| {
-            let (n, width) = shapes.of(name);
-            let axes = shapes.0.get(name).map_or(&[][..], Vec::as_slice);
-            #[expect(clippy::cast_precision_loss, reason = "sizes for an estimate")]
-            let (p, projection) = match (axes, self.pool) {
-                ([_, _] | [_] | [], _) | (_, Pool::Flatten) => (width, 0.0),
-                (_, Pool::None) => (pooling::PROJECTED as f64, 2.0 * n * width * pooling::PROJECTED as f64),
-                ([_, channels, ..], Pool::Avg | Pool::Max) => (*channels as f64, n * width),
-            };
-            let r = n.min(p);
-            let grams = if self.centering == Centering::Column { 1.0 } else { 2.0 };
-            // The Gram computes one triangle; reduction to tridiagonal form 4/3 r^3.
-            let decomposition = if self.spectrum { 4.0 / 3.0 * r * r * r } else { 0.0 };
-            let distances = if self.intrinsic { 2.0 * n * n * p } else { 0.0 };
-            let flops = projection + grams * n * p * r + decomposition + distances + 10.0 * n * p;
-            let parts = if axes.len() < 3 { (n * p).min(PART_VALUES) } else { n * p };
-            let held = 8.0 * (2.0 * parts + grams * r * r);
-            Estimate { flops: total.flops + flops, peak_bytes: total.peak_bytes.max(held) }
-        })
-    }
-}
+use pooling::Pooling;
 
 /// Eigenspectrum, effective dimensionality and power law of each input.
 ///
@@ -195,10 +39,12 @@ impl Spec {
 /// With Xc the centered matrix (see [`Centering`]) and s its singular values: `lambda_i = s_i^2 / (n - 1)`, i = 1..min(n, p), descending.
 /// Effective dimensionality = (sum lambda)^2 / sum lambda^2 = (tr G)^2 / |G|^2 with G the smaller of Xc'Xc and Xc Xc'.
 /// The unbiased ones are variants `both`, `row` and `col` of [`participation_ratio_unbiased`], of the pooled data whatever the centering.
-/// Entropy dimension: [`entropy_dimension`]. Intrinsic dimensions ([`intrinsic`]) are of the pooled data.
+/// Entropy dimension: [`entropy_dimension`]; effective rank: [`effective_rank`]. Intrinsic dimensions ([`intrinsic`]) are of the pooled
+/// data; with labels also those of the class means and of the rows of each class.
+/// With `zca` everything is of `z = (x - mean) U diag(max(s, 1e-6)^-1/2) U'`, mean and covariance U diag(s) U' of the pooled reference rows.
 ///
 /// # Shapes
-/// Inputs (n, p), or (n, channels, ...) which [`Pool`] turns into (n, p) → min(n, p) eigenvalues each.
+/// Inputs (n, p), or (n, channels, ...) which [`Pool`] turns into (n, p) → min(n, p) eigenvalues each. Reference rows: (m, p), m >= 2.
 ///
 /// # Degenerate
 /// Without variance the measures are `None`, with a warning. Eigenvalues below `max(n, p) eps lambda_1` (on a GPU `1e-6 lambda_1`) are
@@ -212,39 +58,82 @@ impl Spec {
 /// (two for other centerings) and of some 128 MiB of the input at a time; with more samples than features the input is read twice.
 ///
 /// # Errors
-/// [`Error::Parameter`] without inputs, [`Error::Input`] for fewer than 2 samples, [`Error::Shape`] for a vector,
-/// [`Error::NonFinite`], [`Error::Numerical`] for values whose squares overflow, [`Error::Device`], [`Error::Canceled`].
+/// [`Error::Parameter`] as [`Spec::check`], [`Error::Input`] for fewer than 2 samples, [`Error::Shape`] for a vector and for reference rows
+/// of another width, those of [`Labels::classes`](crate::labels::Labels::classes), [`Error::NonFinite`], [`Error::Numerical`] for values whose squares overflow, [`Error::Device`], [`Error::Canceled`].
 ///
 /// # Source
 /// Elmoznino & Bonner 2024 (spectra, ED, 80 % count, alpha); Chun, Canatar, Chung & Lee 2026 (unbiased);
 /// Facco et al. 2017 and Levina & Bickel 2004 (intrinsic).
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
-    if spec.inputs.is_empty() {
-        return Err(Error::parameter("inputs", "no inputs are named; name at least one"));
-    }
+    spec.check()?;
     let mut spectra = Vec::with_capacity(spec.inputs.len());
     #[expect(clippy::cast_precision_loss, reason = "a handful of inputs")]
     let part = |i: usize| i as f64 / spec.inputs.len() as f64;
+    let mut pooling = spec.projection()?;
     for (i, name) in spec.inputs.iter().enumerate() {
         let progress = Part::new(context.progress, part(i), part(i + 1));
-        spectra.push(spectrum(spec, inputs, context, name, &progress).await?);
+        let blocks = rows(spec, inputs, context, name, &mut pooling, &progress).await?;
+        spectra.push(spectrum(spec, inputs, context, name, blocks, &progress).await?);
     }
     Ok(Output { spectra })
 }
 
-async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &str, progress: &dyn Progress) -> Result<Spectrum, Error> {
-    let blocks = if inputs.shape("inputs", name)?.len() < 3 {
-        inputs.blocks("inputs", name)?
-    } else {
-        progress.step(0.0, &format!("{name}: pooling"))?;
-        Blocks::of_mat(name, pooled(inputs.get("inputs", name)?, spec, context.device, progress).await?)
-    };
+/// The rows of an input as the spectrum takes them: pooled and, with a reference, whitened.
+async fn rows<'a>(
+    spec: &Spec,
+    inputs: &'a Inputs,
+    context: &Context<'_>,
+    name: &str,
+    pooling: &mut Pooling,
+    progress: &dyn Progress,
+) -> Result<Blocks<'a>, Error> {
+    // The reference has the projection of its input, not the next one.
+    let mut same = pooling.clone();
+    let blocks = matrix(inputs, context, ("inputs", name), pooling, progress).await?;
+    let Some(reference) = &spec.zca else { return Ok(blocks) };
+    let fitted = matrix(inputs, context, ("zca", reference), &mut same, progress).await?;
+    let (n, p) = (fitted.n_samples(), fitted.n_features());
+    if n < 2 || p != blocks.n_features() {
+        return Err(Error::Shape {
+            what: reference.clone(),
+            expected: format!("at least 2 reference rows of {} columns as in {name} after pooling", blocks.n_features()),
+            got: format!("{n} x {p}"),
+        });
+    }
+    progress.step(0.15, &format!("{name}: ZCA transform of {p} features"))?;
+    let zca = Zca::fit(fitted.rows(0..n)?)?;
+    Ok(Blocks::of_mat(name, zca.transform(blocks.rows(0..blocks.n_samples())?)))
+}
+
+async fn matrix<'a>(
+    inputs: &'a Inputs,
+    context: &Context<'_>,
+    (field, name): (&str, &str),
+    pooling: &mut Pooling,
+    progress: &dyn Progress,
+) -> Result<Blocks<'a>, Error> {
+    if inputs.shape(field, name)?.len() < 3 {
+        return inputs.blocks(field, name);
+    }
+    progress.step(0.0, &format!("{name}: pooling"))?;
+    Ok(Blocks::of_mat(name, pooling.apply(inputs.get(field, name)?, context.device, progress).await?))
+}
+
+async fn spectrum(
+    spec: &Spec,
+    inputs: &Inputs,
+    context: &Context<'_>,
+    name: &str,
+    blocks: Blocks<'_>,
+    progress: &dyn Progress,
+) -> Result<Spectrum, Error> {
     let (n, p) = (blocks.n_samples(), blocks.n_features());
     if n < 2 {
         return Err(Error::input(name, format!("it has {n} sample (rows) and {p} features; a spectrum needs at least 2 samples")));
     }
     let intrinsic = if spec.intrinsic {
-        Some(intrinsic_dimensions(context, &blocks.rows(0..n)?, &Part::new(progress, 0.05, 0.15)).await?)
+        let classes = spec.labels.as_ref().map(|labels| labels.classes(inputs, name, n)).transpose()?;
+        Some(intrinsic_dimensions(spec, context, &blocks.rows(0..n)?, classes.as_ref(), &Part::new(progress, 0.05, 0.15)).await?)
     } else {
         None
     };
@@ -283,6 +172,7 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
         effective_dimensionality_unbiased_row: sums.participation_ratio(Variant::Row),
         effective_dimensionality_unbiased_col: sums.participation_ratio(Variant::Col),
         entropy_dimension: entropy_dimension(&eigenvalues),
+        effective_rank: effective_rank(&eigenvalues),
         intrinsic,
         variance_80_count: variance_count(&eigenvalues, 0.8).map(count),
         power_law_alpha: power_law.map(|fit| fit.alpha),
@@ -291,14 +181,26 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
     })
 }
 
-async fn intrinsic_dimensions(context: &Context<'_>, x: &Mat<f64>, progress: &dyn Progress) -> Result<Intrinsic, Error> {
+async fn intrinsic_dimensions(
+    spec: &Spec,
+    context: &Context<'_>,
+    x: &Mat<f64>,
+    classes: Option<&Classes>,
+    progress: &dyn Progress,
+) -> Result<Intrinsic, Error> {
     let neighbors = intrinsic::Neighbors::of(x.as_ref(), context.device, progress).await?;
-    let two_nn = intrinsic::two_nn(&neighbors);
+    let two_nn = intrinsic::two_nn(&neighbors, spec.two_nn_fraction);
+    let classes = match classes {
+        Some(classes) => Some(intrinsic::by_class(x, classes, spec.two_nn_fraction, context.device, progress).await?),
+        None => None,
+    };
     Ok(Intrinsic {
         two_nn: two_nn.map(|d| d.fit),
         two_nn_likelihood: two_nn.map(|d| d.likelihood),
-        maximum_likelihood: intrinsic::maximum_likelihood(&neighbors),
+        maximum_likelihood: intrinsic::maximum_likelihood(&neighbors, intrinsic::Average::Inverse),
+        maximum_likelihood_mean: intrinsic::maximum_likelihood(&neighbors, intrinsic::Average::Direct),
         n_distinct: u32::try_from(neighbors.n).unwrap_or(u32::MAX),
+        classes,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::{Error, Estimate, Progress, Warning};
 pub mod dimension_use;
 pub mod dimensionality;
 pub mod encoding;
+pub mod manifolds;
 pub mod rdm;
 pub mod rdm_comparison;
 pub mod shape_distance;
@@ -39,6 +40,8 @@ pub enum AnalysisSpec {
     DimensionUse(dimension_use::Spec),
     /// Variance partitioning between feature spaces.
     VariancePartition(variance_partition::Spec),
+    /// Geometry of class manifolds.
+    Manifolds(manifolds::Spec),
 }
 
 /// What came out, by kind.
@@ -60,6 +63,8 @@ pub enum Output {
     DimensionUse(dimension_use::Output),
     /// Variance partitioning between feature spaces.
     VariancePartition(variance_partition::Output),
+    /// Geometry of class manifolds.
+    Manifolds(manifolds::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -130,6 +135,7 @@ impl AnalysisSpec {
             Self::Encoding(spec) => spec.inputs(),
             Self::DimensionUse(spec) => spec.inputs(),
             Self::VariancePartition(spec) => spec.inputs(),
+            Self::Manifolds(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -151,6 +157,7 @@ impl AnalysisSpec {
             Self::Encoding(spec) => spec.estimate(shapes),
             Self::DimensionUse(spec) => spec.estimate(shapes),
             Self::VariancePartition(spec) => spec.estimate(shapes),
+            Self::Manifolds(spec) => spec.estimate(shapes),
         }
     }
 
@@ -165,6 +172,7 @@ impl AnalysisSpec {
             Self::Encoding(_) => "Encoding",
             Self::DimensionUse(_) => "Dimension use",
             Self::VariancePartition(_) => "Variance partition",
+            Self::Manifolds(_) => "Class manifolds",
         }
     }
 
@@ -192,6 +200,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
         AnalysisSpec::DimensionUse(spec) => Output::DimensionUse(dimension_use::run(spec, inputs, &context).await?),
         AnalysisSpec::VariancePartition(spec) => Output::VariancePartition(variance_partition::run(spec, inputs, &context).await?),
+        AnalysisSpec::Manifolds(spec) => Output::Manifolds(manifolds::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

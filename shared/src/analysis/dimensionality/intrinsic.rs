@@ -2,11 +2,13 @@
 
 use faer::{Mat, MatRef};
 
-use crate::Error;
+use super::ClassIntrinsic;
 use crate::compute::Device;
+use crate::labels::Classes;
 use crate::linalg::spectral::center_columns;
 use crate::parallel::map;
 use crate::progress::Progress;
+use crate::{Error, Silent, stats};
 
 /// Rows whose distances to all rows are held at a time.
 const BLOCK: usize = 256;
@@ -111,49 +113,102 @@ pub struct TwoNn {
 /// The estimator `TwoNN`.
 ///
 /// # Definition
-/// `x_i = ln(r2 / r1)` ascending, `y_i = -ln(1 - i / N)` for i = 0..N-1; `fit = sum x y / sum x^2`, `likelihood = N / sum x`.
+/// `x_i = ln(r2 / r1)` ascending, `y_i = -ln(1 - i / N)` for i = 0..N-1; `fit = sum x y / sum x^2` over the first `fraction * N` (rounded
+/// down), `likelihood = N / sum x` over all.
 ///
 /// # Degenerate
-/// `None` for fewer than 3 different rows or when all ratios are 1. Repeated rows are left out.
+/// `None` for fewer than 3 different rows or when all ratios that count are 1. Repeated rows are left out.
 ///
 /// # Source
 /// Facco, d'Errico, Rodriguez & Laio 2017; Elmoznino & Bonner 2024 (fraction 1).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-pub fn two_nn(neighbors: &Neighbors) -> Option<TwoNn> {
+pub fn two_nn(neighbors: &Neighbors, fraction: f64) -> Option<TwoNn> {
     if neighbors.n < 3 {
         return None;
     }
     let n = neighbors.n as f64;
     let mut ratios: Vec<f64> = (0..neighbors.n).map(|i| (neighbors.row(i)[1] / neighbors.row(i)[0]).ln()).collect();
     ratios.sort_by(f64::total_cmp);
-    let squares: f64 = ratios.iter().map(|x| x * x).sum();
-    let products: f64 = ratios.iter().enumerate().map(|(i, x)| -x * (-(i as f64) / n).ln_1p()).sum();
     let sum: f64 = ratios.iter().sum();
-    (sum > 0.0 && sum.is_finite()).then(|| TwoNn { fit: products / squares, likelihood: n / sum })
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
+    let kept = &ratios[..((fraction * n).floor() as usize).min(ratios.len())];
+    let squares: f64 = kept.iter().map(|x| x * x).sum();
+    let products: f64 = kept.iter().enumerate().map(|(i, x)| -x * (-(i as f64) / n).ln_1p()).sum();
+    (squares > 0.0 && sum.is_finite()).then(|| TwoNn { fit: products / squares, likelihood: n / sum })
+}
+
+/// The fitted [`two_nn`] of the class means and of the rows of each class.
+///
+/// # Shapes
+/// x: (n, p), classes of its n rows.
+///
+/// # Errors
+/// [`Error::Device`], [`Error::Canceled`].
+///
+/// # Source
+/// Elmoznino & Bonner 2024 (inter- and intra-ID).
+pub async fn by_class(
+    x: &Mat<f64>,
+    classes: &Classes,
+    fraction: f64,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<ClassIntrinsic, Error> {
+    let rows = classes.rows();
+    let means = Mat::from_fn(rows.len(), x.ncols(), |class, j| {
+        rows[class].iter().map(|&i| x[(i, j)]).sum::<f64>() / stats::count(rows[class].len())
+    });
+    let between = two_nn(&Neighbors::of(means.as_ref(), device, progress).await?, fraction).map(|d| d.fit);
+    let mut within = Vec::new();
+    for (class, rows) in rows.iter().enumerate() {
+        progress.step(stats::count(class) / stats::count(classes.names.len()), "nearest neighbors within classes")?;
+        let own = Mat::from_fn(rows.len(), x.ncols(), |i, j| x[(rows[i], j)]);
+        within.extend(two_nn(&Neighbors::of(own.as_ref(), device, &Silent).await?, fraction).map(|d| d.fit));
+    }
+    let defined = |value: f64| (!within.is_empty()).then_some(value);
+    Ok(ClassIntrinsic {
+        between,
+        within_mean: defined(stats::mean(&within)),
+        within_std: defined(stats::variance(&within, 0).sqrt()),
+        n_classes: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        n_defined: u32::try_from(within.len()).unwrap_or(u32::MAX),
+    })
+}
+
+/// How the estimates of rows are averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Average {
+    /// `1 / mean over x of 1 / m_k(x)`.
+    Inverse,
+    /// `mean over x of m_k(x)`.
+    Direct,
 }
 
 /// Maximum-likelihood intrinsic dimension.
 ///
 /// # Definition
-/// `1 / m_k(x) = mean over j < k of ln(T_k / T_j)` with `T_j` the distance to neighbor j; `ID_k = 1 / mean over x of 1 / m_k(x)`; the
+/// `1 / m_k(x) = mean over j < k of ln(T_k / T_j)` with `T_j` the distance to neighbor j; `ID_k` = the [`Average`] of `m_k(x)` over x; the
 /// mean of `ID_k` over k = 10..20.
 ///
 /// # Degenerate
 /// `None` for fewer than 22 different rows, or when all neighbors of every row are equally far.
 ///
 /// # Source
-/// Levina & Bickel 2004, averaged as `MacKay` & Ghahramani 2005 propose.
+/// Levina & Bickel 2004 average directly, `MacKay` & Ghahramani 2005 the inverse.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]
-pub fn maximum_likelihood(neighbors: &Neighbors) -> Option<f64> {
+pub fn maximum_likelihood(neighbors: &Neighbors, average: Average) -> Option<f64> {
     if neighbors.k < *NEIGHBORS.end() {
         return None;
     }
     let logs = map(neighbors.n, |i| neighbors.row(i).iter().map(|d| d.ln()).collect::<Vec<f64>>());
     let dimensions = NEIGHBORS.map(|k| {
-        let inverse: f64 = logs.iter().map(|row| row[..k - 1].iter().map(|log| row[k - 1] - log).sum::<f64>() / (k - 1) as f64).sum();
-        neighbors.n as f64 / inverse
+        let inverses = logs.iter().map(|row| row[..k - 1].iter().map(|log| row[k - 1] - log).sum::<f64>() / (k - 1) as f64);
+        match average {
+            Average::Inverse => neighbors.n as f64 / inverses.sum::<f64>(),
+            Average::Direct => inverses.map(|inverse| 1.0 / inverse).sum::<f64>() / neighbors.n as f64,
+        }
     });
     let n_values = NEIGHBORS.count() as f64;
     Some(dimensions.sum::<f64>() / n_values).filter(|d| d.is_finite())
@@ -162,7 +217,6 @@ pub fn maximum_likelihood(neighbors: &Neighbors) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Silent;
     use crate::rng::Stream;
 
     fn neighbors(x: &Mat<f64>) -> Neighbors {
@@ -197,9 +251,9 @@ mod tests {
         let flat = Mat::from_fn(2000, 3, |_, _| rng.uniform());
         let map = Mat::from_fn(3, 40, |_, _| rng.normal());
         let found = neighbors(&(flat * map));
-        let TwoNn { fit, likelihood } = two_nn(&found).expect("defined");
+        let TwoNn { fit, likelihood } = two_nn(&found, 1.0).expect("defined");
         assert!((fit - 3.0).abs() < 0.3 && (likelihood - 3.0).abs() < 0.3, "TwoNN {fit}, {likelihood}");
-        let mle = maximum_likelihood(&found).expect("defined");
+        let mle = maximum_likelihood(&found, Average::Inverse).expect("defined");
         assert!((mle - 3.0).abs() < 0.3, "maximum likelihood {mle}");
     }
 
@@ -207,9 +261,12 @@ mod tests {
     fn two_nn_by_hand() {
         let found = Neighbors { n: 3, k: 2, distances: vec![1.0, 2.0, 1.0, 4.0, 1.0, 8.0] };
         let ln2 = std::f64::consts::LN_2;
-        let TwoNn { fit, likelihood } = two_nn(&found).expect("defined");
+        let TwoNn { fit, likelihood } = two_nn(&found, 1.0).expect("defined");
         let want = (2.0 * -(2.0f64 / 3.0).ln() + 3.0 * -(1.0f64 / 3.0).ln()) * ln2 / (14.0 * ln2 * ln2);
         assert!((fit - want).abs() < 1e-15 && (likelihood - 0.5 / ln2).abs() < 1e-15, "{fit}, {likelihood}");
-        assert_eq!(two_nn(&Neighbors { n: 2, k: 1, distances: vec![1.0, 1.0] }), None);
+        let TwoNn { fit: part, .. } = two_nn(&found, 0.7).expect("defined");
+        let want = 2.0 * -(2.0f64 / 3.0).ln() / (5.0 * ln2);
+        assert!((part - want).abs() < 1e-15, "the smallest two of three: {part}, not {want}");
+        assert_eq!(two_nn(&Neighbors { n: 2, k: 1, distances: vec![1.0, 1.0] }, 1.0), None);
     }
 }

@@ -52,12 +52,28 @@ pub fn variance_count(eigenvalues: &[f64], fraction: f64) -> Option<usize> {
 /// `None` without a positive eigenvalue.
 ///
 /// # Source
-/// Roy & Vetterli 2007 define it on singular values; on eigenvalues as in Del Giudice 2021.
+/// Del Giudice 2021; on singular values it is [`effective_rank`].
 #[must_use]
 pub fn entropy_dimension(eigenvalues: &[f64]) -> Option<f64> {
     let total: f64 = eigenvalues.iter().sum();
     let entropy: f64 = eigenvalues.iter().filter(|&&v| v > 0.0).map(|v| v / total).map(|p| -p * p.ln()).sum();
     (total > 0.0).then(|| entropy.exp())
+}
+
+/// Effective rank: the exponential of the entropy of the normalized singular values.
+///
+/// # Definition
+/// As [`entropy_dimension`] with `p_i = s_i / sum s`, `s_i = sqrt(lambda_i)`; never below it.
+///
+/// # Degenerate
+/// `None` without a positive eigenvalue.
+///
+/// # Source
+/// Roy & Vetterli 2007.
+#[must_use]
+pub fn effective_rank(eigenvalues: &[f64]) -> Option<f64> {
+    let singular: Vec<f64> = eigenvalues.iter().map(|v| v.max(0.0).sqrt()).collect();
+    entropy_dimension(&singular)
 }
 
 /// A power law `lambda_n = e^intercept n^-alpha` (`10^intercept` for [`AlphaFit::Logspaced`]).

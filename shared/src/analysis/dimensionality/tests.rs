@@ -1,3 +1,6 @@
+mod invariants;
+mod options;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 
@@ -40,6 +43,8 @@ struct Case {
     x: Vec<f64>,
     eigenvalues: Vec<f64>,
     unbiased: HashMap<String, f64>,
+    entropy: f64,
+    effective_rank: f64,
     ed: f64,
     ed_none: f64,
     ed_both: f64,
@@ -63,6 +68,8 @@ fn spectra_match_numpy_and_scikit_learn() {
             assert!((a - b).abs() < 1e-12 * case.eigenvalues[0], "{name}: eigenvalue {a} against {b}");
         }
         near(got.effective_dimensionality, case.ed, 1e-12, name);
+        near(got.entropy_dimension, case.entropy, 1e-10, name);
+        near(got.effective_rank, case.effective_rank, 1e-7, name);
         near(got.effective_dimensionality_unbiased, case.unbiased["both"], 1e-10, name);
         assert_eq!(got.variance_80_count, Some(case.count_80), "{name}");
         let variants = [("naive", Variant::Naive), ("row", Variant::Row), ("col", Variant::Col), ("both", Variant::Both)];
