@@ -19,6 +19,7 @@ pub mod error;
 pub mod estimate;
 pub mod io;
 pub mod labels;
+pub mod learn;
 pub mod linalg;
 mod parallel;
 pub mod progress;

@@ -6,7 +6,7 @@
 mod gram;
 pub mod intrinsic;
 mod measures;
-mod pooling;
+pub(super) mod pooling;
 #[cfg(test)]
 mod tests;
 mod unbiased;
@@ -236,7 +236,7 @@ async fn spectrum(spec: &Spec, inputs: &Inputs, context: &Context<'_>, name: &st
         inputs.blocks("inputs", name)?
     } else {
         progress.step(0.0, &format!("{name}: pooling"))?;
-        Blocks::of_mat(name, pooling::pooled(inputs.get("inputs", name)?, spec, context.device, progress).await?)
+        Blocks::of_mat(name, pooling::pooled(inputs.get("inputs", name)?, spec.pool, spec.seed, context.device, progress).await?)
     };
     let (n, p) = (blocks.n_samples(), blocks.n_features());
     if n < 2 {

@@ -15,6 +15,8 @@ use crate::{Error, Estimate, Progress, Warning};
 
 pub mod dimensionality;
 pub mod encoding;
+pub mod few_shot;
+pub mod projection;
 pub mod rdm;
 pub mod rdm_comparison;
 pub mod shape_distance;
@@ -33,6 +35,10 @@ pub enum AnalysisSpec {
     ShapeDistance(shape_distance::Spec),
     /// Encoding models.
     Encoding(encoding::Spec),
+    /// Classification from a few examples.
+    FewShot(few_shot::Spec),
+    /// Distances and projections between classes.
+    Projection(projection::Spec),
 }
 
 /// What came out, by kind.
@@ -50,6 +56,10 @@ pub enum Output {
     ShapeDistance(shape_distance::Output),
     /// Encoding models.
     Encoding(encoding::Output),
+    /// Classification from a few examples.
+    FewShot(few_shot::Output),
+    /// Distances and projections between classes.
+    Projection(projection::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -118,6 +128,8 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.inputs(),
             Self::ShapeDistance(spec) => spec.inputs(),
             Self::Encoding(spec) => spec.inputs(),
+            Self::FewShot(spec) => spec.inputs(),
+            Self::Projection(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -137,6 +149,8 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.estimate(shapes),
             Self::ShapeDistance(spec) => spec.estimate(shapes),
             Self::Encoding(spec) => spec.estimate(shapes),
+            Self::FewShot(spec) => spec.estimate(shapes),
+            Self::Projection(spec) => spec.estimate(shapes),
         }
     }
 
@@ -149,6 +163,8 @@ impl AnalysisSpec {
             Self::RdmComparison(_) => "RDM comparison",
             Self::ShapeDistance(_) => "Shape distance",
             Self::Encoding(_) => "Encoding",
+            Self::FewShot(_) => "Few-shot",
+            Self::Projection(_) => "Projection",
         }
     }
 
@@ -174,6 +190,8 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::RdmComparison(spec) => Output::RdmComparison(rdm_comparison::run(spec, inputs, &context).await?),
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::run(spec, inputs, &context).await?),
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
+        AnalysisSpec::FewShot(spec) => Output::FewShot(few_shot::run(spec, inputs, &context).await?),
+        AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

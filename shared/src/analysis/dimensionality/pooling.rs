@@ -3,7 +3,7 @@
 use faer::Mat;
 use ndarray::{ArrayD, CowArray};
 
-use super::{Pool, Spec};
+use super::Pool;
 use crate::blocks::tiled;
 use crate::compute::Device;
 use crate::dataset::Values;
@@ -17,29 +17,41 @@ pub(super) const PROJECTED: usize = 1024;
 /// Rows of the projection that are generated at a time: it is never held as a whole.
 const BLOCK: usize = 2048;
 
-/// The matrix of a dataset with three axes or more.
-pub(super) async fn pooled(dataset: &Dataset, spec: &Spec, device: &Device, progress: &dyn Progress) -> Result<Mat<f64>, Error> {
+/// The matrix of a dataset with three axes or more; the seed is that of [`Pool::None`].
+pub(in crate::analysis) async fn pooled(
+    dataset: &Dataset,
+    kind: Pool,
+    seed: u64,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Mat<f64>, Error> {
     if dataset.values.is_empty() {
         return Ok(dataset.matrix()?.to_mat());
     }
     dataset.reject_non_finite()?;
     match &*dataset.values {
-        Values::F32(a) => pool(a, spec, device, progress).await,
-        Values::F64(a) => pool(a, spec, device, progress).await,
+        Values::F32(a) => pool(a, kind, seed, device, progress).await,
+        Values::F64(a) => pool(a, kind, seed, device, progress).await,
     }
 }
 
-async fn pool<T: Copy + Into<f64>>(array: &ArrayD<T>, spec: &Spec, device: &Device, progress: &dyn Progress) -> Result<Mat<f64>, Error> {
+async fn pool<T: Copy + Into<f64>>(
+    array: &ArrayD<T>,
+    kind: Pool,
+    seed: u64,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Mat<f64>, Error> {
     let array = if array.is_standard_layout() { CowArray::from(array) } else { array.as_standard_layout() };
     let values = array.as_slice().unwrap_or_default();
     let (n, channels) = (array.shape()[0], array.shape()[1]);
     let size = values.len() / (n * channels);
     let reduce = |f: fn(&[T]) -> f64| Mat::from_fn(n, channels, |i, c| f(&values[(i * channels + c) * size..][..size]));
-    match spec.pool {
+    match kind {
         Pool::Avg => Ok(reduce(mean)),
         Pool::Max => Ok(reduce(|v| v.iter().map(|&v| v.into()).fold(f64::NEG_INFINITY, f64::max))),
         Pool::Flatten => Ok(tiled(values, channels * size, n, 0..channels * size)),
-        Pool::None => project(values, n, channels * size, spec.seed, device, progress).await,
+        Pool::None => project(values, n, channels * size, seed, device, progress).await,
     }
 }
 
