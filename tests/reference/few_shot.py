@@ -65,7 +65,9 @@ def fit_case(rng, name, n_classes, per_class, p, n_test):
     lr, sv = logistic(x, y), svm(x, y)
     return {
         "name": name, "n_classes": n_classes, "p": p, "x": x.ravel().tolist(), "test": z.ravel().tolist(), "codes": y.tolist(),
-        "weights": lr.coef_.T.ravel().tolist(), "intercepts": lr.intercept_.tolist(),
+        "weights": lr.coef_.T.ravel().tolist(),
+        # A constant added to all intercepts changes nothing; ours add up to zero.
+        "intercepts": (lr.intercept_ - (lr.intercept_.mean() if n_classes > 2 else 0)).tolist(),
         "probabilities": lr.predict_proba(z).ravel().tolist(), "log_loss": log_loss(t, lr.predict_proba(z)),
         "svm_weights": sv.coef_.T.ravel().tolist(), "svm_intercepts": sv.intercept_.tolist(), "svm_predictions": sv.predict(z).tolist(),
     }

@@ -5,7 +5,7 @@ mod order;
 mod ranking;
 pub(super) mod samples;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use serde::{Deserialize, Serialize};
 

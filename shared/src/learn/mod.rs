@@ -12,7 +12,7 @@ pub mod margin;
 mod newton;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// When an iteration ends.
 #[derive(Debug, Clone, Copy, PartialEq)]

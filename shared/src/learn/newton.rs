@@ -49,16 +49,18 @@ pub(super) struct Solution {
     pub info: Info,
 }
 
-/// Weights and intercepts of all outputs, or a change of them, with the scores of the weights.
+/// Weights and intercepts of all outputs, or a change of them, with the scores of the weights. Intercepts are in units of the features, as the
+/// weights of one that is `unit` everywhere: conjugate gradients would need many more steps where the two differ in size.
 struct Point {
     v: Block,
     b: Vec<f64>,
     scores: Block,
+    unit: f64,
 }
 
 impl Point {
-    fn zero(space: Space<'_>, m: usize) -> Self {
-        Self { v: Block::zeros(m, space.width()), b: vec![0.0; m], scores: Block::zeros(m, space.n_samples()) }
+    fn zero(space: Space<'_>, m: usize, unit: f64) -> Self {
+        Self { v: Block::zeros(m, space.width()), b: vec![0.0; m], scores: Block::zeros(m, space.n_samples()), unit }
     }
 
     fn add(&mut self, scale: &[f64], other: &Self) {
@@ -71,7 +73,7 @@ impl Point {
     fn shifted(&self) -> Block {
         let mut out = self.scores.clone();
         for item in out.values.chunks_exact_mut(out.m) {
-            item.iter_mut().zip(&self.b).for_each(|(s, b)| *s += b);
+            item.iter_mut().zip(&self.b).for_each(|(s, b)| *s += self.unit * b);
         }
         out
     }
@@ -89,7 +91,9 @@ impl Problem<'_> {
     /// # Errors
     /// [`Error::Numerical`] when products overflow; [`Error::Canceled`].
     pub(super) fn minimize(&self, what: &str, progress: &dyn Progress) -> Result<Solution, Error> {
-        let mut at = Point::zero(self.space, self.loss.n_outputs());
+        // Without features to speak of any unit does.
+        let unit = Some(self.space.feature_size()).filter(|size| *size > 0.0 && size.is_finite()).unwrap_or(1.0);
+        let mut at = Point::zero(self.space, self.loss.n_outputs(), unit);
         let (mut best, mut waited) = (f64::INFINITY, 0);
         let mut initial = None;
         let mut n_iter = 0;
@@ -117,7 +121,8 @@ impl Problem<'_> {
                 None
             };
             if let Some(stopped) = stopped {
-                return Ok(Solution { v: at.v, intercepts: at.b, info: Info { n_iter, residual, stopped } });
+                let intercepts = at.b.iter().map(|b| unit * b).collect();
+                return Ok(Solution { v: at.v, intercepts, info: Info { n_iter, residual, stopped } });
             }
             progress.step(self.done(largest), &format!("{what}, step {}", n_iter + 1))?;
             let direction = self.direction(gradient, &first, start, progress)?;
@@ -138,18 +143,26 @@ impl Problem<'_> {
         let n = crate::stats::count(self.space.n_samples());
         let mut coefficients = first.clone();
         coefficients.values.iter_mut().for_each(|v| *v /= n);
-        let b = if self.intercept.is_some() { coefficients.sums() } else { vec![0.0; first.m] };
+        let b = self.intercept_part(&coefficients, at.unit);
         let mut v = self.space.combine(coefficients);
         v.add(&vec![self.lambda; first.m], &at.v);
         let scores = self.space.scores(&v);
-        Point { v, b, scores }
+        Point { v, b, scores, unit: at.unit }
+    }
+
+    /// What coefficients of rows are along the intercepts.
+    fn intercept_part(&self, coefficients: &Block, unit: f64) -> Vec<f64> {
+        if self.intercept.is_none() {
+            return vec![0.0; coefficients.m];
+        }
+        coefficients.sums().into_iter().map(|sum| unit * sum).collect()
     }
 
     /// Norms of the gradient of each output by the weights of rows that were not shifted, or more.
     fn residuals(&self, gradient: &Point) -> Vec<f64> {
         let shift = self.intercept.unwrap_or(0.0);
         let (weights, _) = gradient.norms(self.space);
-        weights.iter().zip(&gradient.b).map(|(w, b)| w.sqrt() + (1.0 + shift) * b.abs()).collect()
+        weights.iter().zip(&gradient.b).map(|(w, b)| w.sqrt() + (1.0 + shift) * b.abs() / gradient.unit).collect()
     }
 
     /// The Newton direction within a tolerance that tightens as the gradient falls.
@@ -170,8 +183,9 @@ impl Problem<'_> {
                 rho * forcing * forcing
             })
             .collect();
-        let mut out = Point::zero(space, m);
-        let mut along = Point { v: residual.v.clone(), b: residual.b.clone(), scores: residual.scores.clone() };
+        let unit = residual.unit;
+        let mut out = Point::zero(space, m, unit);
+        let mut along = Point { v: residual.v.clone(), b: residual.b.clone(), scores: residual.scores.clone(), unit };
         for step in 0..MAX_INNER {
             if rho.iter().zip(&goal).all(|(rho, goal)| rho <= goal) {
                 break;
@@ -184,7 +198,7 @@ impl Problem<'_> {
             self.loss.curve(first, &mut change);
             change.values.iter_mut().for_each(|v| *v /= n);
             let bends = change.dot(&shifted);
-            let image_b = if self.intercept.is_some() { change.sums() } else { vec![0.0; m] };
+            let image_b = self.intercept_part(&change, unit);
             let mut image = space.combine(change);
             image.add(&vec![self.lambda; m], &along.v);
             let (weights, _) = along.norms(space);

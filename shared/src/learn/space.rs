@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, get_global_parallelism};
 
-use crate::stats::sum;
+use crate::stats::{count, sum};
 
 /// m values for each of n items, the m of an item together.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,16 @@ impl Space<'_> {
         match self {
             Self::Rows(m) | Self::Columns(m) => m.ncols(),
         }
+    }
+
+    /// Root mean square of the rows along a direction that they fill.
+    pub(super) fn feature_size(&self) -> f64 {
+        let n = self.n_samples();
+        let total: f64 = match self {
+            Self::Rows(g) => (0..n).map(|i| g[(i, i)]).sum(),
+            Self::Columns(x) => x.squared_norm_l2(),
+        };
+        (total / count(n) / count(self.width().min(n))).sqrt()
     }
 
     /// Inner products of weight vectors with all rows.
