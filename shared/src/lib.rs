@@ -20,6 +20,7 @@ pub mod estimate;
 pub mod identity;
 pub mod io;
 pub mod labels;
+pub mod learn;
 pub mod linalg;
 mod parallel;
 pub mod progress;

@@ -10,13 +10,14 @@ use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
 use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool};
 use eigenscope::analysis::encoding::Convention;
+use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::words::{CvArg, KernelArg, ModelName, SelectionArg};
+use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
 #[derive(Debug, Parser)]
@@ -67,6 +68,10 @@ pub(super) enum Command {
     Rsa(RsaArgs),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
+    /// Classify from a few samples of each class.
+    FewShot(FewShotArgs),
+    /// Distances between class centroids and projections of samples along them.
+    Projection(ProjectionArgs),
     /// List the devices that this program can compute on.
     Devices,
     /// Run one job of the server; started by the server only.
@@ -399,6 +404,69 @@ pub(super) struct ShapesArgs {
     /// Refuse matrices of different widths instead of padding them with zero columns.
     #[arg(long)]
     pub no_zero_pad: bool,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Classes for an analysis of classes.
+#[derive(Debug, Args)]
+pub(super) struct ClassArgs {
+    /// The features, rows = samples; or n x C x H x W activations.
+    #[arg(long, value_name = "X")]
+    pub features: InputArg,
+    /// The class of each row, one label per row.
+    #[arg(long, value_name = "L")]
+    pub labels: InputArg,
+    /// Column of the labels, where they have several.
+    #[arg(long, value_name = "COLUMN")]
+    pub label_column: Option<String>,
+    /// How n x C x H x W activations become matrices: max, avg, none (random projection) or flatten.
+    #[arg(long, default_value = "max", value_parser = word::<Pool>)]
+    pub pool: Pool,
+    /// The first so many classes by appearance, or all.
+    #[arg(long, value_name = "N|all", default_value = "50")]
+    pub categories: LimitArg,
+}
+
+/// Options of `few-shot`.
+#[derive(Debug, Args)]
+pub(super) struct FewShotArgs {
+    /// Features and classes.
+    #[command(flatten)]
+    pub classes: ClassArgs,
+    /// Classifiers: prototype, linear or maxmargin.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "prototype,linear", value_parser = word::<Classifier>)]
+    pub classifier: Vec<Classifier>,
+    /// Training samples of each class.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,5,20,50")]
+    pub n_train: Vec<u32>,
+    /// Held-out samples of each class.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub n_test: u32,
+    /// Repeats with other samples.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub repeats: u32,
+    /// The first so many rows of each class. Default: as many as every class has, at most 100 or what the largest training set needs.
+    #[arg(long, value_name = "N")]
+    pub samples: Option<u32>,
+    /// How samples are ordered: independent, or composed (numpy's legacy generator, each repeat shuffling the order before).
+    #[arg(long, default_value = "independent", value_parser = word::<Order>)]
+    pub order: Order,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `projection`.
+#[derive(Debug, Args)]
+pub(super) struct ProjectionArgs {
+    /// Features and classes.
+    #[command(flatten)]
+    pub classes: ClassArgs,
+    /// The first so many rows of each class, or all.
+    #[arg(long, value_name = "N|all", default_value = "50")]
+    pub samples: LimitArg,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,

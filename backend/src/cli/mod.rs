@@ -104,6 +104,8 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Rdm(args) => (specs::rdm(args)?, &args.common),
         Command::Rsa(args) => (specs::rsa(args)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
+        Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
+        Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),
     };
     run::execute(&plan, command, common, global)
 }

@@ -7,6 +7,7 @@ use eigenscope::analysis::{
     AnalysisResult, Output, dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition,
 };
 use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
 /// Widest matrix that is printed in full.
@@ -23,6 +24,8 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::DimensionUse(output) => dimension_use(out, output)?,
         Output::VariancePartition(output) => variance_partition(out, output)?,
         Output::Manifolds(output) => manifolds(out, output)?,
+        Output::FewShot(output) => few_shot(out, output)?,
+        Output::Projection(output) => projection(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -146,6 +149,38 @@ fn shape_distance(out: &mut dyn Write, output: &shape_distance::Output) -> io::R
         matrix(out, &output.names, test)?;
     }
     Ok(())
+}
+
+fn few_shot(out: &mut dyn Write, output: &few_shot::Output) -> io::Result<()> {
+    let few_shot::Output { features, classes, n_samples, n_test, chance, .. } = output;
+    writeln!(out, "{features}: {} classes of {n_samples} samples, {n_test} held out", classes.len())?;
+    let spread = |m: few_shot::Moments| m.sem.map_or_else(|| number(m.mean), |sem| format!("{} ± {}", number(m.mean), number(sem)));
+    let scores = |m: Option<few_shot::Moments>| m.map_or_else(undefined, spread);
+    let rows = output.summaries.iter().map(|s| {
+        let name = match s.classifier {
+            few_shot::Classifier::Prototype => "prototype",
+            few_shot::Classifier::Linear => "linear",
+            few_shot::Classifier::Maxmargin => "maxmargin",
+        };
+        vec![name.into(), s.n_train.to_string(), spread(s.top1), scores(s.top5), scores(s.mrr), scores(s.log_likelihood)]
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    rows.push(vec!["chance".into(), String::new(), number(chance.top1), number(chance.top5), number(chance.mrr), String::new()]);
+    table(out, &["classifier", "train", "top-1", "top-5", "MRR", "log likelihood"], rows)
+}
+
+fn projection(out: &mut dyn Write, output: &projection::Output) -> io::Result<()> {
+    writeln!(out, "{}: {} classes, {} features", output.features, output.classes.len(), output.n_features)?;
+    writeln!(out, "\ndistances between centroids")?;
+    matrix(out, &output.classes, &output.centroid_distances)?;
+    writeln!(out, "\nprojections divided by the radius of the class in the row")?;
+    matrix(out, &output.classes, &output.scaled_projections)?;
+    writeln!(out, "\nmeans")?;
+    let line = |name: &str, m: projection::Means| {
+        vec![name.into(), optional(m.centroid_distances), optional(m.scaled_projections), optional(m.projections_raw)]
+    };
+    let rows = vec![line("off the diagonal", output.off_diagonal), line("with the diagonal", output.with_diagonal)];
+    table(out, &["", "distance", "scaled projection", "projection"], rows)
 }
 
 /// Writes the devices.

@@ -11,6 +11,11 @@ use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
 use super::args::{Common, DimsArgs, EncodeArgs, ManifoldsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use eigenscope::analysis::{dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
+use eigenscope::labels::Labels;
+use eigenscope::{AnalysisSpec, Error, Inputs};
+
+use super::args::{ClassArgs, Common, DimsArgs, EncodeArgs, FewShotArgs, ProjectionArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
 
 /// What to run.
@@ -132,12 +137,50 @@ pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error
     })
 }
 
+pub(super) fn few_shot(args: &FewShotArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let classes = &args.classes;
+    plan(&[&classes.features, &classes.labels], &args.common, |names| {
+        let (features, labels) = class_names(classes, names);
+        Ok(AnalysisSpec::FewShot(few_shot::Spec {
+            features,
+            labels,
+            pool: classes.pool,
+            classifiers: args.classifier.clone(),
+            n_train: args.n_train.clone(),
+            n_test: args.n_test,
+            n_repeats: args.repeats,
+            n_categories: classes.categories.0,
+            n_samples: args.samples,
+            order: args.order,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
+
+pub(super) fn projection(args: &ProjectionArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let classes = &args.classes;
+    plan(&[&classes.features, &classes.labels], &args.common, |names| {
+        let (features, labels) = class_names(classes, names);
+        let (pool, n_categories, n_samples) = (classes.pool, classes.categories.0, args.samples.0);
+        Ok(AnalysisSpec::Projection(projection::Spec { features, labels, pool, n_categories, n_samples, seed: seed.unwrap_or(0) }))
+    })
+}
+
+/// The features and the labels, when given as the first and the second input.
+fn class_names(args: &ClassArgs, names: &[String]) -> (String, Labels) {
+    let mut names = names.iter().cloned();
+    let mut next = || names.next().unwrap_or_default();
+    (next(), Labels { input: next(), column: args.label_column.clone() })
+}
+
 /// Puts `seed` where the spec has one.
 fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
     match spec {
         AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
         AnalysisSpec::Manifolds(spec) => spec.seed = seed,
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
+        AnalysisSpec::FewShot(spec) => spec.seed = seed,
+        AnalysisSpec::Projection(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
             reseed_cv(&mut spec.cv, seed)?;
             if let Model::BandedRidge { seed: old, .. } = &mut spec.model {

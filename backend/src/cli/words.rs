@@ -155,6 +155,21 @@ impl FromStr for SelectionArg {
     }
 }
 
+/// A number, or `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LimitArg(pub Option<u32>);
+
+impl FromStr for LimitArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|n| Self(Some(n))).map_err(|e| format!("expected a whole number or all ({e})"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +188,8 @@ mod tests {
         assert_eq!("rbf:0.5".parse(), Ok(KernelArg(Kernel::Rbf { gamma: Some(0.5) })));
         assert_eq!("polynomial:2".parse(), Ok(KernelArg(Kernel::Polynomial { degree: 2, gamma: None, coef0: 1.0 })));
         assert!("sigmoid".parse::<KernelArg>().is_err_and(|e| e.contains("polynomial:DEGREE")), "the kernels are named");
+        assert_eq!(("all".parse(), "12".parse()), (Ok(LimitArg(None)), Ok(LimitArg(Some(12)))));
+        assert!("-1".parse::<LimitArg>().is_err(), "not a count");
         assert_eq!("kfold:4".parse(), Ok(SelectionArg(Selection::Kfold { k: 4 })));
     }
 }

@@ -17,6 +17,8 @@ pub mod dimension_use;
 pub mod dimensionality;
 pub mod encoding;
 pub mod manifolds;
+pub mod few_shot;
+pub mod projection;
 pub mod rdm;
 pub mod rdm_comparison;
 pub mod shape_distance;
@@ -42,6 +44,10 @@ pub enum AnalysisSpec {
     VariancePartition(variance_partition::Spec),
     /// Geometry of class manifolds.
     Manifolds(manifolds::Spec),
+    /// Classification from a few examples.
+    FewShot(few_shot::Spec),
+    /// Distances and projections between classes.
+    Projection(projection::Spec),
 }
 
 /// What came out, by kind.
@@ -65,6 +71,10 @@ pub enum Output {
     VariancePartition(variance_partition::Output),
     /// Geometry of class manifolds.
     Manifolds(manifolds::Output),
+    /// Classification from a few examples.
+    FewShot(few_shot::Output),
+    /// Distances and projections between classes.
+    Projection(projection::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -136,6 +146,8 @@ impl AnalysisSpec {
             Self::DimensionUse(spec) => spec.inputs(),
             Self::VariancePartition(spec) => spec.inputs(),
             Self::Manifolds(spec) => spec.inputs(),
+            Self::FewShot(spec) => spec.inputs(),
+            Self::Projection(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -158,6 +170,8 @@ impl AnalysisSpec {
             Self::DimensionUse(spec) => spec.estimate(shapes),
             Self::VariancePartition(spec) => spec.estimate(shapes),
             Self::Manifolds(spec) => spec.estimate(shapes),
+            Self::FewShot(spec) => spec.estimate(shapes),
+            Self::Projection(spec) => spec.estimate(shapes),
         }
     }
 
@@ -173,6 +187,8 @@ impl AnalysisSpec {
             Self::DimensionUse(_) => "Dimension use",
             Self::VariancePartition(_) => "Variance partition",
             Self::Manifolds(_) => "Class manifolds",
+            Self::FewShot(_) => "Few-shot",
+            Self::Projection(_) => "Projection",
         }
     }
 
@@ -201,6 +217,8 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::DimensionUse(spec) => Output::DimensionUse(dimension_use::run(spec, inputs, &context).await?),
         AnalysisSpec::VariancePartition(spec) => Output::VariancePartition(variance_partition::run(spec, inputs, &context).await?),
         AnalysisSpec::Manifolds(spec) => Output::Manifolds(manifolds::run(spec, inputs, &context).await?),
+        AnalysisSpec::FewShot(spec) => Output::FewShot(few_shot::run(spec, inputs, &context).await?),
+        AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {
