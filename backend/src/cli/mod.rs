@@ -99,6 +99,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Rdm(args) => (specs::rdm(args)?, &args.common),
         Command::Rsa(args) => (specs::rsa(args)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
+        Command::Relate(args) => (specs::relate(args, global.seed)?, &args.common),
     };
     run::execute(&plan, command, common, global)
 }

@@ -1,11 +1,11 @@
 //! From arguments to an analysis spec with its inputs.
 
 use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
-use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RelateArgs, RsaArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
 use super::words::{CvArg, ModelName};
 
@@ -177,11 +177,32 @@ pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error
     })
 }
 
+pub(super) fn relate(args: &RelateArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+        let terms = |terms: &[super::words::TermArg]| terms.iter().map(|t| t.term(&args.x, args.log_x)).collect();
+        Ok(AnalysisSpec::Relation(relation::Spec {
+            tables: names.to_vec(),
+            x: args.x.clone(),
+            y: args.y.clone(),
+            log_x: args.log_x,
+            log_y: args.log_y,
+            by: args.by.clone(),
+            best_layer: args.best_layer,
+            given: terms(&args.given),
+            curve: args.curve,
+            partition: terms(&args.partition),
+            bootstrap: args.bootstrap,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
+
 /// Puts `seed` where the spec has one.
 fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
     match spec {
         AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
+        AnalysisSpec::Relation(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
             match &mut spec.cv {
                 Cv::Kfold { seed: old, .. } | Cv::ShuffleSplit { seed: old, .. } | Cv::StratifiedShuffle { seed: old, .. } => {

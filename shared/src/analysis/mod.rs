@@ -17,6 +17,7 @@ pub mod dimensionality;
 pub mod encoding;
 pub mod rdm;
 pub mod rdm_comparison;
+pub mod relation;
 pub mod shape_distance;
 
 /// What to compute: the form, the request body, the job payload and the saved file are all this.
@@ -33,6 +34,8 @@ pub enum AnalysisSpec {
     ShapeDistance(shape_distance::Spec),
     /// Encoding models.
     Encoding(encoding::Spec),
+    /// Relations between metrics of layers.
+    Relation(relation::Spec),
 }
 
 /// What came out, by kind.
@@ -50,6 +53,8 @@ pub enum Output {
     ShapeDistance(shape_distance::Output),
     /// Encoding models.
     Encoding(encoding::Output),
+    /// Relations between metrics of layers.
+    Relation(relation::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -118,6 +123,7 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.inputs(),
             Self::ShapeDistance(spec) => spec.inputs(),
             Self::Encoding(spec) => spec.inputs(),
+            Self::Relation(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -137,6 +143,7 @@ impl AnalysisSpec {
             Self::RdmComparison(spec) => spec.estimate(shapes),
             Self::ShapeDistance(spec) => spec.estimate(shapes),
             Self::Encoding(spec) => spec.estimate(shapes),
+            Self::Relation(spec) => spec.estimate(shapes),
         }
     }
 
@@ -149,6 +156,7 @@ impl AnalysisSpec {
             Self::RdmComparison(_) => "RDM comparison",
             Self::ShapeDistance(_) => "Shape distance",
             Self::Encoding(_) => "Encoding",
+            Self::Relation(_) => "Relation",
         }
     }
 
@@ -174,6 +182,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::RdmComparison(spec) => Output::RdmComparison(rdm_comparison::run(spec, inputs, &context).await?),
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::run(spec, inputs, &context).await?),
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
+        AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {
