@@ -157,7 +157,7 @@ fn relation_of_dimensionality_and_it_scores_over_536_layers() {
     close(&out["spearman_r"], 0.771_298_444_341_754, 1e-13);
     let log = relate(&tables, &["--x", "effective_dimensionality", "--y", "score", "--log-x", "--bootstrap", "0"]);
     close(&log["pearson_r"], 0.810_915_769_576_980_3, 1e-13);
-    // The 32 rows of untrained networks are there: their task is the text None.
+    // The rows of untrained networks are there: their task is the text None.
     let untrained = out["groups"].as_array().expect("groups").iter().find(|g| g["name"] == "Untrained").expect("untrained");
     assert_eq!(untrained["n"], 24);
 }

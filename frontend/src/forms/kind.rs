@@ -13,10 +13,12 @@ pub(crate) enum Kind {
     RdmComparison,
     ShapeDistance,
     Encoding,
+    Relation,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Relation];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -25,6 +27,7 @@ impl Kind {
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
             AnalysisSpec::Encoding(_) => Self::Encoding,
+            AnalysisSpec::Relation(_) => Self::Relation,
         }
     }
 
@@ -36,6 +39,7 @@ impl Kind {
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
             Self::Encoding => "encoding",
+            Self::Relation => "relation",
         }
     }
 
@@ -50,6 +54,7 @@ impl Kind {
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
             Self::Encoding => "Encoding: predict neurons from features",
+            Self::Relation => "Relation: one metric of layers against another",
         }
     }
 
@@ -60,6 +65,7 @@ impl Kind {
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
+            Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
         }
     }
 }

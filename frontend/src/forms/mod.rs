@@ -3,7 +3,7 @@
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -16,10 +16,14 @@ pub(crate) mod fields;
 pub(crate) mod kind;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
+pub(crate) mod relation_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
 
 pub(crate) use kind::Kind;
+
+/// Columns of a dataset that a field offers; a matrix of activations has more than anyone would choose from.
+const MAX_COLUMNS: usize = 200;
 
 /// The specs being edited, one per kind, and the kind in view.
 #[derive(Clone, Copy)]
@@ -30,6 +34,7 @@ pub(crate) struct Form {
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
+    pub(crate) relation: RwSignal<relation::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -95,6 +100,7 @@ impl Form {
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
+        let relation = RwSignal::new(relation::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let mut check = Check { shapes: &shapes, found: Vec::new() };
@@ -104,11 +110,12 @@ impl Form {
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
+                Kind::Relation => relation.with(|s| relation_form::check(s, &mut check)),
             }
             check.found
         });
         let rejected = RwSignal::new(None);
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, rejected, problems, datasets }
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, relation, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -119,6 +126,7 @@ impl Form {
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
+            Kind::Relation => AnalysisSpec::Relation(self.relation.get()),
         }
     }
 
@@ -131,6 +139,7 @@ impl Form {
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
+            AnalysisSpec::Relation(spec) => self.relation.set(spec),
         }
     }
 
@@ -144,6 +153,32 @@ impl Form {
     pub(crate) fn choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
         all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
+    /// The columns of these datasets without repeats, texts first or not at all, tracked.
+    pub(crate) fn columns(self, tables: &[String], with_texts: bool) -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        let mut add = |name: String| {
+            if !out.contains(&name) {
+                out.push(name);
+            }
+        };
+        let all = self.datasets.get();
+        for dataset in all.iter().filter(|d| d.name.with(|name| tables.contains(name))) {
+            dataset.summary.with(|s| {
+                if with_texts {
+                    s.labels.iter().for_each(|l| add(l.name.clone()));
+                }
+                let shape: Vec<usize> = s.shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
+                eigenscope::labels::columns(&[], s.column_names.as_deref(), &shape).into_iter().take(MAX_COLUMNS).for_each(&mut add);
+            });
+        }
+        out
+    }
+
+    /// Offers a dataset with named columns and labels of rows as a table.
+    pub(crate) fn offer_table(self, name: &str) {
+        self.relation.update(|s| append(&mut s.tables, name));
     }
 
     /// Offers a new dataset to inputs that are still empty.
@@ -177,6 +212,7 @@ impl Form {
         };
         self.dimensionality.update(|s| list(&mut s.inputs));
         self.shape_distance.update(|s| list(&mut s.inputs));
+        self.relation.update(|s| list(&mut s.tables));
         self.rdm.update(|s| {
             one(&mut s.input);
             option(&mut s.precision);
@@ -248,6 +284,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
         Kind::Encoding => encoding_form::view(form),
+        Kind::Relation => relation_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

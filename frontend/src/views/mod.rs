@@ -16,6 +16,7 @@ mod dimensionality;
 mod encoding;
 mod rdm;
 mod rdm_comparison;
+mod relation;
 mod shape_distance;
 
 /// A result: its figures and tables, and where it was computed.
@@ -42,6 +43,8 @@ pub fn ResultView(
                 .map(|output| shape_distance::view(output, spec)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
                 .map(|output| encoding::view(output, spec)),
+            Output::Relation(_) => part(&result, |output| if let Output::Relation(o) = output { Some(o) } else { None })
+                .map(|output| relation::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">
