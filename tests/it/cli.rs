@@ -22,6 +22,16 @@ fn folder() -> TempDir {
     {
         std::fs::write(dir.path().join(format!("{name}.npy")), npy(rows, columns, seed)).expect("written");
     }
+    let (mut a, mut b) =
+        (String::from("layer,architecture,task,kind,effective dimensionality\n"), String::from("kind,task,architecture,layer,score\n"));
+    for i in 0..12u32 {
+        let (task, kind) = if i < 6 { ("None", "Untrained") } else { ("Denoising", "Supervised") };
+        let (architecture, layer) = (["A", "B"][i as usize / 3 % 2], i % 3);
+        a.push_str(&format!("l{layer},{architecture},{task},{kind},{}\n", 3 + i * 7 % 11));
+        b.push_str(&format!("{kind},{task},{architecture},l{layer},{}\n", 2 + i * 5 % 7));
+    }
+    std::fs::write(dir.path().join("a.csv"), a).expect("written");
+    std::fs::write(dir.path().join("b.csv"), b).expect("written");
     dir
 }
 
@@ -88,6 +98,14 @@ fn json_has_the_keys_of_the_contract() {
     let shapes = succeed(dir, "shapes X.npy Y.npy --alpha 0.5 --train-fraction 0.8 --json");
     assert_eq!(shapes["names"], json!(["X", "Y"]));
     keys_are_there(&shapes, &["distances", "test_distances"]);
+    let relation =
+        succeed(dir, "relate a.csv b.csv --x effective_dimensionality --y score --log-x --by kind --best-layer --given depth --json");
+    keys_are_there(
+        &relation,
+        &["n", "pearson_r", "pearson_p", "spearman_r", "spearman_p", "pearson_interval", "groups", "rows", "partial"],
+    );
+    keys_are_there(&relation["groups"][1], &["name", "n", "pearson_r", "pearson_p", "spearman_r"]);
+    keys_are_there(&relation["best_layer"], &["n", "pearson_r", "rows"]);
     let devices = succeed(dir, "devices --json");
     keys_are_there(&devices["devices"][0], &["kind", "name", "memory_bytes"]);
 }
@@ -226,6 +244,13 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("partition X.npy Z.npy --targets Y.npy", "Z has 12 rows but Y has 30"),
         ("partition X.npy W.npy --targets Y.npy --model pls", "pls"),
         ("partition X.npy W.npy --targets Y.npy --in-sample --cv kfold:3", "--in-sample"),
+        ("relate a.csv b.csv --x width --y score", "effective dimensionality"),
+        ("relate a.csv b.csv --x score --y kind", "text"),
+        ("relate a.csv a.csv --x score --y kind", "score"),
+        ("relate a.csv b.csv --x effective_dimensionality --y score --partition score,effective_dimensionality", "explained"),
+        ("relate a.csv b.csv --x effective_dimensionality --y score --partition log10:", "COLUMN"),
+        ("relate a.csv --x effective_dimensionality", "--y"),
+        ("relate X.npy Z.npy --x a --y b", "identifies rows"),
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),

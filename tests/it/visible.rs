@@ -150,5 +150,83 @@ fn few_components_of_v4_predict_it_and_their_number_grows_the_score() {
         let plain = run("cpu", &["encode", "--features", v4, "--targets", it, "--cv", "kfold:5", "--model", "ols"]);
         close(&all["scores"][0], plain["median_r"].as_f64().expect("a number"), tolerance);
         assert!(score(10) < plain["median_r"].as_f64().expect("a number"), "66 of 88");
+/// Files of the published tables, as arguments; `None` with a printed reason where one is missing.
+fn tables(names: &[&str]) -> Option<Vec<String>> {
+    let path = |name: &&str| data(&format!("encoder_dimensionality/{name}.csv")).map(|p| p.to_str().expect("UTF-8").to_owned());
+    names.iter().map(path).collect()
+}
+
+fn relate(tables: &[String], options: &[&str]) -> Value {
+    let files: Vec<&str> = tables.iter().map(String::as_str).collect();
+    run("cpu", &[&["relate"][..], &files, options].concat())
+}
+
+#[test]
+fn relation_of_dimensionality_and_it_scores_over_536_layers() {
+    let names = ["eigmetrics_imagenet_pooling_true", "encoding_majajhong_it_pls_pooling_false"];
+    let Some(tables) = tables(&names) else { return };
+    let out = relate(&tables, &["--x", "effective_dimensionality", "--y", "score", "--by", "kind", "--best-layer", "--bootstrap", "100"]);
+    assert_eq!((out["n"].as_u64(), out["groups"].as_array().map(Vec::len)), (Some(536), Some(3)));
+    // Published with four decimals; scipy 1.17 for the rest.
+    close(&out["pearson_r"], 0.5881, 5e-5);
+    close(&out["pearson_r"], 0.588_072_625_669_46, 1e-13);
+    close(&out["spearman_r"], 0.771_298_444_341_754, 1e-13);
+    let log = relate(&tables, &["--x", "effective_dimensionality", "--y", "score", "--log-x", "--bootstrap", "0"]);
+    close(&log["pearson_r"], 0.810_915_769_576_980_3, 1e-13);
+    // The rows of untrained networks are there: their task is the text None.
+    let untrained = out["groups"].as_array().expect("groups").iter().find(|g| g["name"] == "Untrained").expect("untrained");
+    assert_eq!(untrained["n"], 24);
+}
+
+#[test]
+fn relation_of_log_dimensionality_and_it_scores_over_568_layers() {
+    let names = [
+        "eigmetrics_imagenet_pooling_avg",
+        "eigmetrics_imagenet_pooling_avg_additional",
+        "encoding_majajhong_it_pls_pooling_false",
+        "encoding_majajhong_it_pls_pooling_false_additional",
+    ];
+    let Some(tables) = tables(&names) else { return };
+    let out = relate(&tables, &["--x", "Effective Dimensionality", "--y", "score", "--log-x"]);
+    assert_eq!(out["n"], 568);
+    close(&out["pearson_r"], 0.8438, 5e-5);
+    close(&out["pearson_r"], 0.843_788_907_140_573_8, 1e-13);
+    close(&out["spearman_r"], 0.760_037_147_967_542_5, 1e-13);
+    let interval = &out["pearson_interval"];
+    let [low, high] = [0, 1].map(|i| interval[i].as_f64().expect("an interval"));
+    assert!(low > 0.80 && low < 0.8437 && high > 0.8439 && high < 0.88, "{interval}");
+    // The same data in one table, where the task of untrained networks was lost.
+    let Some(whole) = tables_of_one("data_snr_global") else { return };
+    let out = relate(&whole, &["--x", "effective_dimensionality", "--y", "score", "--log-x", "--bootstrap", "0", "--by", "task"]);
+    close(&out["pearson_r"], 0.843_788_907_140_573_8, 1e-13);
+    assert!(out["groups"].as_array().expect("groups").iter().any(|g| g["name"] == "None" && g["n"] == 40), "{}", out["groups"]);
+}
+
+fn tables_of_one(name: &str) -> Option<Vec<String>> {
+    tables(&[name])
+}
+
+#[test]
+fn published_variance_partitions() {
+    let Some(table) = tables_of_one("data_snr_global") else { return };
+    let ed = "log10:effective_dimensionality";
+    let cases = [
+        ("encoding_ed_snr", "score", "signal-noise-ratio (mean)"),
+        ("encoding_ed_mrr", "score", "MRR"),
+        ("encoding_ed_signal", "score", "signal (mean)"),
+        ("mrr_ed_snr", "MRR", "signal-noise-ratio (mean)"),
+        ("mrr_ed_signal", "MRR", "signal (mean)"),
+    ];
+    for (file, dependent, predictor) in cases {
+        let Some(want) = data(&format!("encoder_dimensionality/variance_partitions_{file}.csv")) else { return };
+        let terms = format!("{ed},{predictor}");
+        let out = relate(&table, &["--x", "effective_dimensionality", "--y", dependent, "--partition", &terms, "--bootstrap", "0"]);
+        let want = std::fs::read_to_string(want).expect("a table");
+        for (row, line) in out["partition"]["rows"].as_array().expect("rows").iter().zip(want.lines().skip(1)) {
+            let cells: Vec<f64> = line.split(',').skip(1).map(|cell| cell.parse().expect("a number")).collect();
+            close(&row["coefficient"], cells[0], 1e-13);
+            close(&row["percent_total"], cells[1], 1e-11);
+        }
+        assert_eq!(out["partition"]["rows"].as_array().map(Vec::len), Some(4));
     }
 }

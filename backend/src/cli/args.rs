@@ -13,11 +13,13 @@ use eigenscope::analysis::encoding::Convention;
 use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
+use eigenscope::analysis::relation::Curve;
 use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg};
+use super::words::{CvArg, KernelArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ pub(super) enum Command {
     FewShot(FewShotArgs),
     /// Distances between class centroids and projections of samples along them.
     Projection(ProjectionArgs),
+    /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
+    Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.
     Devices,
     /// Run one job of the server; started by the server only.
@@ -467,6 +471,43 @@ pub(super) struct ProjectionArgs {
     /// The first so many rows of each class, or all.
     #[arg(long, value_name = "N|all", default_value = "50")]
     pub samples: LimitArg,
+/// Options of `relate`.
+#[derive(Debug, Args)]
+pub(super) struct RelateArgs {
+    /// Tables (CSV or TSV with a header). Those with the same columns are stacked; all are joined on the columns that they share of
+    /// architecture, task, kind, source and layer.
+    #[arg(required = true, value_name = "TABLE")]
+    pub inputs: Vec<InputArg>,
+    /// Column of the horizontal axis; underscores stand for spaces, TABLE::COLUMN where several tables have it, depth for layer depth.
+    #[arg(long, value_name = "COLUMN")]
+    pub x: String,
+    /// Column of the vertical axis.
+    #[arg(long, value_name = "COLUMN")]
+    pub y: String,
+    /// Correlate with the logarithm of x.
+    #[arg(long)]
+    pub log_x: bool,
+    /// Correlate the logarithm of y.
+    #[arg(long)]
+    pub log_y: bool,
+    /// Correlate within each value of a column too, or of several (A,B); layers are told apart by their architecture.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// Also correlate the best layer of each model, that of the largest y.
+    #[arg(long)]
+    pub best_layer: bool,
+    /// Partial correlation given a column, or several (A,B); log10:COLUMN takes its logarithm.
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub given: Vec<TermArg>,
+    /// The curve through the points: line or quadratic.
+    #[arg(long, default_value = "line", value_parser = word::<Curve>)]
+    pub curve: Curve,
+    /// Divide the explained variance of y among 2 or 3 columns; log10:COLUMN takes a logarithm, the x column takes that of --log-x.
+    #[arg(long, value_name = "A,B[,C]", value_delimiter = ',')]
+    pub partition: Vec<TermArg>,
+    /// Resamples of the points for 95 % intervals; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub bootstrap: u32,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,

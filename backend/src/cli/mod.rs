@@ -106,6 +106,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
         Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),
+        Command::Relate(args) => (specs::relate(args, global.seed)?, &args.common),
     };
     run::execute(&plan, command, common, global)
 }

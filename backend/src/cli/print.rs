@@ -8,6 +8,7 @@ use eigenscope::analysis::{
 };
 use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
 use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
 /// Widest matrix that is printed in full.
@@ -26,6 +27,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Manifolds(output) => manifolds(out, output)?,
         Output::FewShot(output) => few_shot(out, output)?,
         Output::Projection(output) => projection(out, output)?,
+        Output::Relation(output) => relation(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -181,6 +183,40 @@ fn projection(out: &mut dyn Write, output: &projection::Output) -> io::Result<()
     };
     let rows = vec![line("off the diagonal", output.off_diagonal), line("with the diagonal", output.with_diagonal)];
     table(out, &["", "distance", "scaled projection", "projection"], rows)
+fn relation(out: &mut dyn Write, output: &relation::Output) -> io::Result<()> {
+    let axis = |name: &str, log: bool| if log { format!("log {name}") } else { name.to_owned() };
+    writeln!(out, "{} against {}", axis(&output.y, output.log_y), axis(&output.x, output.log_x))?;
+    let marked =
+        |p: Option<f64>, mark: &Option<String>| p.map_or_else(undefined, |p| format!("{} {}", number(p), mark.as_deref().unwrap_or("")));
+    let interval = |ends: Option<[f64; 2]>| ends.map_or_else(undefined, |[low, high]| format!("{} to {}", number(low), number(high)));
+    let line = |name: &str, of: &relation::Correlations| {
+        vec![
+            name.to_owned(),
+            of.n.to_string(),
+            optional(of.pearson_r),
+            interval(of.pearson_interval),
+            marked(of.pearson_p, &of.pearson_mark),
+            optional(of.spearman_r),
+            interval(of.spearman_interval),
+            marked(of.spearman_p, &of.spearman_mark),
+        ]
+    };
+    let mut rows = vec![line("all", &output.all)];
+    rows.extend(output.best_layer.iter().map(|best| line("best layers", &best.of)));
+    rows.extend(output.groups.iter().map(|group| line(&group.name, &group.of)));
+    table(out, &["points", "n", "Pearson", "95 %", "p", "Spearman", "95 %", "p"], rows)?;
+    if let Some(partial) = &output.partial {
+        let (given, n) = (partial.given.join(", "), partial.n);
+        let (r, p) = (optional(partial.pearson_r), optional(partial.pearson_p));
+        let (rho, rho_p) = (optional(partial.spearman_r), optional(partial.spearman_p));
+        writeln!(out, "\ngiven {given} ({n} points): Pearson {r} (p {p}), Spearman {rho} (p {rho_p})")?;
+    }
+    if let Some(partition) = &output.partition {
+        writeln!(out, "\nexplained variance of {} ({} rows)", partition.dependent, partition.n)?;
+        let row = |s: &relation::Share| vec![s.row.clone(), s.predictors.join(", "), number(s.coefficient), optional(s.percent_total)];
+        table(out, &["part", "of", "coefficient", "% of total"], partition.rows.iter().map(row).collect())?;
+    }
+    Ok(())
 }
 
 /// Writes the devices.

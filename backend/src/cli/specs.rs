@@ -16,6 +16,11 @@ use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
 use super::args::{ClassArgs, Common, DimsArgs, EncodeArgs, FewShotArgs, ProjectionArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
+use eigenscope::labels::Labels;
+use eigenscope::{AnalysisSpec, Error, Inputs};
+
+use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RelateArgs, RsaArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
 
 /// What to run.
@@ -152,6 +157,21 @@ pub(super) fn few_shot(args: &FewShotArgs, seed: Option<u64>) -> Result<Plan, Er
             n_categories: classes.categories.0,
             n_samples: args.samples,
             order: args.order,
+pub(super) fn relate(args: &RelateArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+        let terms = |terms: &[super::words::TermArg]| terms.iter().map(|t| t.term(&args.x, args.log_x)).collect();
+        Ok(AnalysisSpec::Relation(relation::Spec {
+            tables: names.to_vec(),
+            x: args.x.clone(),
+            y: args.y.clone(),
+            log_x: args.log_x,
+            log_y: args.log_y,
+            by: args.by.clone(),
+            best_layer: args.best_layer,
+            given: terms(&args.given),
+            curve: args.curve,
+            partition: terms(&args.partition),
+            bootstrap: args.bootstrap,
             seed: seed.unwrap_or(0),
         }))
     })
@@ -181,6 +201,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
         AnalysisSpec::FewShot(spec) => spec.seed = seed,
         AnalysisSpec::Projection(spec) => spec.seed = seed,
+        AnalysisSpec::Relation(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
             reseed_cv(&mut spec.cv, seed)?;
             if let Model::BandedRidge { seed: old, .. } = &mut spec.model {

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use eigenscope::analysis::encoding::{Kernel, Selection};
+use eigenscope::analysis::relation::Term;
 use serde::Deserialize;
 
 use super::inputs::InputArg;
@@ -167,12 +168,53 @@ impl FromStr for LimitArg {
             return Ok(Self(None));
         }
         text.parse().map(|n| Self(Some(n))).map_err(|e| format!("expected a whole number or all ({e})"))
+/// `COLUMN`, `log10:COLUMN` or `raw:COLUMN`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TermArg {
+    /// The column.
+    pub column: String,
+    /// Whether its logarithm was asked for, if anything was said.
+    pub log: Option<bool>,
+}
+
+impl TermArg {
+    /// The term of a spec; without a word of its own the x column enters as x does.
+    pub(super) fn term(&self, x: &str, log_x: bool) -> Term {
+        let plain = |name: &str| name.trim().to_lowercase().replace('_', " ");
+        let log = self.log.unwrap_or(log_x && plain(&self.column) == plain(x));
+        Term { column: self.column.clone(), log }
+    }
+}
+
+impl FromStr for TermArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (log, column) = match text.split_once(':') {
+            Some(("log10" | "log", column)) if !column.starts_with(':') => (Some(true), column),
+            Some(("raw", column)) if !column.starts_with(':') => (Some(false), column),
+            _ => (None, text),
+        };
+        if column.trim().is_empty() {
+            return Err("expected COLUMN, log10:COLUMN or raw:COLUMN".into());
+        }
+        Ok(Self { column: column.trim().into(), log })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn terms_say_whether_they_are_logarithms() {
+        let term = |text: &str, log_x| text.parse::<TermArg>().expect("a term").term("effective_dimensionality", log_x);
+        assert_eq!(term("log10:signal (mean)", false), Term { column: "signal (mean)".into(), log: true });
+        assert!(term("Effective Dimensionality", true).log, "as x");
+        assert!(!term("raw:effective_dimensionality", true).log && !term("signal", true).log, "unless it is said");
+        assert_eq!(term("log::signal", false).column, "log::signal", "a table named log");
+        assert!("log10:".parse::<TermArg>().is_err_and(|e| e.contains("COLUMN")), "no column");
+    }
 
     #[test]
     fn splits_are_read_from_words() {

@@ -185,10 +185,14 @@ fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
     app.say(format!("{name} is loaded: {}.", super::super::forms::shape_text(&summary.shape)));
     dataset.name.set(name.clone());
     let shape = summary.shape.clone();
+    let is_table = summary.column_names.is_some() && !summary.labels.is_empty();
     dataset.summary.set(Arc::new(summary));
     app.datasets.update(|all| all.push(dataset.clone()));
     if !dataset.is_label_table() {
         app.form.offer(&name, &shape);
+        if is_table {
+            app.form.offer_table(&name);
+        }
     }
 }
 

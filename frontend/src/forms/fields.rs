@@ -206,6 +206,55 @@ fn boxed_input(form: Form, at: Label, (none, choices): (&'static str, Choices), 
     around(form, at, control.into_any())
 }
 
+/// One of the columns that there are; with `none` as the title of "no column" where it may be left out.
+pub(crate) fn column(
+    form: Form,
+    at: Label,
+    none: Option<&'static str>,
+    columns: impl Fn() -> Vec<String> + Send + Sync + 'static,
+    get: impl Fn() -> String + Send + Sync + 'static,
+    set: impl Fn(String) + 'static,
+) -> AnyView {
+    boxed_column(form, at, none, Box::new(columns), Box::new(get), Box::new(set))
+}
+
+fn boxed_column(
+    form: Form,
+    at: Label,
+    none: Option<&'static str>,
+    columns: Getter<Vec<String>>,
+    get: Getter<String>,
+    set: Setter<String>,
+) -> AnyView {
+    let alike = |a: &str, b: &str| a.replace('_', " ").eq_ignore_ascii_case(&b.replace('_', " "));
+    let options = move || {
+        let now = get();
+        let mut choices: Vec<(String, String)> = columns().into_iter().map(|name| (name.clone(), name)).collect();
+        if !now.is_empty() && !choices.iter().any(|(name, _)| alike(name, &now)) {
+            choices.push((now.clone(), format!("{now} (not among the columns)")));
+        }
+        let rest = choices.into_iter().map(|(name, title)| {
+            let chosen = alike(&name, &now);
+            view! { <option value=name prop:selected=chosen>{title}</option> }
+        });
+        view! {
+            {none.or(now.is_empty().then_some("choose a column")).map(|none| view! { <option value="" prop:selected=now.is_empty()>{none}</option> })}
+            {rest.collect_view()}
+        }
+    };
+    let control = view! {
+        <select
+            id=at.field
+            aria-describedby=format!("{}-help", at.field)
+            aria-invalid=move || invalid(form, at.field)
+            on:change=move |event| set(event_target_value(&event))
+        >
+            {options}
+        </select>
+    };
+    around(form, at, control.into_any())
+}
+
 /// Several datasets, in the order of the list.
 pub(crate) fn inputs(
     form: Form,

@@ -33,6 +33,12 @@ impl Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 6] =
         [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Manifolds];
+    Relation,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Relation];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -44,6 +50,7 @@ impl Kind {
             AnalysisSpec::DimensionUse(_) => Self::DimensionUse,
             AnalysisSpec::VariancePartition(_) => Self::VariancePartition,
             AnalysisSpec::Manifolds(_) => Self::Manifolds,
+            AnalysisSpec::Relation(_) => Self::Relation,
         }
     }
 
@@ -58,6 +65,7 @@ impl Kind {
             Self::DimensionUse => "dimension_use",
             Self::VariancePartition => "variance_partition",
             Self::Manifolds => "manifolds",
+            Self::Relation => "relation",
         }
     }
 
@@ -75,6 +83,7 @@ impl Kind {
             Self::DimensionUse => "Dimension use: how many components a prediction needs",
             Self::VariancePartition => "Variance partition: what feature spaces explain alone and share",
             Self::Manifolds => "Class manifolds: size, distance and overlap of classes",
+            Self::Relation => "Relation: one metric of layers against another",
         }
     }
 
@@ -90,6 +99,7 @@ impl Kind {
                 "Describes the cloud of rows of each class: its radius and dimension, and how well few examples tell classes apart."
             }
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
+            Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
         }
     }
 }

@@ -5,6 +5,7 @@
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition};
 use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -22,12 +23,16 @@ mod part;
 pub(crate) mod manifolds_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
+pub(crate) mod relation_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
 mod splits;
 pub(crate) mod variance_partition_form;
 
 pub(crate) use kind::Kind;
+
+/// Columns of a dataset that a field offers; a matrix of activations has more than anyone would choose from.
+const MAX_COLUMNS: usize = 200;
 
 /// The specs being edited, one per kind, and the kind in view.
 #[derive(Clone, Copy)]
@@ -41,6 +46,7 @@ pub(crate) struct Form {
     pub(crate) dimension_use: RwSignal<dimension_use::Spec>,
     pub(crate) variance_partition: RwSignal<variance_partition::Spec>,
     pub(crate) manifolds: RwSignal<manifolds::Spec>,
+    pub(crate) relation: RwSignal<relation::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -109,6 +115,7 @@ impl Form {
         let dimension_use = RwSignal::new(dimension_use::Spec::default());
         let variance_partition = RwSignal::new(variance_partition::Spec::default());
         let manifolds = RwSignal::new(manifolds::Spec::default());
+        let relation = RwSignal::new(relation::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let mut check = Check { shapes: &shapes, found: Vec::new() };
@@ -121,6 +128,7 @@ impl Form {
                 Kind::DimensionUse => dimension_use.with(|s| dimension_use_form::check(s, &mut check)),
                 Kind::VariancePartition => variance_partition.with(|s| variance_partition_form::check(s, &mut check)),
                 Kind::Manifolds => manifolds.with(|s| manifolds_form::check(s, &mut check)),
+                Kind::Relation => relation.with(|s| relation_form::check(s, &mut check)),
             }
             check.found
         });
@@ -139,6 +147,7 @@ impl Form {
             datasets,
         }
         Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, manifolds, rejected, problems, datasets }
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, relation, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -152,6 +161,7 @@ impl Form {
             Kind::DimensionUse => AnalysisSpec::DimensionUse(self.dimension_use.get()),
             Kind::VariancePartition => AnalysisSpec::VariancePartition(self.variance_partition.get()),
             Kind::Manifolds => AnalysisSpec::Manifolds(self.manifolds.get()),
+            Kind::Relation => AnalysisSpec::Relation(self.relation.get()),
         }
     }
 
@@ -167,6 +177,7 @@ impl Form {
             AnalysisSpec::DimensionUse(spec) => self.dimension_use.set(spec),
             AnalysisSpec::VariancePartition(spec) => self.variance_partition.set(spec),
             AnalysisSpec::Manifolds(spec) => self.manifolds.set(spec),
+            AnalysisSpec::Relation(spec) => self.relation.set(spec),
         }
     }
 
@@ -186,6 +197,30 @@ impl Form {
     pub(crate) fn label_choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
         all.iter().map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    /// The columns of these datasets without repeats, texts first or not at all, tracked.
+    pub(crate) fn columns(self, tables: &[String], with_texts: bool) -> Vec<String> {
+        let mut out: Vec<String> = Vec::new();
+        let mut add = |name: String| {
+            if !out.contains(&name) {
+                out.push(name);
+            }
+        };
+        let all = self.datasets.get();
+        for dataset in all.iter().filter(|d| d.name.with(|name| tables.contains(name))) {
+            dataset.summary.with(|s| {
+                if with_texts {
+                    s.labels.iter().for_each(|l| add(l.name.clone()));
+                }
+                let shape: Vec<usize> = s.shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
+                eigenscope::labels::columns(&[], s.column_names.as_deref(), &shape).into_iter().take(MAX_COLUMNS).for_each(&mut add);
+            });
+        }
+        out
+    }
+
+    /// Offers a dataset with named columns and labels of rows as a table.
+    pub(crate) fn offer_table(self, name: &str) {
+        self.relation.update(|s| append(&mut s.tables, name));
     }
 
     /// Offers a new dataset to inputs that are still empty.
@@ -229,6 +264,7 @@ impl Form {
             one(&mut s.labels.input);
         });
         self.shape_distance.update(|s| list(&mut s.inputs));
+        self.relation.update(|s| list(&mut s.tables));
         self.rdm.update(|s| {
             one(&mut s.input);
             option(&mut s.precision);
@@ -308,6 +344,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::DimensionUse => dimension_use_form::view(form),
         Kind::VariancePartition => variance_partition_form::view(form),
         Kind::Manifolds => manifolds_form::view(form),
+        Kind::Relation => relation_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

@@ -20,6 +20,8 @@ pub enum Trace {
     Bar(Bar),
     /// A matrix as colored cells.
     Heatmap(Heatmap),
+    /// A histogram beside the plot, over its horizontal or its vertical axis. Those of one side are stacked.
+    Margin(Margin),
 }
 
 /// Positions along an axis.
@@ -63,6 +65,8 @@ pub enum Draw {
     Line,
     /// A dashed line.
     Dashes,
+    /// The area that the points go around.
+    Area,
 }
 
 /// Vertical bars.
@@ -84,6 +88,32 @@ pub struct Bar {
     pub texts: Vec<String>,
     /// Plotly hover template.
     pub hover: &'static str,
+}
+
+/// Counts along an axis of the plot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Margin {
+    /// The series whose points are counted; hidden and shown with it.
+    pub name: String,
+    /// Over which axis.
+    pub side: Side,
+    /// Centers of the bins, in units of the axis.
+    pub centers: Vec<f64>,
+    /// Their widths.
+    pub widths: Vec<f64>,
+    /// Points in them.
+    pub counts: Vec<f64>,
+    /// Which color.
+    pub color: Color,
+}
+
+/// Where a [`Margin`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Above, over the horizontal axis.
+    Top,
+    /// On the right, over the vertical axis.
+    Right,
 }
 
 /// A matrix as colored cells.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Mark, Scale, Scatter, Trace, Values};
+use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Margin, Mark, Scale, Scatter, Side, Trace, Values};
 use super::palette::Palette;
 
 /// Numbers that become a typed array on a trace instead of JSON.
@@ -35,12 +35,18 @@ impl Figure {
     pub fn parts(&self, palette: &Palette) -> Parts<'_> {
         let mut buffers = Vec::new();
         let mut add = |trace, key, values, columns| buffers.push(Buffer { trace, key, values, columns });
+        let has_margins = self.has_margins();
         let mut data = Vec::with_capacity(self.traces.len());
         for (i, trace) in self.traces.iter().enumerate() {
             data.push(match trace {
                 Trace::Scatter(t) => {
                     add(i, "y", t.y.as_slice(), None);
-                    positions(scatter(t, palette), &t.x, |x| add(i, "x", x, None))
+                    let mut out = positions(scatter(t, palette), &t.x, |x| add(i, "x", x, None));
+                    if has_margins {
+                        // The legend hides the histograms of a series with its points.
+                        out["legendgroup"] = json!(plain(&t.name));
+                    }
+                    out
                 }
                 Trace::Curve(t, errors) => {
                     add(i, "y", t.y.as_slice(), None);
@@ -53,6 +59,12 @@ impl Figure {
                 Trace::Heatmap(t) => {
                     add(i, "z", t.z.as_slice(), Some(t.columns.len().max(1)));
                     heatmap(t, palette)
+                }
+                Trace::Margin(t) => {
+                    let (along, counts) = if t.side == Side::Top { ("x", "y") } else { ("y", "x") };
+                    add(i, along, t.centers.as_slice(), None);
+                    add(i, counts, t.counts.as_slice(), None);
+                    margin(t, palette)
                 }
             });
         }
@@ -72,6 +84,10 @@ impl Figure {
         json!({ "data": parts.data, "layout": parts.layout })
     }
 
+    fn has_margins(&self) -> bool {
+        self.traces.iter().any(|t| matches!(t, Trace::Margin(_)))
+    }
+
     fn layout_json(&self, palette: &Palette) -> Value {
         let layout = &self.layout;
         let has_matrix = self.traces.iter().any(|t| matches!(t, Trace::Heatmap(_)));
@@ -88,7 +104,7 @@ impl Figure {
         for mark in &layout.marks {
             draw_mark(mark, palette, &mut shapes, &mut annotations);
         }
-        json!({
+        let mut out = json!({
             "xaxis": x,
             "yaxis": y,
             "shapes": shapes,
@@ -103,7 +119,16 @@ impl Figure {
             "hoverlabel": { "bgcolor": palette.background, "bordercolor": palette.grid, "font": { "color": palette.text } },
             "bargap": 0.15,
             "autosize": true,
-        })
+        });
+        if self.has_margins() {
+            let beside = |anchor: &str| json!({ "domain": [0.86, 1], "anchor": anchor, "showgrid": false, "zeroline": false, "showticklabels": false, "ticks": "", "fixedrange": true });
+            out["xaxis"]["domain"] = json!([0, 0.84]);
+            out["yaxis"]["domain"] = json!([0, 0.84]);
+            out["xaxis2"] = beside("y");
+            out["yaxis2"] = beside("x");
+            out["barmode"] = json!("stack");
+        }
+        out
     }
 }
 
@@ -159,6 +184,11 @@ fn scatter(t: &Scatter, palette: &Palette) -> Value {
         Draw::Points => trace["marker"] = json!({ "color": color, "size": 6, "line": { "color": palette.background, "width": 0.7 } }),
         Draw::Line => trace["line"] = json!({ "color": color, "width": 2 }),
         Draw::Dashes => trace["line"] = json!({ "color": color, "width": 1.5, "dash": "dash" }),
+        Draw::Area => {
+            trace["line"] = json!({ "width": 0 });
+            trace["fill"] = json!("toself");
+            trace["fillcolor"] = json!(color);
+        }
     }
     hover(&mut trace, t.hover, &t.texts);
     trace
@@ -197,6 +227,30 @@ fn bar(t: &Bar, palette: &Palette) -> Value {
         trace["error_y"] = error_bars(&t.errors, palette);
     }
     hover(&mut trace, t.hover, &t.texts);
+    trace
+}
+
+fn margin(t: &Margin, palette: &Palette) -> Value {
+    let mut trace = json!({
+        "type": "bar",
+        "name": plain(&t.name),
+        "width": numbers(&t.widths),
+        "marker": { "color": color(t.color, palette), "opacity": 0.8, "line": { "color": palette.background, "width": 0.5 } },
+        "legendgroup": plain(&t.name),
+        "showlegend": false,
+    });
+    let template = match t.side {
+        Side::Top => {
+            trace["yaxis"] = json!("y2");
+            "%{x:.4g}<br><b>%{y}</b> points<extra></extra>"
+        }
+        Side::Right => {
+            trace["xaxis"] = json!("x2");
+            trace["orientation"] = json!("h");
+            "%{y:.4g}<br><b>%{x}</b> points<extra></extra>"
+        }
+    };
+    hover(&mut trace, template, &[]);
     trace
 }
 
@@ -352,6 +406,22 @@ mod tests {
         assert_eq!(json["data"][0]["zmax"], json!(2.0));
         assert_eq!(json["data"][0]["colorscale"], json!([[0.0, "low"], [1.0, "high"]]));
         assert_eq!(json["layout"]["plot_bgcolor"], json!("--plot-gap"));
+    }
+
+    #[test]
+    fn margins_share_the_axes_of_the_plot_and_hide_with_their_series() {
+        let margin = |side| {
+            let (name, color) = ("a".to_owned(), Color::Series(0));
+            Trace::Margin(Margin { name, side, centers: vec![1.0, 3.0], widths: vec![2.0, 2.0], counts: vec![4.0, 0.0], color })
+        };
+        let traces = vec![points("a", vec![1.0, 2.0]), margin(Side::Top), margin(Side::Right)];
+        let json = Figure { traces, layout: Layout::default() }.to_json(&Palette::named());
+        assert_eq!((&json["data"][1]["y"], &json["data"][1]["yaxis"]), (&json!([4.0, 0.0]), &json!("y2")));
+        assert_eq!((&json["data"][2]["x"], &json["data"][2]["orientation"]), (&json!([4.0, 0.0]), &json!("h")));
+        assert_eq!((&json["data"][0]["legendgroup"], &json["data"][2]["legendgroup"]), (&json!("a"), &json!("a")));
+        assert_eq!((&json["layout"]["yaxis2"]["anchor"], &json["layout"]["barmode"]), (&json!("x"), &json!("stack")));
+        let plain = Figure { traces: vec![points("a", vec![1.0])], layout: Layout::default() }.to_json(&Palette::named());
+        assert!(plain["layout"].get("xaxis2").is_none() && plain["data"][0].get("legendgroup").is_none(), "only with margins");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod encoding;
 mod manifolds;
 mod rdm;
 mod rdm_comparison;
+mod relation;
 mod shape_distance;
 mod variance_partition;
 
@@ -51,6 +52,8 @@ pub fn ResultView(
                 .map(|output| variance_partition::view(output, spec)),
             Output::Manifolds(_) => part(&result, |output| if let Output::Manifolds(o) = output { Some(o) } else { None })
                 .map(|output| manifolds::view(output, spec)),
+            Output::Relation(_) => part(&result, |output| if let Output::Relation(o) = output { Some(o) } else { None })
+                .map(|output| relation::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

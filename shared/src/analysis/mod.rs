@@ -21,6 +21,7 @@ pub mod few_shot;
 pub mod projection;
 pub mod rdm;
 pub mod rdm_comparison;
+pub mod relation;
 pub mod shape_distance;
 pub mod variance_partition;
 
@@ -48,6 +49,8 @@ pub enum AnalysisSpec {
     FewShot(few_shot::Spec),
     /// Distances and projections between classes.
     Projection(projection::Spec),
+    /// Relations between metrics of layers.
+    Relation(relation::Spec),
 }
 
 /// What came out, by kind.
@@ -75,6 +78,8 @@ pub enum Output {
     FewShot(few_shot::Output),
     /// Distances and projections between classes.
     Projection(projection::Output),
+    /// Relations between metrics of layers.
+    Relation(relation::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -148,6 +153,7 @@ impl AnalysisSpec {
             Self::Manifolds(spec) => spec.inputs(),
             Self::FewShot(spec) => spec.inputs(),
             Self::Projection(spec) => spec.inputs(),
+            Self::Relation(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -172,6 +178,7 @@ impl AnalysisSpec {
             Self::Manifolds(spec) => spec.estimate(shapes),
             Self::FewShot(spec) => spec.estimate(shapes),
             Self::Projection(spec) => spec.estimate(shapes),
+            Self::Relation(spec) => spec.estimate(shapes),
         }
     }
 
@@ -189,6 +196,7 @@ impl AnalysisSpec {
             Self::Manifolds(_) => "Class manifolds",
             Self::FewShot(_) => "Few-shot",
             Self::Projection(_) => "Projection",
+            Self::Relation(_) => "Relation",
         }
     }
 
@@ -219,6 +227,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Manifolds(spec) => Output::Manifolds(manifolds::run(spec, inputs, &context).await?),
         AnalysisSpec::FewShot(spec) => Output::FewShot(few_shot::run(spec, inputs, &context).await?),
         AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
+        AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

@@ -2,8 +2,9 @@
 //!
 //! - The first row is a header when none of its cells is a number, or when the row below has a number under a text.
 //! - The first column holds row names when its header is empty, as pandas and R write them, even if they are numbers.
-//! - Columns without any number become labels; a column that mixes numbers and text is refused.
-//! - Empty cells and `NA` in a numeric column are NaN.
+//! - Columns without any number become labels; a column that mixes numbers and text is refused, unless it is called `layer`,
+//!   `architecture`, `task`, `kind` or `source`: those are names, also where some look like numbers.
+//! - Empty cells, `NA`, `N/A`, `null` and `None` in a numeric column are NaN. In a column without numbers `None` and the like are texts.
 
 use ::csv::{ErrorKind, ReaderBuilder, StringRecord};
 use ndarray::{ArrayD, IxDyn};
@@ -43,8 +44,9 @@ pub(super) fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Dataset, 
     let mut texts = Vec::new();
     for (at, column) in columns.iter().enumerate() {
         match (&column.first_text, column.has_number) {
+            (Some(_), true) if names_something(header.as_ref(), at) => texts.push(at),
             (Some((line, text)), true) if !column.is_names => return Err(mixed(file, *line, &column_name(header.as_ref(), at), text)),
-            (None, _) if !column.is_names => numeric.push(at),
+            (None, has_number) if !column.is_names && (has_number || !column.has_word) => numeric.push(at),
             _ => texts.push(at),
         }
     }
@@ -64,6 +66,8 @@ pub(super) fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Dataset, 
 #[derive(Debug, Clone, Default)]
 struct Column {
     has_number: bool,
+    /// Whether a cell is a word for a missing value.
+    has_word: bool,
     /// Line and text of the first cell that is no number.
     first_text: Option<(u64, String)>,
     is_names: bool,
@@ -77,6 +81,10 @@ impl Column {
                 value
             }
             Cell::Special(value) => value,
+            Cell::Word => {
+                self.has_word = true;
+                f64::NAN
+            }
             Cell::Text => {
                 if self.first_text.is_none() {
                     self.first_text = Some((line, text.into()));
@@ -93,6 +101,8 @@ enum Cell {
     Number(f64),
     /// Empty, `NA`, `nan`, `inf`: a value among numbers, text among texts.
     Special(f64),
+    /// `None`, `null`, `N/A`: missing among numbers, else text.
+    Word,
     Text,
 }
 
@@ -100,6 +110,9 @@ fn cell(text: &str) -> Cell {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("na") {
         return Cell::Special(f64::NAN);
+    }
+    if ["none", "null", "n/a", "#n/a", "<na>"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        return Cell::Word;
     }
     match text.parse::<f64>() {
         // A number too large for f64 parses as infinity: it has digits.
@@ -117,6 +130,12 @@ fn mixed(file: &str, line: u64, column: &str, text: &str) -> Error {
         "correct the cell, leave it empty for a missing value, or remove the column"
     };
     Error::format(file, format!("line {line}, column {column}: {text:?} is not a number but other cells of the column are; {advice}"))
+}
+
+/// Whether a column identifies rows, so that its cells are texts whatever they look like.
+fn names_something(header: Option<&StringRecord>, at: usize) -> bool {
+    let name = header.and_then(|names| names.get(at)).unwrap_or_default().trim();
+    ["architecture", "task", "kind", "source", "layer"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The name of a column for people: its header, else its number from 1.
@@ -148,7 +167,7 @@ impl Table<'_> {
         });
         // pandas numbers the columns of a bare array: an empty cell, then 0, 1, 2, ...
         let counted = first.len() > 1 && first[0].is_empty() && first.iter().skip(1).enumerate().all(|(i, text)| text == i.to_string());
-        let has_text = first.iter().any(|text| cell(text) == Cell::Text);
+        let has_text = first.iter().any(|text| matches!(cell(text), Cell::Text | Cell::Word));
         Ok(first_rows.swap_remove(0)).map(|row| ((no_number && has_text) || number_below_text || counted).then_some(row))
     }
 

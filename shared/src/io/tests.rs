@@ -214,6 +214,9 @@ fn delimiters_and_headers_are_found() {
     assert_eq!(shape("t.csv", "name,kind\na,dog\nb,cat\n"), (vec![2, 0], true, 2), "labels alone");
     assert_eq!(shape("t.csv", "x,1,2\ny,3,4\n"), (vec![2, 2], false, 1), "row names without a header");
     assert_eq!(shape("t.csv", "task,v\nNone,1\nNone,NA\n"), (vec![2, 1], true, 1), "None is a text");
+    assert_eq!(shape("t.csv", "task,v,w\nNone,1,None\nNone,N/A,2\n"), (vec![2, 2], true, 1), "but missing among numbers");
+    assert_eq!(shape("t.csv", "layer,v\n1,3\nfc,4\n"), (vec![2, 1], true, 1), "layers are names");
+    assert_eq!(shape("t.csv", "layer,v\n1,3\n2,4\n"), (vec![2, 2], true, 0), "unless all are numbers");
     assert_eq!(shape("t.csv", "a,b\nnan,1\ninf,2\n"), (vec![2, 2], true, 0));
     assert_eq!(shape("t.csv", "a,b\n"), (vec![0, 2], true, 0));
 }

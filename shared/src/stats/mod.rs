@@ -5,6 +5,7 @@
 mod commonality;
 mod correlation;
 mod kendall;
+mod least_squares;
 mod moments;
 mod quantile;
 mod ranks;
@@ -14,10 +15,11 @@ mod sums;
 pub use commonality::commonality;
 pub use correlation::{centered_unit, is_constant, pearson, spearman, unit};
 pub use kendall::{Kendall, Order, kendall};
+pub use least_squares::{explained, residuals};
 pub use moments::{mean, sem, variance};
 pub use quantile::{median, quantile};
 pub use ranks::average_ranks;
-pub use student_t::{incomplete_beta, ln_beta, student_t_sf};
+pub use student_t::{incomplete_beta, ln_beta, student_t_quantile, student_t_sf};
 pub use sums::{dot, fold_pairs, sum};
 
 /// A count as a float; exact below 2^53.
