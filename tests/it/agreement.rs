@@ -6,8 +6,7 @@ use eigenscope::analysis::{Context, manifolds};
 use eigenscope::compute::DeviceKind;
 use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
-use eigenscope::{AnalysisSpec, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
-use eigenscope::{Array, Dataset, Device, DeviceChoice, Inputs, Silent};
+use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
 use faer::Mat;
 
 /// The GPU, or `None` with a printed reason.

@@ -138,6 +138,9 @@ fn presets_set_estimator_splits_and_score() {
     let by_hand = "--model pls --components 3 --cv stratified-shuffle:10:0.9 --labels L.npy --seed 1 --convention brainscore";
     assert_eq!(run("--preset brainscore --components 3 --labels L.npy"), run(by_hand));
     assert_eq!(run("--preset dnnbrain --cv kfold:3")["per_split"].as_array().map(Vec::len), Some(3), "what is given beside it wins");
+}
+
+#[test]
 fn an_archive_is_a_grid_of_layers_and_tables_join() {
     let dir = folder();
     let dir = dir.path();

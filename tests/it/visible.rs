@@ -150,6 +150,9 @@ fn few_components_of_v4_predict_it_and_their_number_grows_the_score() {
         let plain = run("cpu", &["encode", "--features", v4, "--targets", it, "--cv", "kfold:5", "--model", "ols"]);
         close(&all["scores"][0], plain["median_r"].as_f64().expect("a number"), tolerance);
         assert!(score(10) < plain["median_r"].as_f64().expect("a number"), "66 of 88");
+    }
+}
+
 /// Files of the published tables, as arguments; `None` with a printed reason where one is missing.
 fn tables(names: &[&str]) -> Option<Vec<String>> {
     let path = |name: &&str| data(&format!("encoder_dimensionality/{name}.csv")).map(|p| p.to_str().expect("UTF-8").to_owned());

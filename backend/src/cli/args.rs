@@ -6,10 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use eigenscope::DeviceChoice;
-use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Pool};
-use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool};
-use eigenscope::analysis::encoding::Convention;
+use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
@@ -18,8 +16,7 @@ use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg};
-use super::words::{CvArg, KernelArg, ModelName, SelectionArg, TermArg};
+use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
 #[derive(Debug, Parser)]
@@ -471,6 +468,11 @@ pub(super) struct ProjectionArgs {
     /// The first so many rows of each class, or all.
     #[arg(long, value_name = "N|all", default_value = "50")]
     pub samples: LimitArg,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
 /// Options of `relate`.
 #[derive(Debug, Args)]
 pub(super) struct RelateArgs {

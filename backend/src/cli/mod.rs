@@ -100,7 +100,6 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::DimUse(args) => (predict::dim_use(args, global.seed)?, &args.common),
         Command::Partition(args) => (predict::partition(args, global.seed)?, &args.common),
         Command::Manifolds(args) => (specs::manifolds(args, global.seed)?, &args.common),
-        Command::Encode(args) => (specs::encode(args, global.seed)?, &args.common),
         Command::Rdm(args) => (specs::rdm(args)?, &args.common),
         Command::Rsa(args) => (specs::rsa(args)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),

@@ -4,11 +4,9 @@ use std::io::{self, Write};
 
 use eigenscope::Array;
 use eigenscope::analysis::{
-    AnalysisResult, Output, dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition,
+    AnalysisResult, Output, dimension_use, dimensionality, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation,
+    shape_distance, variance_partition,
 };
-use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
-use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
-use eigenscope::analysis::{AnalysisResult, Output, dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
 /// Widest matrix that is printed in full.
@@ -183,6 +181,8 @@ fn projection(out: &mut dyn Write, output: &projection::Output) -> io::Result<()
     };
     let rows = vec![line("off the diagonal", output.off_diagonal), line("with the diagonal", output.with_diagonal)];
     table(out, &["", "distance", "scaled projection", "projection"], rows)
+}
+
 fn relation(out: &mut dyn Write, output: &relation::Output) -> io::Result<()> {
     let axis = |name: &str, log: bool| if log { format!("log {name}") } else { name.to_owned() };
     writeln!(out, "{} against {}", axis(&output.y, output.log_y), axis(&output.x, output.log_x))?;

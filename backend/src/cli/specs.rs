@@ -1,26 +1,13 @@
 //! From arguments to an analysis spec with its inputs.
 
 use eigenscope::analysis::encoding::{Cv, Model};
-use eigenscope::analysis::{dimensionality, rdm, rdm_comparison, shape_distance};
-use eigenscope::{AnalysisSpec, Error, Inputs};
-
-use super::args::{Common, DimsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
-use eigenscope::analysis::encoding::{Cv, Model, default_alphas};
-use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
-use super::args::{Common, DimsArgs, EncodeArgs, ManifoldsArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
-use eigenscope::analysis::{dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
-use eigenscope::labels::Labels;
-use eigenscope::{AnalysisSpec, Error, Inputs};
-
-use super::args::{ClassArgs, Common, DimsArgs, EncodeArgs, FewShotArgs, ProjectionArgs, RdmArgs, RsaArgs, RunArgs, ShapesArgs};
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
-use eigenscope::labels::Labels;
-use eigenscope::{AnalysisSpec, Error, Inputs};
-
-use super::args::{Common, DimsArgs, EncodeArgs, RdmArgs, RelateArgs, RsaArgs, RunArgs, ShapesArgs};
+use super::args::{
+    ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RdmArgs, RelateArgs, RsaArgs, RunArgs, ShapesArgs,
+};
 use super::inputs::{self, InputArg};
 
 /// What to run.
@@ -157,6 +144,11 @@ pub(super) fn few_shot(args: &FewShotArgs, seed: Option<u64>) -> Result<Plan, Er
             n_categories: classes.categories.0,
             n_samples: args.samples,
             order: args.order,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
+
 pub(super) fn relate(args: &RelateArgs, seed: Option<u64>) -> Result<Plan, Error> {
     plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
         let terms = |terms: &[super::words::TermArg]| terms.iter().map(|t| t.term(&args.x, args.log_x)).collect();

@@ -168,6 +168,9 @@ impl FromStr for LimitArg {
             return Ok(Self(None));
         }
         text.parse().map(|n| Self(Some(n))).map_err(|e| format!("expected a whole number or all ({e})"))
+    }
+}
+
 /// `COLUMN`, `log10:COLUMN` or `raw:COLUMN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TermArg {

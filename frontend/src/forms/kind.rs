@@ -15,30 +15,22 @@ pub(crate) enum Kind {
     Encoding,
     DimensionUse,
     VariancePartition,
+    Manifolds,
+    Relation,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Dimensionality,
+        Self::Manifolds,
         Self::Rdm,
         Self::RdmComparison,
         Self::ShapeDistance,
         Self::Encoding,
         Self::DimensionUse,
         Self::VariancePartition,
+        Self::Relation,
     ];
-    Manifolds,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Manifolds];
-    Relation,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::Relation];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {

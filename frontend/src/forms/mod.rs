@@ -3,9 +3,9 @@
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::{dimension_use, dimensionality, encoding, rdm, rdm_comparison, shape_distance, variance_partition};
-use eigenscope::analysis::{dimensionality, encoding, manifolds, rdm, rdm_comparison, shape_distance};
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, relation, shape_distance};
+use eigenscope::analysis::{
+    dimension_use, dimensionality, encoding, manifolds, rdm, rdm_comparison, relation, shape_distance, variance_partition,
+};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -19,8 +19,8 @@ mod estimator;
 pub(crate) mod fields;
 mod kernels;
 pub(crate) mod kind;
-mod part;
 pub(crate) mod manifolds_form;
+mod part;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod relation_form;
@@ -142,12 +142,12 @@ impl Form {
             encoding,
             dimension_use,
             variance_partition,
+            manifolds,
+            relation,
             rejected,
             problems,
             datasets,
         }
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, manifolds, rejected, problems, datasets }
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, relation, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -197,6 +197,8 @@ impl Form {
     pub(crate) fn label_choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
         all.iter().map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
     /// The columns of these datasets without repeats, texts first or not at all, tracked.
     pub(crate) fn columns(self, tables: &[String], with_texts: bool) -> Vec<String> {
         let mut out: Vec<String> = Vec::new();

@@ -4,9 +4,9 @@ use eigenscope::analysis::encoding::Cv;
 use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
-use super::fields::{choice, count, input, label, number, switch, text};
+use super::fields::{choice, count, input, label, number, switch};
 use super::part::Part;
-use super::{Check, Form};
+use super::{Check, Form, fields};
 
 /// The schemes without their fields, for the select.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,20 +225,11 @@ fn labels(form: Form, part: Part<Cv>) -> AnyView {
             Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => Labels::default(),
         })
     });
-    view! {
-        {input(
-            form,
-            label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
-            "choose a dataset",
-            move || now.get().input,
-            move |v| update(&|labels| *labels = Labels { input: v.clone(), column: None }),
-        )}
-        {text(
-            form,
-            label("cv.labels.column", "Column of the labels", "Its name, where the dataset has several columns; else empty."),
-            move || now.get().column.unwrap_or_default(),
-            move |v| update(&|labels| labels.column = (!v.trim().is_empty()).then(|| v.trim().to_owned())),
-        )}
-    }
-    .into_any()
+    fields::labels(
+        form,
+        label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
+        "cv.labels.column",
+        move || now.get(),
+        move |v| update(&|labels| *labels = v.clone()),
+    )
 }

@@ -2,7 +2,7 @@
 
 use super::Spec;
 use crate::Error;
-use crate::analysis::dimensionality::pooled_width;
+use crate::analysis::dimensionality::pooling;
 use crate::analysis::encoding::{Model, Split, cv};
 use crate::dataset::{Dataset, Inputs, Matrix, shape_text};
 
@@ -102,7 +102,7 @@ fn extents(spec: &Spec, dataset: &Dataset) -> Result<(usize, usize), Error> {
         });
     }
     dataset.reject_non_finite()?;
-    Ok((dataset.shape()[0], pooled_width(dataset.shape(), spec.pool)))
+    Ok((dataset.shape()[0], pooling::width(dataset.shape(), spec.pool)))
 }
 
 fn reference_rows(spec: &Spec, inputs: &Inputs, name: &str, features: &Dataset, width: usize) -> Result<usize, Error> {

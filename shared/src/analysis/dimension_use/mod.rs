@@ -9,7 +9,8 @@ use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
-use super::dimensionality::{self, Pool};
+use super::dimensionality::pooling::{self, Pooling};
+use super::dimensionality::{Generator, Pool};
 use super::encoding::columns::{about_means, count, subtract, take_rows};
 use super::encoding::regression::{self, Predicted, Regression};
 use super::encoding::score::Scores;
@@ -123,7 +124,7 @@ impl Spec {
     #[must_use]
     pub fn estimate(&self, shapes: &Shapes) -> Estimate {
         let shape = shapes.0.get(&self.features).cloned().unwrap_or_default();
-        let (n, width) = (shape.first().copied().unwrap_or(0), dimensionality::pooled_width(&shape, self.pool));
+        let (n, width) = (shape.first().copied().unwrap_or(0), pooling::width(&shape, self.pool));
         let cost = |model: &Model, k: usize| {
             let mut shapes = shapes.clone();
             shapes.0.insert(self.features.clone(), vec![n, k]);
@@ -198,8 +199,7 @@ async fn matrix(spec: &Spec, field: &str, name: &str, inputs: &Inputs, context: 
     if dataset.shape().len() < 3 {
         return Ok(dataset.matrix()?.to_mat());
     }
-    let pooling = dimensionality::Spec { pool: spec.pool, seed: spec.seed, ..dimensionality::Spec::default() };
-    dimensionality::pooled(dataset, &pooling, context.device, context.progress).await
+    Pooling::new(spec.pool, Generator::Pcg64, spec.seed)?.apply(dataset, context.device, context.progress).await
 }
 
 /// Components of the training rows of the split.

@@ -14,7 +14,7 @@ use crate::rng::{NumpyLegacy, Stream};
 use crate::{Dataset, Error, stats};
 
 /// Width of the random projection of [`Pool::None`].
-pub(super) const PROJECTED: usize = 1024;
+const PROJECTED: usize = 1024;
 
 /// Rows of the projection that are generated at a time: it is never held as a whole.
 const BLOCK: usize = 2048;
@@ -119,6 +119,17 @@ impl Pool {
             }
             Self::Avg | Self::None | Self::Flatten => mean(map),
         })
+    }
+}
+
+/// Columns of what a pooling makes of an array with these axes; of a matrix its own.
+pub(crate) fn width(shape: &[usize], pool: Pool) -> usize {
+    match (shape, pool) {
+        ([_, p], _) => *p,
+        ([] | [_], _) => 0,
+        ([_, rest @ ..], Pool::Flatten) => rest.iter().product(),
+        (_, Pool::None) => PROJECTED,
+        ([_, channels, ..], _) => *channels,
     }
 }
 

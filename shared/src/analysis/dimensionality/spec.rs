@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pooling::{PROJECTED, Pooling};
+use super::pooling::{self, Pooling};
 use crate::dataset::Shapes;
 use crate::labels::Labels;
 use crate::{Error, Estimate};
@@ -184,13 +184,17 @@ impl Pool {
     /// Width after pooling of an input with these axes (rows and flattened width beside them), and the flops that it takes.
     #[expect(clippy::cast_precision_loss, reason = "sizes for an estimate")]
     pub(crate) fn width(self, axes: &[usize], (n, width): (f64, f64)) -> (f64, f64) {
-        let projected = PROJECTED as f64;
-        match (axes, self) {
-            ([_, _] | [_] | [], _) | (_, Self::Flatten) => (width, 0.0),
-            (_, Self::None) => (projected, 2.0 * n * width * projected),
-            // A singular value decomposition of small matrices costs about 20 flops a value and row.
-            ([_, channels, height, ..], Self::L2Matrix) => (*channels as f64, 20.0 * n * width * *height as f64),
-            ([_, channels, ..], _) => (*channels as f64, n * width),
+        if axes.len() < 3 {
+            return (width, 0.0);
         }
+        let pooled = pooling::width(axes, self) as f64;
+        let flops = match (axes, self) {
+            (_, Self::Flatten) => 0.0,
+            (_, Self::None) => 2.0 * n * width * pooled,
+            // A singular value decomposition of small matrices costs about 20 flops a value and row.
+            ([_, _, height, ..], Self::L2Matrix) => 20.0 * n * width * *height as f64,
+            _ => n * width,
+        };
+        (pooled, flops)
     }
 }

@@ -2,7 +2,8 @@
 
 use faer::Mat;
 
-use crate::analysis::dimensionality::{Pool, pooling};
+use crate::analysis::dimensionality::pooling::Pooling;
+use crate::analysis::dimensionality::{Generator, Pool};
 use crate::blocks::Blocks;
 use crate::compute::Device;
 use crate::dataset::Inputs;
@@ -59,7 +60,8 @@ impl Samples {
         let blocks = if inputs.shape("features", features)?.len() < 3 {
             inputs.blocks("features", features)?
         } else {
-            Blocks::of_mat(features, pooling::pooled(inputs.get("features", features)?, pool, seed, device, progress).await?)
+            let mut pooling = Pooling::new(pool, Generator::Pcg64, seed)?;
+            Blocks::of_mat(features, pooling.apply(inputs.get("features", features)?, device, progress).await?)
         };
         // In the order of the file, so that neighbors are read together.
         let mut places: Vec<(usize, usize)> = self.rows.iter().flatten().copied().zip(0..).collect();
