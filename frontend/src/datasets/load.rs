@@ -187,7 +187,9 @@ fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
     let shape = summary.shape.clone();
     dataset.summary.set(Arc::new(summary));
     app.datasets.update(|all| all.push(dataset.clone()));
-    if !dataset.is_label_table() {
+    if dataset.is_label_table() {
+        app.form.offer_labels(&name);
+    } else {
         app.form.offer(&name, &shape);
     }
 }

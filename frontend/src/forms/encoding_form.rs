@@ -83,7 +83,7 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     }
     match &spec.cv {
         Cv::StratifiedKfold { labels, .. } | Cv::StratifiedShuffle { labels, .. } | Cv::Group { labels, .. } => {
-            check.input("cv.labels", "Labels", &labels.input);
+            check.labels("cv.labels", &labels.input);
         }
         Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => {}
     }

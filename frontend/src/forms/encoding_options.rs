@@ -4,8 +4,8 @@ use eigenscope::analysis::encoding::{Components, Convention, Cv, Kernel, Model, 
 use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
-use super::fields::{choice, count, input, inputs, label, number, switch, text};
-use super::{Check, Form};
+use super::fields::{choice, count, input, inputs, label, number, switch};
+use super::{Check, Form, label_fields};
 
 /// The kernels without their fields, for the select.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -168,22 +168,13 @@ pub(super) fn labels(form: Form) -> AnyView {
             Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => Labels::default(),
         })
     });
-    view! {
-        {input(
-            form,
-            label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
-            "choose a dataset",
-            move || now.get().input,
-            move |v| update(&|labels| *labels = Labels { input: v.clone(), column: None }),
-        )}
-        {text(
-            form,
-            label("cv.labels.column", "Column of the labels", "Its name, where the dataset has several columns; else empty."),
-            move || now.get().column.unwrap_or_default(),
-            move |v| update(&|labels| labels.column = (!v.trim().is_empty()).then(|| v.trim().to_owned())),
-        )}
-    }
-    .into_any()
+    label_fields::view(
+        form,
+        label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
+        "cv.labels.column",
+        move || now.get(),
+        move |to| update(&|labels| labels.clone_from(&to)),
+    )
 }
 
 /// The further feature spaces of banded ridge.

@@ -17,8 +17,8 @@ pub(crate) fn label(field: &'static str, label: &'static str, help: &'static str
     Label { field, label, help }
 }
 
-type Getter<T> = Box<dyn Fn() -> T + Send + Sync>;
-type Setter<T> = Box<dyn Fn(T)>;
+pub(super) type Getter<T> = Box<dyn Fn() -> T + Send + Sync>;
+pub(super) type Setter<T> = Box<dyn Fn(T)>;
 
 /// One of a few values, each with a title.
 pub(crate) fn choice<T: Copy + PartialEq + Send + Sync + 'static>(
@@ -152,19 +152,28 @@ pub(crate) fn input(
     get: impl Fn() -> String + Send + Sync + 'static,
     set: impl Fn(String) + 'static,
 ) -> AnyView {
-    boxed_input(form, at, none, Box::new(get), Box::new(set))
+    one_of(form, at, none, Box::new(move || form.choices()), Box::new(get), Box::new(set))
 }
 
-fn boxed_input(form: Form, at: Label, none: &'static str, get: Getter<String>, set: Setter<String>) -> AnyView {
+/// One of several names, each with what is said beside it; with `none` as the title of the empty name.
+pub(super) fn one_of(
+    form: Form,
+    at: Label,
+    none: &'static str,
+    choices: Getter<Vec<(String, String)>>,
+    get: Getter<String>,
+    set: Setter<String>,
+) -> AnyView {
     let options = move || {
         let now = get();
-        let mut choices = form.choices();
+        let mut choices = choices();
         if !now.is_empty() && !choices.iter().any(|(name, _)| *name == now) {
             choices.push((now.clone(), "not loaded".into()));
         }
         let rest = choices.into_iter().map(|(name, shape)| {
             let chosen = name == now;
-            view! { <option value=name.clone() prop:selected=chosen>{format!("{name} ({shape})")}</option> }
+            let title = if shape.is_empty() { name.clone() } else { format!("{name} ({shape})") };
+            view! { <option value=name.clone() prop:selected=chosen>{title}</option> }
         });
         view! {
             <option value="" prop:selected=now.is_empty()>{none}</option>

@@ -13,10 +13,13 @@ pub(crate) enum Kind {
     RdmComparison,
     ShapeDistance,
     Encoding,
+    FewShot,
+    Projection,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Dimensionality, Self::Rdm, Self::RdmComparison, Self::ShapeDistance, Self::Encoding, Self::FewShot, Self::Projection];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
         match spec {
@@ -25,6 +28,8 @@ impl Kind {
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
             AnalysisSpec::Encoding(_) => Self::Encoding,
+            AnalysisSpec::FewShot(_) => Self::FewShot,
+            AnalysisSpec::Projection(_) => Self::Projection,
         }
     }
 
@@ -36,6 +41,8 @@ impl Kind {
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
             Self::Encoding => "encoding",
+            Self::FewShot => "few_shot",
+            Self::Projection => "projection",
         }
     }
 
@@ -50,6 +57,8 @@ impl Kind {
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
             Self::Encoding => "Encoding: predict neurons from features",
+            Self::FewShot => "Few-shot: classify from a few examples",
+            Self::Projection => "Projection: how classes lie to each other",
         }
     }
 
@@ -60,6 +69,8 @@ impl Kind {
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
+            Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Projection => "Measures distances between class centroids and how far the samples of a class reach along them.",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::{dimensionality, encoding, rdm, rdm_comparison, shape_distance};
+use eigenscope::analysis::{dimensionality, encoding, few_shot, projection, rdm, rdm_comparison, shape_distance};
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
@@ -12,14 +12,20 @@ use crate::state::{App, Dataset, shapes};
 pub(crate) mod dimensionality_form;
 pub(crate) mod encoding_form;
 mod encoding_options;
+pub(crate) mod few_shot_form;
 pub(crate) mod fields;
 pub(crate) mod kind;
+mod label_fields;
+pub(crate) mod projection_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
 
 pub(crate) use kind::Kind;
+
+/// Columns of numbers that a menu of labels lists at most.
+const MAX_COLUMNS: usize = 200;
 
 /// The specs being edited, one per kind, and the kind in view.
 #[derive(Clone, Copy)]
@@ -30,6 +36,8 @@ pub(crate) struct Form {
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
+    pub(crate) few_shot: RwSignal<few_shot::Spec>,
+    pub(crate) projection: RwSignal<projection::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -51,6 +59,8 @@ pub(crate) struct Problem {
 /// Collects problems.
 pub(crate) struct Check<'a> {
     shapes: &'a Shapes,
+    /// Datasets without numbers, which can be labels only.
+    tables: &'a [String],
     found: Vec<Problem>,
 }
 
@@ -68,6 +78,13 @@ impl Check<'_> {
             self.unset(field, format!("{label}: choose a dataset."));
         } else if !self.shapes.0.contains_key(name) {
             self.require(false, field, &format!("There is no dataset named \"{name}\": load it or choose another."));
+        }
+    }
+
+    /// A dataset of labels that must be chosen and exist.
+    pub(crate) fn labels(&mut self, field: &str, name: &str) {
+        if !self.tables.iter().any(|table| table == name) {
+            self.input(field, "Labels", name);
         }
     }
 
@@ -95,20 +112,25 @@ impl Form {
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
+        let few_shot = RwSignal::new(few_shot::Spec::default());
+        let projection = RwSignal::new(projection::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
-            let mut check = Check { shapes: &shapes, found: Vec::new() };
+            let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
+            let mut check = Check { shapes: &shapes, tables: &tables, found: Vec::new() };
             match kind.get() {
                 Kind::Dimensionality => dimensionality.with(|s| dimensionality_form::check(s, &mut check)),
                 Kind::Rdm => rdm.with(|s| rdm_form::check(s, &mut check)),
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
+                Kind::FewShot => few_shot.with(|s| few_shot_form::check(s, &mut check)),
+                Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
             }
             check.found
         });
         let rejected = RwSignal::new(None);
-        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, rejected, problems, datasets }
+        Self { kind, dimensionality, rdm, rdm_comparison, shape_distance, encoding, few_shot, projection, rejected, problems, datasets }
     }
 
     /// The spec in view, tracked.
@@ -119,6 +141,8 @@ impl Form {
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
+            Kind::FewShot => AnalysisSpec::FewShot(self.few_shot.get()),
+            Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
         }
     }
 
@@ -131,6 +155,8 @@ impl Form {
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
+            AnalysisSpec::FewShot(spec) => self.few_shot.set(spec),
+            AnalysisSpec::Projection(spec) => self.projection.set(spec),
         }
     }
 
@@ -146,6 +172,32 @@ impl Form {
         all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
     }
 
+    /// Datasets that can be labels, tables without numbers first, with their shapes, tracked.
+    fn label_choices(self) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        let tables = all.iter().filter(|d| d.is_label_table()).map(|d| (d.name.get(), "labels".to_owned()));
+        tables.chain(self.choices()).collect()
+    }
+
+    /// Columns of a dataset that can be labels, tracked.
+    fn label_columns(self, name: &str) -> Vec<String> {
+        let all = self.datasets.get();
+        let Some(dataset) = all.iter().find(|d| d.name.with(|n| n == name)) else { return Vec::new() };
+        dataset.summary.with(|s| {
+            let texts: Vec<String> = s.labels.iter().map(|l| l.name.clone()).collect();
+            let shape: Vec<usize> = s.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+            // A wide matrix offers no names worth a menu.
+            let shape = if shape.get(1).is_some_and(|&n| n > MAX_COLUMNS) { Vec::new() } else { shape };
+            eigenscope::labels::columns(&texts, s.column_names.as_deref(), &shape)
+        })
+    }
+
+    /// Offers a new dataset of labels to analyses of classes.
+    pub(crate) fn offer_labels(self, name: &str) {
+        self.few_shot.update(|s| fill(&mut s.labels.input, name));
+        self.projection.update(|s| fill(&mut s.labels.input, name));
+    }
+
     /// Offers a new dataset to inputs that are still empty.
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
@@ -153,6 +205,8 @@ impl Form {
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
+            self.few_shot.update(|s| fill(&mut s.features, name));
+            self.projection.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
             self.rdm_comparison.update(|s| s.data.push(name.into()));
@@ -185,6 +239,14 @@ impl Form {
             list(&mut s.data);
             list(&mut s.models);
             option(&mut s.sigma_k);
+        });
+        self.few_shot.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
+        });
+        self.projection.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
         });
         self.encoding.update(|s| {
             one(&mut s.features);
@@ -248,6 +310,8 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
         Kind::Encoding => encoding_form::view(form),
+        Kind::FewShot => few_shot_form::view(form),
+        Kind::Projection => projection_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

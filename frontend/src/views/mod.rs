@@ -14,6 +14,8 @@ use leptos::prelude::*;
 mod conditions;
 mod dimensionality;
 mod encoding;
+mod few_shot;
+mod projection;
 mod rdm;
 mod rdm_comparison;
 mod shape_distance;
@@ -42,6 +44,10 @@ pub fn ResultView(
                 .map(|output| shape_distance::view(output, spec)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
                 .map(|output| encoding::view(output, spec)),
+            Output::FewShot(_) => part(&result, |output| if let Output::FewShot(o) = output { Some(o) } else { None })
+                .map(|output| few_shot::view(output, spec)),
+            Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
+                .map(|output| projection::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -162,6 +162,10 @@ impl Loss for Softmax<'_> {
         self.n_classes
     }
 
+    fn forcing(&self) -> f64 {
+        0.1
+    }
+
     fn coupled(&self) -> bool {
         true
     }
@@ -199,6 +203,10 @@ struct Sigmoid<'a> {
 impl Loss for Sigmoid<'_> {
     fn n_outputs(&self) -> usize {
         1
+    }
+
+    fn forcing(&self) -> f64 {
+        0.1
     }
 
     fn coupled(&self) -> bool {

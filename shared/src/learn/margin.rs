@@ -113,6 +113,11 @@ impl Loss for SquaredHinge<'_> {
         if self.n_classes == 2 { 1 } else { self.n_classes }
     }
 
+    /// Rows on the margin must be told from those beyond it, which takes scores to a small part of their slack.
+    fn forcing(&self) -> f64 {
+        1e-6
+    }
+
     fn coupled(&self) -> bool {
         false
     }
