@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use eigenscope::analysis::{Context, manifolds};
+use eigenscope::analysis::{Context, Output, few_shot, manifolds, projection};
 use eigenscope::compute::DeviceKind;
+use eigenscope::dataset::LabelColumn;
 use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
 use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
@@ -141,4 +142,47 @@ fn class_manifolds_agree_between_devices() {
         compare("SNR", &a.snr, &b.snr);
         assert_eq!(a.radius, b.radius, "sums of squares are taken on the host");
     }
+}
+/// 8 classes of 12 rows that overlap, 60 features, as X with labels L.
+fn overlapping_classes() -> Inputs {
+    let mut rng = Stream::new(3, 0);
+    let centers: Vec<f64> = (0..8 * 60).map(|_| rng.normal() * 0.3).collect();
+    let x = (0..96 * 60).map(|i| centers[i / 60 / 12 * 60 + i % 60] + rng.normal() + 2.0).collect();
+    let mut inputs = Inputs::default();
+    inputs.insert("X", Dataset::from_rows("X", 96, 60, x).expect("the shape fits"));
+    let mut table = Dataset::from_rows("L", 96, 0, Vec::new()).expect("no columns");
+    table.labels = vec![LabelColumn { name: "kind".into(), values: (0..96).map(|i| format!("{}", i / 12)).collect() }];
+    inputs.insert("L", table);
+    inputs
+}
+
+fn run(spec: &AnalysisSpec, device: &Device) -> Output {
+    pollster::block_on(eigenscope::run(spec, &overlapping_classes(), device, &Silent)).expect("runs").output
+}
+
+#[test]
+fn few_shot_agrees_between_devices() {
+    let Some(gpu) = gpu() else { return };
+    let classifiers = vec![few_shot::Classifier::Prototype, few_shot::Classifier::Linear, few_shot::Classifier::Maxmargin];
+    let labels = Labels { input: "L".into(), column: None };
+    let spec = few_shot::Spec { features: "X".into(), labels, classifiers, n_train: vec![1, 5], n_test: 6, ..Default::default() };
+    let spec = AnalysisSpec::FewShot(spec);
+    let (Output::FewShot(cpu), Output::FewShot(gpu)) = (run(&spec, &Device::cpu()), run(&spec, &gpu)) else { panic!("few-shot") };
+    for (a, b) in cpu.rows.iter().zip(&gpu.rows) {
+        // Of 48 held-out samples one may lie between two classes to within 1e-6.
+        assert!((a.top1 - b.top1).abs() < 1.5 / 48.0, "{a:?} and {b:?}");
+        assert!(a.log_likelihood.zip(b.log_likelihood).is_none_or(|(a, b)| (a - b).abs() < 1e-4), "{a:?} and {b:?}");
+    }
+}
+
+#[test]
+fn projections_agree_between_devices() {
+    let Some(gpu) = gpu() else { return };
+    let labels = Labels { input: "L".into(), column: None };
+    let spec = AnalysisSpec::Projection(projection::Spec { features: "X".into(), labels, ..Default::default() });
+    let (Output::Projection(cpu), Output::Projection(gpu)) = (run(&spec, &Device::cpu()), run(&spec, &gpu)) else { panic!("projection") };
+    let close = |a: &Array, b: &Array| a.values.iter().zip(&b.values).all(|(a, b)| (a - b).abs() < 1e-4);
+    assert!(close(&cpu.projections_raw, &gpu.projections_raw), "f32 products of centered samples");
+    assert!(close(&cpu.scaled_projections, &gpu.scaled_projections), "the same over the radius");
+    assert_eq!(cpu.centroid_distances, gpu.centroid_distances, "on the host");
 }

@@ -35,6 +35,12 @@ fn folder() -> TempDir {
     dir
 }
 
+/// A table of labels: rows of `k` classes in turn.
+fn classes(n: usize, k: usize) -> String {
+    let rows = (0..n).map(|i| format!("s{i},class {}\n", i % k)).collect::<String>();
+    format!("stimulus,kind\n{rows}")
+}
+
 fn eigenscope(dir: &Path, args: &str) -> Output {
     Command::new(program())
         .current_dir(dir)
@@ -106,6 +112,20 @@ fn json_has_the_keys_of_the_contract() {
     );
     keys_are_there(&relation["groups"][1], &["name", "n", "pearson_r", "pearson_p", "spearman_r"]);
     keys_are_there(&relation["best_layer"], &["n", "pearson_r", "rows"]);
+    std::fs::write(dir.join("L.csv"), classes(30, 3)).expect("written");
+    let few = "few-shot --features X.npy --labels L.csv --label-column kind --n-train 1,4 --n-test 5 --repeats 2";
+    let few = succeed(dir, &format!("{few} --classifier prototype,linear,maxmargin --order composed --json"));
+    assert_eq!((few["rows"].as_array().map(Vec::len), few["n_samples"].as_u64()), (Some(12), Some(10)));
+    keys_are_there(&few["rows"][0], &["classifier", "n_train", "i_repeat", "top1", "top5", "mrr", "log_likelihood"]);
+    keys_are_there(&few["summaries"][5], &["classifier", "n_train", "top1", "top5", "mrr", "log_likelihood"]);
+    keys_are_there(&few["summaries"][0]["top1"], &["mean", "sem"]);
+    keys_are_there(&few["confusions"][2], &["classifier", "n_train", "counts", "per_class"]);
+    assert!(few["rows"][11]["top5"].is_null() && few["chance"]["top1"].is_f64(), "maxmargin has top-1 only");
+    let projection = succeed(dir, "projection --features X.npy --labels L.csv --label-column kind --samples all --json");
+    assert_eq!(projection["classes"], json!(["class 0", "class 1", "class 2"]));
+    keys_are_there(&projection, &["radii", "centroid_distances", "scaled_projections", "projections_raw"]);
+    keys_are_there(&projection["with_diagonal"], &["centroid_distances", "scaled_projections", "projections_raw"]);
+    assert_eq!(projection["projections_raw"][1].as_array().map(Vec::len), Some(3));
     let devices = succeed(dir, "devices --json");
     keys_are_there(&devices["devices"][0], &["kind", "name", "memory_bytes"]);
 }
@@ -206,6 +226,7 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
     let labels = |last: &str| format!("class\n{}{last}\n", "a\nb\n".repeat(14) + "a\n");
     std::fs::write(dir.path().join("single.csv"), labels("c")).expect("written");
     std::fs::write(dir.path().join("pairs.csv"), labels("b")).expect("written");
+    std::fs::write(dir.path().join("L.csv"), classes(30, 3)).expect("written");
     std::fs::write(dir.path().join("spec.json"), "{\"kind\":\"rdm\",\"input\":\"A\",\"depth\":1}").expect("written");
     let cases = [
         ("", "subcommand"),
@@ -254,6 +275,14 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("relate a.csv b.csv --x effective_dimensionality --y score --partition log10:", "COLUMN"),
         ("relate a.csv --x effective_dimensionality", "--y"),
         ("relate X.npy Z.npy --x a --y b", "identifies rows"),
+        ("few-shot --features X.npy", "--labels"),
+        ("few-shot --features X.npy --labels L.csv", "choose one of: stimulus, kind"),
+        ("few-shot --features X.npy --labels L.csv --label-column kind", "class \"class 0\" has 10 rows but 100 are needed"),
+        ("few-shot --features X.npy --labels L.csv --label-column kind --n-train 8 --n-test 4 --samples 10", "may not overlap"),
+        ("few-shot --features X.npy --labels L.csv --label-column kind --classifier deep", "deep"),
+        ("few-shot --features X.npy --labels L.csv --label-column kind --categories some", "all"),
+        ("projection --features Z.npy --labels L.csv --label-column kind", "12 rows"),
+        ("projection --features X.npy --labels L.csv --label-column kind --samples 1", "at least 2"),
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),

@@ -188,7 +188,9 @@ fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
     let is_table = summary.column_names.is_some() && !summary.labels.is_empty();
     dataset.summary.set(Arc::new(summary));
     app.datasets.update(|all| all.push(dataset.clone()));
-    if !dataset.is_label_table() {
+    if dataset.is_label_table() {
+        app.form.offer_labels(&name);
+    } else {
         app.form.offer(&name, &shape);
         if is_table {
             app.form.offer_table(&name);

@@ -122,7 +122,7 @@ fn neighbors(form: Form) -> AnyView {
             let at = label("labels", "Labels", "One class per row: a table with a text column, or numbers.");
             labeled
                 .get()
-                .then(|| fields::labels(form, at, "labels.column", move || now.get(), move |v| spec.update(|s| s.labels = Some(v))))
+                .then(|| label_fields::view(form, at, "labels.column", move || now.get(), move |v| spec.update(|s| s.labels = Some(v))))
         }}
     }
     .into_any()

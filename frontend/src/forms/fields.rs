@@ -1,6 +1,5 @@
 //! Labelled controls. Each is one concrete function over boxed getters and setters: many fields, little code.
 
-use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::Form;
@@ -18,8 +17,8 @@ pub(crate) fn label(field: &'static str, label: &'static str, help: &'static str
     Label { field, label, help }
 }
 
-type Getter<T> = Box<dyn Fn() -> T + Send + Sync>;
-type Setter<T> = Box<dyn Fn(T)>;
+pub(super) type Getter<T> = Box<dyn Fn() -> T + Send + Sync>;
+pub(super) type Setter<T> = Box<dyn Fn(T)>;
 
 /// One of a few values, each with a title.
 pub(crate) fn choice<T: Copy + PartialEq + Send + Sync + 'static>(
@@ -153,40 +152,28 @@ pub(crate) fn input(
     get: impl Fn() -> String + Send + Sync + 'static,
     set: impl Fn(String) + 'static,
 ) -> AnyView {
-    boxed_input(form, at, (none, Form::choices), Box::new(get), Box::new(set))
+    one_of(form, at, none, Box::new(move || form.choices()), Box::new(get), Box::new(set))
 }
 
-/// The labels of rows: a dataset, which may have text columns only, and one of its columns. `column` is the field of that.
-pub(crate) fn labels(
+/// One of several names, each with what is said beside it; with `none` as the title of the empty name.
+pub(super) fn one_of(
     form: Form,
     at: Label,
-    column: &'static str,
-    get: impl Fn() -> Labels + Copy + Send + Sync + 'static,
-    set: impl Fn(Labels) + Copy + 'static,
+    none: &'static str,
+    choices: Getter<Vec<(String, String)>>,
+    get: Getter<String>,
+    set: Setter<String>,
 ) -> AnyView {
-    let choose = move |input| set(Labels { input, column: None });
-    let name = move |name: String| set(Labels { column: (!name.trim().is_empty()).then(|| name.trim().to_owned()), ..get() });
-    let help = "Its name, where the dataset has several columns; else empty.";
-    view! {
-        {boxed_input(form, at, ("choose a dataset", Form::label_choices), Box::new(move || get().input), Box::new(choose))}
-        {text(form, label(column, "Column of the labels", help), move || get().column.unwrap_or_default(), name)}
-    }
-    .into_any()
-}
-
-/// Names and shapes to choose from.
-type Choices = fn(Form) -> Vec<(String, String)>;
-
-fn boxed_input(form: Form, at: Label, (none, choices): (&'static str, Choices), get: Getter<String>, set: Setter<String>) -> AnyView {
     let options = move || {
         let now = get();
-        let mut choices = choices(form);
+        let mut choices = choices();
         if !now.is_empty() && !choices.iter().any(|(name, _)| *name == now) {
             choices.push((now.clone(), "not loaded".into()));
         }
         let rest = choices.into_iter().map(|(name, shape)| {
             let chosen = name == now;
-            view! { <option value=name.clone() prop:selected=chosen>{format!("{name} ({shape})")}</option> }
+            let title = if shape.is_empty() { name.clone() } else { format!("{name} ({shape})") };
+            view! { <option value=name.clone() prop:selected=chosen>{title}</option> }
         });
         view! {
             <option value="" prop:selected=now.is_empty()>{none}</option>

@@ -17,10 +17,12 @@ pub(crate) enum Kind {
     VariancePartition,
     Manifolds,
     Relation,
+    FewShot,
+    Projection,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -29,6 +31,8 @@ impl Kind {
         Self::Encoding,
         Self::DimensionUse,
         Self::VariancePartition,
+        Self::FewShot,
+        Self::Projection,
         Self::Relation,
     ];
 
@@ -43,6 +47,8 @@ impl Kind {
             AnalysisSpec::VariancePartition(_) => Self::VariancePartition,
             AnalysisSpec::Manifolds(_) => Self::Manifolds,
             AnalysisSpec::Relation(_) => Self::Relation,
+            AnalysisSpec::FewShot(_) => Self::FewShot,
+            AnalysisSpec::Projection(_) => Self::Projection,
         }
     }
 
@@ -58,6 +64,8 @@ impl Kind {
             Self::VariancePartition => "variance_partition",
             Self::Manifolds => "manifolds",
             Self::Relation => "relation",
+            Self::FewShot => "few_shot",
+            Self::Projection => "projection",
         }
     }
 
@@ -76,6 +84,8 @@ impl Kind {
             Self::VariancePartition => "Variance partition: what feature spaces explain alone and share",
             Self::Manifolds => "Class manifolds: size, distance and overlap of classes",
             Self::Relation => "Relation: one metric of layers against another",
+            Self::FewShot => "Few-shot: classify from a few examples",
+            Self::Projection => "Projection: how classes lie to each other",
         }
     }
 
@@ -92,6 +102,8 @@ impl Kind {
             }
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
+            Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Projection => "Measures distances between class centroids and how far the samples of a class reach along them.",
         }
     }
 }

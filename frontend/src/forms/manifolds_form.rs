@@ -25,7 +25,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.features.clone()),
             move |v| spec.update(|s| s.features = v),
         )}
-        {fields::labels(
+        {label_fields::view(
             form,
             label("labels", "Labels", "One class per row: a table with a text column, or numbers."),
             "labels.column",

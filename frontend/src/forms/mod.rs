@@ -4,7 +4,8 @@
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    dimension_use, dimensionality, encoding, manifolds, rdm, rdm_comparison, relation, shape_distance, variance_partition,
+    dimension_use, dimensionality, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance,
+    variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
@@ -16,11 +17,14 @@ pub(crate) mod dimensionality_form;
 pub(crate) mod encoding_form;
 mod encoding_options;
 mod estimator;
+pub(crate) mod few_shot_form;
 pub(crate) mod fields;
 mod kernels;
 pub(crate) mod kind;
+mod label_fields;
 pub(crate) mod manifolds_form;
 mod part;
+pub(crate) mod projection_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod relation_form;
@@ -47,6 +51,8 @@ pub(crate) struct Form {
     pub(crate) variance_partition: RwSignal<variance_partition::Spec>,
     pub(crate) manifolds: RwSignal<manifolds::Spec>,
     pub(crate) relation: RwSignal<relation::Spec>,
+    pub(crate) few_shot: RwSignal<few_shot::Spec>,
+    pub(crate) projection: RwSignal<projection::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -68,6 +74,8 @@ pub(crate) struct Problem {
 /// Collects problems.
 pub(crate) struct Check<'a> {
     shapes: &'a Shapes,
+    /// Datasets without numbers, which can be labels only.
+    tables: &'a [String],
     found: Vec<Problem>,
 }
 
@@ -85,6 +93,13 @@ impl Check<'_> {
             self.unset(field, format!("{label}: choose a dataset."));
         } else if !self.shapes.0.contains_key(name) {
             self.require(false, field, &format!("There is no dataset named \"{name}\": load it or choose another."));
+        }
+    }
+
+    /// A dataset of labels that must be chosen and exist.
+    pub(crate) fn labels(&mut self, field: &str, name: &str) {
+        if !self.tables.iter().any(|table| table == name) {
+            self.input(field, "Labels", name);
         }
     }
 
@@ -116,9 +131,12 @@ impl Form {
         let variance_partition = RwSignal::new(variance_partition::Spec::default());
         let manifolds = RwSignal::new(manifolds::Spec::default());
         let relation = RwSignal::new(relation::Spec::default());
+        let few_shot = RwSignal::new(few_shot::Spec::default());
+        let projection = RwSignal::new(projection::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
-            let mut check = Check { shapes: &shapes, found: Vec::new() };
+            let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
+            let mut check = Check { shapes: &shapes, tables: &tables, found: Vec::new() };
             match kind.get() {
                 Kind::Dimensionality => dimensionality.with(|s| dimensionality_form::check(s, &mut check)),
                 Kind::Rdm => rdm.with(|s| rdm_form::check(s, &mut check)),
@@ -129,6 +147,8 @@ impl Form {
                 Kind::VariancePartition => variance_partition.with(|s| variance_partition_form::check(s, &mut check)),
                 Kind::Manifolds => manifolds.with(|s| manifolds_form::check(s, &mut check)),
                 Kind::Relation => relation.with(|s| relation_form::check(s, &mut check)),
+                Kind::FewShot => few_shot.with(|s| few_shot_form::check(s, &mut check)),
+                Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
             }
             check.found
         });
@@ -144,6 +164,8 @@ impl Form {
             variance_partition,
             manifolds,
             relation,
+            few_shot,
+            projection,
             rejected,
             problems,
             datasets,
@@ -162,6 +184,8 @@ impl Form {
             Kind::VariancePartition => AnalysisSpec::VariancePartition(self.variance_partition.get()),
             Kind::Manifolds => AnalysisSpec::Manifolds(self.manifolds.get()),
             Kind::Relation => AnalysisSpec::Relation(self.relation.get()),
+            Kind::FewShot => AnalysisSpec::FewShot(self.few_shot.get()),
+            Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
         }
     }
 
@@ -178,6 +202,8 @@ impl Form {
             AnalysisSpec::VariancePartition(spec) => self.variance_partition.set(spec),
             AnalysisSpec::Manifolds(spec) => self.manifolds.set(spec),
             AnalysisSpec::Relation(spec) => self.relation.set(spec),
+            AnalysisSpec::FewShot(spec) => self.few_shot.set(spec),
+            AnalysisSpec::Projection(spec) => self.projection.set(spec),
         }
     }
 
@@ -191,12 +217,6 @@ impl Form {
     pub(crate) fn choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
         all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
-    }
-
-    /// The same with the tables that only label rows.
-    pub(crate) fn label_choices(self) -> Vec<(String, String)> {
-        let all = self.datasets.get();
-        all.iter().map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
     }
 
     /// The columns of these datasets without repeats, texts first or not at all, tracked.
@@ -225,6 +245,33 @@ impl Form {
         self.relation.update(|s| append(&mut s.tables, name));
     }
 
+    /// Datasets that can be labels, tables without numbers first, with their shapes, tracked.
+    fn label_choices(self) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        let tables = all.iter().filter(|d| d.is_label_table()).map(|d| (d.name.get(), "labels".to_owned()));
+        tables.chain(self.choices()).collect()
+    }
+
+    /// Columns of a dataset that can be labels, tracked.
+    fn label_columns(self, name: &str) -> Vec<String> {
+        let all = self.datasets.get();
+        let Some(dataset) = all.iter().find(|d| d.name.with(|n| n == name)) else { return Vec::new() };
+        dataset.summary.with(|s| {
+            let texts: Vec<String> = s.labels.iter().map(|l| l.name.clone()).collect();
+            let shape: Vec<usize> = s.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+            // A wide matrix offers no names worth a menu.
+            let shape = if shape.get(1).is_some_and(|&n| n > MAX_COLUMNS) { Vec::new() } else { shape };
+            eigenscope::labels::columns(&texts, s.column_names.as_deref(), &shape)
+        })
+    }
+
+    /// Offers a new dataset of labels to analyses of classes.
+    pub(crate) fn offer_labels(self, name: &str) {
+        self.manifolds.update(|s| fill(&mut s.labels.input, name));
+        self.few_shot.update(|s| fill(&mut s.labels.input, name));
+        self.projection.update(|s| fill(&mut s.labels.input, name));
+    }
+
     /// Offers a new dataset to inputs that are still empty.
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
@@ -233,6 +280,8 @@ impl Form {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
             self.manifolds.update(|s| fill(&mut s.features, name));
+            self.few_shot.update(|s| fill(&mut s.features, name));
+            self.projection.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
@@ -275,6 +324,14 @@ impl Form {
             list(&mut s.data);
             list(&mut s.models);
             option(&mut s.sigma_k);
+        });
+        self.few_shot.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
+        });
+        self.projection.update(|s| {
+            one(&mut s.features);
+            one(&mut s.labels.input);
         });
         self.encoding.update(|s| {
             one(&mut s.features);
@@ -347,6 +404,8 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::VariancePartition => variance_partition_form::view(form),
         Kind::Manifolds => manifolds_form::view(form),
         Kind::Relation => relation_form::view(form),
+        Kind::FewShot => few_shot_form::view(form),
+        Kind::Projection => projection_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

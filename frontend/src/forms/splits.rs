@@ -225,7 +225,7 @@ fn labels(form: Form, part: Part<Cv>) -> AnyView {
             Cv::Kfold { .. } | Cv::ShuffleSplit { .. } | Cv::Contiguous { .. } | Cv::Folds { .. } => Labels::default(),
         })
     });
-    fields::labels(
+    label_fields::view(
         form,
         label("cv.labels", "Labels", "One class or group per row: a table with a text column, or numbers."),
         "cv.labels.column",

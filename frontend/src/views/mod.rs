@@ -15,7 +15,9 @@ mod conditions;
 mod dimension_use;
 mod dimensionality;
 mod encoding;
+mod few_shot;
 mod manifolds;
+mod projection;
 mod rdm;
 mod rdm_comparison;
 mod relation;
@@ -54,6 +56,10 @@ pub fn ResultView(
                 .map(|output| manifolds::view(output, spec)),
             Output::Relation(_) => part(&result, |output| if let Output::Relation(o) = output { Some(o) } else { None })
                 .map(|output| relation::view(output, spec)),
+            Output::FewShot(_) => part(&result, |output| if let Output::FewShot(o) = output { Some(o) } else { None })
+                .map(|output| few_shot::view(output, spec)),
+            Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
+                .map(|output| projection::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

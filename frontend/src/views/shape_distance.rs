@@ -48,10 +48,15 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::ShapeDistance(spec) if spec.score == Score::Angular => "Angular distance (radians)",
         AnalysisSpec::ShapeDistance(_) => "Euclidean distance",
         AnalysisSpec::Dimensionality(_)
+        | AnalysisSpec::Manifolds(_)
         | AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Encoding(_)
-        | AnalysisSpec::Manifolds(_) => "Distance",
+        | AnalysisSpec::DimensionUse(_)
+        | AnalysisSpec::VariancePartition(_)
+        | AnalysisSpec::FewShot(_)
+        | AnalysisSpec::Projection(_)
+        | AnalysisSpec::Relation(_) => "Distance",
     }
 }
 

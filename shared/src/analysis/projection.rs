@@ -100,7 +100,7 @@ impl Spec {
 /// Distances between class centroids and the spread of samples along them.
 ///
 /// # Definition
-/// With c_i the mean of the samples of class i and u = c_j - c_i: `centroid_distances` = |u|; `projections_raw` = mean over samples x of
+/// With `c_i` the mean of the samples of class i and `u = c_j - c_i`: `centroid_distances` = |u|; `projections_raw` = mean over samples x of
 /// class i of `|(x - c_i)'u| / |u|`; `scaled_projections` = `projections_raw` / `radius_i`, `radius_i` = root of the mean over features of the
 /// variance (ddof 1) of class i. The diagonals are 0. Means leave undefined cells out.
 ///

@@ -28,7 +28,7 @@ impl Default for Options {
 /// Fits logistic regression with an L2 penalty and free intercepts.
 ///
 /// # Definition
-/// With rows x_i of class y_i: min over W, b of `1/2 |W|^2 + c sum_i -log softmax(W x_i + b)_{y_i}`. The intercepts add up to zero.
+/// With rows `x_i` of class `y_i`: min over W, b of `1/2 |W|^2 + c sum_i -log softmax(W x_i + b)_{y_i}`. The intercepts add up to zero.
 /// Two classes: one weight vector w with `1/2 |w|^2 + c sum_i log(1 + exp(-t_i (w'x_i + b)))`, t = 1 for class 1 and -1 for class 0.
 /// Features are not standardized.
 ///
@@ -162,6 +162,10 @@ impl Loss for Softmax<'_> {
         self.n_classes
     }
 
+    fn forcing(&self) -> f64 {
+        0.1
+    }
+
     fn coupled(&self) -> bool {
         true
     }
@@ -199,6 +203,10 @@ struct Sigmoid<'a> {
 impl Loss for Sigmoid<'_> {
     fn n_outputs(&self) -> usize {
         1
+    }
+
+    fn forcing(&self) -> f64 {
+        0.1
     }
 
     fn coupled(&self) -> bool {

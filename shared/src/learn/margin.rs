@@ -27,7 +27,7 @@ impl Default for Options {
 /// Fits one support vector machine per class with a squared hinge and a penalized intercept.
 ///
 /// # Definition
-/// For each class, with t_i = 1 for its rows and -1 for all others: min over w, b of
+/// For each class, with `t_i` = 1 for its rows and -1 for all others: min over w, b of
 /// `1/2 (|w|^2 + b^2) + c sum_i max(0, 1 - t_i (w'x_i + b))^2`. The class of a row is that with the largest score.
 /// Two classes: one machine, with t = 1 for class 1; its score is that of class 1, and its negative that of class 0.
 ///
@@ -111,6 +111,11 @@ struct SquaredHinge<'a> {
 impl Loss for SquaredHinge<'_> {
     fn n_outputs(&self) -> usize {
         if self.n_classes == 2 { 1 } else { self.n_classes }
+    }
+
+    /// Rows on the margin must be told from those beyond it, which takes scores to a small part of their slack.
+    fn forcing(&self) -> f64 {
+        1e-6
     }
 
     fn coupled(&self) -> bool {

@@ -15,8 +15,8 @@ const MAX_INNER: u32 = 500;
 const MAX_SEARCH: u32 = 40;
 /// The slope at the end of a step, relative to its beginning.
 const SEARCH_TOLERANCE: f64 = 0.1;
-/// Steps without a smaller residual that end the iteration.
-const PATIENCE: u32 = 8;
+/// Steps without a smaller residual that end the iteration: between kinks of a loss the gradient may rise on the way down.
+const PATIENCE: u32 = 40;
 /// Of the residual at zero weights: what rounding leaves of it.
 const ROUNDING: f64 = 1e-14;
 
@@ -24,6 +24,8 @@ const ROUNDING: f64 = 1e-14;
 pub(super) trait Loss {
     /// Scores of a row.
     fn n_outputs(&self) -> usize;
+    /// How exact a direction has to be at least, relative to the gradient.
+    fn forcing(&self) -> f64;
     /// Whether the scores of a row act together.
     fn coupled(&self) -> bool;
     /// First derivatives by the scores, in place of the scores.
@@ -179,7 +181,7 @@ impl Problem<'_> {
             .iter()
             .zip(&scale)
             .map(|(&rho, &scale)| {
-                let forcing = (rho / scale).sqrt().sqrt().min(0.1);
+                let forcing = (rho / scale).sqrt().sqrt().min(self.loss.forcing());
                 rho * forcing * forcing
             })
             .collect();
