@@ -51,16 +51,23 @@ fn CurveView(output: Part<Output>, spec: Arc<AnalysisSpec>) -> impl IntoView {
     }
 }
 
-/// What is drawn of an output: means, errors, where the best is, and the name.
-fn drawn(output: &Output, score: Score) -> (&[Option<f64>], &[Option<f64>], Option<&Reach>, &'static str) {
+/// What is drawn of an output.
+struct Drawn<'a> {
+    means: &'a [Option<f64>],
+    errors: &'a [Option<f64>],
+    reach: Option<&'a Reach>,
+    name: &'static str,
+}
+
+fn drawn(output: &Output, score: Score) -> Drawn<'_> {
     match score {
-        Score::R => (&output.scores, &output.sems, output.reach.as_ref(), "median r"),
-        Score::R2 => (&output.r2, &output.r2_sems, output.r2_reach.as_ref(), "mean R²"),
+        Score::R => Drawn { means: &output.scores, errors: &output.sems, reach: output.reach.as_ref(), name: "median r" },
+        Score::R2 => Drawn { means: &output.r2, errors: &output.r2_sems, reach: output.r2_reach.as_ref(), name: "mean R²" },
     }
 }
 
 fn chart(output: &Output, score: Score) -> Chart {
-    let (means, errors, reach, name) = drawn(output, score);
+    let Drawn { means, errors, reach, name } = drawn(output, score);
     let numbers = |values: &[Option<f64>]| values.iter().map(|v| v.unwrap_or(f64::NAN)).collect::<Vec<_>>();
     let counts: Vec<f64> = output.num_pcs.iter().map(|&k| f64::from(k)).collect();
     let curve = Scatter {

@@ -273,10 +273,7 @@ async fn on_reference(
 
 /// The model for the first `k` components.
 fn at_most(model: &Model, k: u32) -> Model {
-    match model {
-        Model::Pls { components } => Model::Pls { components: (*components).min(k) },
-        other => other.clone(),
-    }
+    if let Model::Pls { components } = model { Model::Pls { components: (*components).min(k) } } else { model.clone() }
 }
 
 fn first_columns(x: &Mat<f64>, k: u32) -> Mat<f64> {

@@ -185,10 +185,10 @@ impl Choice<'_> {
             for &alpha in alphas {
                 let (mut reached, mut shrunk, mut freed, mut done) = (0.0, 0.0, 0.0, 0);
                 for (i, &k) in self.ends.iter().enumerate() {
-                    for j in done..k {
+                    for (j, b) in b.iter().enumerate().take(k).skip(done) {
                         let left = self.left(j, alpha);
-                        reached += b[j] * b[j];
-                        shrunk += (b[j] * left).powi(2);
+                        reached += b * b;
+                        shrunk += (b * left).powi(2);
                         freed += left;
                     }
                     done = done.max(k);

@@ -30,30 +30,33 @@ pub(super) struct Ceiling {
 /// per target over samples, `rho = 2 r / (1 + r)`; a negative r stays as it is. Median over targets, mean over the ten.
 ///
 /// # Shapes
-/// repetitions: (`n_repetitions`, n, t), at least two repetitions, the same n and t as the targets.
+/// repetitions: (`n_repetitions`, n, t), the same n and t as the targets.
 ///
 /// # Degenerate
-/// A target that is constant in a half has no r: NaN, left out of the median.
+/// A target that is constant in a half has no r: NaN, left out of the median. A single repetition has no halves: `None`.
 ///
 /// # Errors
 /// [`Error::Shape`] for other shapes, [`Error::NonFinite`].
 ///
 /// # Source
 /// Spearman 1910, Brown 1910; Schrimpf et al. 2018 (Brain-Score's internal consistency).
-pub(super) fn split_half(repetitions: &Dataset, n: usize, t: usize, seed: u64) -> Result<Ceiling, Error> {
+pub(super) fn split_half(repetitions: &Dataset, n: usize, t: usize, seed: u64) -> Result<Option<Ceiling>, Error> {
     let shape = repetitions.shape();
-    if shape.len() != 3 || shape[1] != n || shape[2] != t || shape[0] < 2 {
+    if shape.len() != 3 || shape[1] != n || shape[2] != t || shape[0] == 0 {
         return Err(Error::Shape {
             what: repetitions.name.clone(),
-            expected: format!("repetitions x {n} samples x {t} targets, at least 2 repetitions"),
+            expected: format!("repetitions x {n} samples x {t} targets"),
             got: shape_text(shape),
         });
     }
     repetitions.reject_non_finite()?;
-    Ok(match &*repetitions.values {
+    if shape[0] == 1 {
+        return Ok(None);
+    }
+    Ok(Some(match &*repetitions.values {
         Values::F32(a) => of(a, seed),
         Values::F64(a) => of(a, seed),
-    })
+    }))
 }
 
 fn of<T: Copy + Into<f64> + Sync>(repetitions: &ArrayD<T>, seed: u64) -> Ceiling {
@@ -101,7 +104,7 @@ mod tests {
     #[test]
     fn halves_of_known_noise_have_the_reliability_of_the_whole() {
         // Signal variance 1, noise variance 4 over 8 repetitions: reliability of the mean 1 / (1 + 4 / 8) = 2/3, here within sampling error.
-        let ceiling = split_half(&repetitions(8, 4000, 2.0), 4000, 2, 0).expect("shapes fit");
+        let ceiling = split_half(&repetitions(8, 4000, 2.0), 4000, 2, 0).expect("shapes fit").expect("halves");
         let got = ceiling.center.expect("one target varies");
         assert!((got - 2.0 / 3.0).abs() < 0.03, "reliability {got}");
         assert!(ceiling.per_target[1].is_nan(), "a constant target has none");
@@ -110,8 +113,9 @@ mod tests {
     #[test]
     fn perfect_repetitions_have_ceiling_one_and_bad_shapes_an_error() {
         let data = repetitions(3, 10, 0.0);
-        let ceiling = split_half(&data, 10, 2, 0).expect("shapes fit");
+        let ceiling = split_half(&data, 10, 2, 0).expect("shapes fit").expect("halves");
         assert!((ceiling.per_target[0] - 1.0).abs() < 1e-12, "{:?}", ceiling.per_target);
+        assert_eq!(split_half(&repetitions(1, 10, 0.0), 10, 2, 0), Ok(None), "one repetition has no halves");
         let message = split_half(&data, 11, 2, 0).expect_err("10 samples are not 11").to_string();
         assert!(message.contains("11 samples") && message.contains("3 x 10 x 2"), "{message}");
     }

@@ -44,9 +44,7 @@ impl Spec {
             }
         }
         let ceiling = match &self.repetitions {
-            Some(name) => {
-                Some(ceiling::split_half(inputs.get("repetitions", name)?, targets.n_samples(), targets.n_features(), CEILING_SEED)?)
-            }
+            Some(name) => ceiling::split_half(inputs.get("repetitions", name)?, targets.n_samples(), targets.n_features(), CEILING_SEED)?,
             None => None,
         };
         let target_names = inputs.get("targets", &self.targets)?.column_names.clone();

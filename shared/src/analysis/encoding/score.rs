@@ -320,7 +320,9 @@ impl Pooled {
 fn warn_of_ceiling(spec: &Spec, ceiling: Option<&Ceiling>, score: Option<f64>, ceiled: Option<f64>, context: &Context<'_>) {
     let needs = matches!(spec.convention, Convention::Elmoznino | Convention::Brainscore | Convention::BrainscoreNeuroid);
     let Some(ceiling) = ceiling else {
-        if needs {
+        if spec.repetitions.is_some() {
+            context.warn("no_ceiling", "the targets have a single repetition, which has no halves to compare: there is no ceiling");
+        } else if needs {
             context.warn(
                 "no_ceiling",
                 "the convention divides by a ceiling; give single repetitions of the targets, or there is no final score",

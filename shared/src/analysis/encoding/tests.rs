@@ -306,6 +306,10 @@ fn repetitions_give_a_ceiling_beside_the_raw_score() {
     assert!(ceiling > 0.3 && ceiling < 1.0, "ceiling {ceiling}");
     assert_close(output.ceiled.expect("defined"), r / ceiling, 1e-15, "ceiled");
     assert_close(output.score.expect("defined"), (r / ceiling).powi(2), 1e-15, "score");
+    inputs.insert("one", Dataset::from_f64("one", ndarray::ArrayD::zeros(ndarray::IxDyn(&[1, 60, 3]))));
+    let (output, warnings) = try_run(&Spec { repetitions: Some("one".into()), ..with.clone() }, &inputs).expect("runs");
+    assert_eq!((output.ceiling, output.ceiled, output.score, output.median_r), (None, None, None, raw.median_r));
+    assert!(warnings.iter().any(|w| w.code == "no_ceiling" && w.message.contains("single repetition")), "{warnings:?}");
     let without = Spec { repetitions: None, ..with };
     let (output, warnings) = try_run(&without, &inputs).expect("runs");
     assert!(output.score.is_none() && warnings.iter().any(|w| w.code == "no_ceiling"), "a ceiled score needs a ceiling");
