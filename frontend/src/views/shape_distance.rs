@@ -47,7 +47,11 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
     match spec {
         AnalysisSpec::ShapeDistance(spec) if spec.score == Score::Angular => "Angular distance (radians)",
         AnalysisSpec::ShapeDistance(_) => "Euclidean distance",
-        AnalysisSpec::Dimensionality(_) | AnalysisSpec::Rdm(_) | AnalysisSpec::RdmComparison(_) | AnalysisSpec::Encoding(_) => "Distance",
+        AnalysisSpec::Dimensionality(_)
+        | AnalysisSpec::Rdm(_)
+        | AnalysisSpec::RdmComparison(_)
+        | AnalysisSpec::Encoding(_)
+        | AnalysisSpec::Relation(_) => "Distance",
     }
 }
 
