@@ -131,7 +131,7 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("relate a.csv b.csv --x effective_dimensionality --y score --partition score,effective_dimensionality", "explained"),
         ("relate a.csv b.csv --x effective_dimensionality --y score --partition log10:", "COLUMN"),
         ("relate a.csv --x effective_dimensionality", "--y"),
-        ("relate X.npy Z.npy --x a --y b", "identifies rows"),
+        ("relate X.npy Y.npy --x a --y b", "identifies rows"),
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),
