@@ -283,6 +283,7 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("few-shot --features X.npy --labels L.csv --label-column kind --categories some", "all"),
         ("projection --features Z.npy --labels L.csv --label-column kind", "12 rows"),
         ("projection --features X.npy --labels L.csv --label-column kind --samples 1", "at least 2"),
+        ("relate X.npy Y.npy --x a --y b", "identifies rows"),
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),

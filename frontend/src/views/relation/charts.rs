@@ -364,7 +364,7 @@ pub(super) mod tests {
             assert_eq!(bins.counts(values.iter().copied()).iter().sum::<f64>(), 4.0);
             assert_eq!(bins.edges.len(), 6);
         }
-        assert_eq!(super::bins(&[3.0], &[0], false).counts([3.0].into_iter()).iter().sum::<f64>(), 1.0);
+        assert_eq!(bins(&[3.0], &[0], false).counts([3.0].into_iter()).iter().sum::<f64>(), 1.0);
     }
 
     #[test]

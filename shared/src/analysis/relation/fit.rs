@@ -111,7 +111,7 @@ impl Basis {
         let (level, slope) = (mean(&squares), dot(&squares, &linear));
         let rest: Vec<f64> = squares.iter().zip(&linear).map(|(s, l)| s - level - slope * l).collect();
         let norm = dot(&rest, &rest).sqrt();
-        if !(norm > STRAIGHT * dot(&squares, &squares).sqrt()) {
+        if norm.is_nan() || norm <= STRAIGHT * dot(&squares, &squares).sqrt() {
             return None;
         }
         Some(Self { linear, square: rest.iter().map(|v| v / norm).collect(), spread, bend: [level, slope, norm] })
