@@ -274,7 +274,6 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("relate a.csv b.csv --x effective_dimensionality --y score --partition score,effective_dimensionality", "explained"),
         ("relate a.csv b.csv --x effective_dimensionality --y score --partition log10:", "COLUMN"),
         ("relate a.csv --x effective_dimensionality", "--y"),
-        ("relate X.npy Z.npy --x a --y b", "identifies rows"),
         ("few-shot --features X.npy", "--labels"),
         ("few-shot --features X.npy --labels L.csv", "choose one of: stimulus, kind"),
         ("few-shot --features X.npy --labels L.csv --label-column kind", "class \"class 0\" has 10 rows but 100 are needed"),

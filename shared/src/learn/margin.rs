@@ -47,7 +47,7 @@ impl Default for Options {
 /// [`Error::Internal`] for codes that do not fit, [`Error::Numerical`] on overflow, [`Error::Canceled`].
 ///
 /// # Source
-/// scikit-learn `LinearSVC(C=c, loss="squared_hinge", dual=False, intercept_scaling=1)`; Keerthi & DeCoste 2005 (the Newton method).
+/// scikit-learn `LinearSVC(C=c, loss="squared_hinge", dual=False, intercept_scaling=1)`; Keerthi & Decoste 2005 (the Newton method).
 pub fn fit(x: MatRef<'_, f64>, codes: &[usize], n_classes: usize, options: &Options, progress: &dyn Progress) -> Result<Linear, Error> {
     let (n, p) = x.shape();
     if n <= p {

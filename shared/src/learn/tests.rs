@@ -9,7 +9,7 @@ use super::*;
 use crate::rng::Stream;
 use crate::{Error, Progress, Silent};
 
-/// tests/fixtures/few_shot.json.
+/// `tests/fixtures/few_shot.json`.
 pub(crate) fn fixture() -> Value {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/few_shot.json");
     serde_json::from_slice(&std::fs::read(path).expect("the fixture is committed")).expect("the fixture is JSON")

@@ -1,4 +1,4 @@
-//! Reference values (tests/reference/few_shot.py), invariances, the sentences of errors.
+//! Reference values (`tests/reference/few_shot.py`), invariances, the sentences of errors.
 
 use faer::Mat;
 use ndarray::{ArrayD, IxDyn};

@@ -1,4 +1,4 @@
-//! Reference values (tests/reference/few_shot.py), a case by hand, invariance to rotation, degenerate input.
+//! Reference values (`tests/reference/few_shot.py`), a case by hand, invariance to rotation, degenerate input.
 
 use proptest::prelude::*;
 
