@@ -5,7 +5,7 @@ use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, input, inputs, label, number, switch};
-use super::{Check, Form, fields};
+use super::{Check, Form, label_fields};
 
 pub(super) const POOL: &[(Pool, &str)] = &[
     (Pool::Avg, "mean over positions"),

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::dimensionality_form::{GENERATOR, POOL};
 use super::fields::{choice, count, input, label, number};
-use super::{Check, Form, fields};
+use super::{Check, Form, label_fields};
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("features", "Features", &spec.features);

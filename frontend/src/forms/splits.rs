@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, number, switch};
 use super::part::Part;
-use super::{Check, Form, fields};
+use super::{Check, Form, label_fields};
 
 /// The schemes without their fields, for the select.
 #[derive(Clone, Copy, PartialEq, Eq)]
