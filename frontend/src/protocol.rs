@@ -12,6 +12,7 @@ use eigenscope::{AnalysisSpec, Error};
 use serde::{Deserialize, Serialize};
 
 /// What the page asks.
+#[expect(clippy::large_enum_variant, reason = "one message at a time: boxing would save nothing")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub enum Request {
