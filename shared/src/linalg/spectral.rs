@@ -153,21 +153,23 @@ pub fn singular_values(x: MatRef<'_, f64>) -> Result<Vec<f64>, Error> {
 /// # Errors
 /// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
 pub fn nuclear_norm(x: MatRef<'_, f64>, rel_tol: f64) -> Result<f64, Error> {
+    require_finite(x)?;
     let scale = x.norm_max();
-    if scale > 0.0 && scale.is_finite() {
-        let scaled = x * faer::Scale(scale.recip());
-        let gram = if x.nrows() < x.ncols() { cpu::gram_columns(scaled.transpose()) } else { cpu::gram_columns(scaled.as_ref()) };
-        let values = symmetric_eigenvalues(gram, &Silent)?;
-        let off = 10.0 * f64::EPSILON * values[0];
-        let (sum, bound) = values.iter().fold((0.0, 0.0), |(sum, bound), v| {
-            let s = v.max(0.0).sqrt();
-            (sum + s, bound + off / (2.0 * s))
-        });
-        if bound <= rel_tol * sum {
-            return Ok(sum * scale);
-        }
+    if scale == 0.0 {
+        return Ok(0.0);
     }
-    Ok(singular_values(x)?.iter().sum())
+    let scaled = x * faer::Scale(scale.recip());
+    let gram = if x.nrows() < x.ncols() { cpu::gram_columns(scaled.transpose()) } else { cpu::gram_columns(scaled.as_ref()) };
+    let values = symmetric_eigenvalues(gram, &Silent)?;
+    let off = 10.0 * f64::EPSILON * values[0];
+    let (sum, bound) = values.iter().fold((0.0, 0.0), |(sum, bound), v| {
+        let s = v.max(0.0).sqrt();
+        (sum + s, bound + off / (2.0 * s))
+    });
+    if bound <= rel_tol * sum {
+        return Ok(sum * scale);
+    }
+    Ok(singular_values(scaled.as_ref())?.iter().sum::<f64>() * scale)
 }
 
 fn require_finite(m: MatRef<'_, f64>) -> Result<(), Error> {
