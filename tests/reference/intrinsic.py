@@ -39,6 +39,14 @@ def levina_bickel(x, inverse):
     return np.mean(values)
 
 
+def correlation(x):
+    x = np.unique(x, axis=0)
+    d = np.sort(np.sqrt(((x[:, None] - x[None]) ** 2).sum(-1))[np.triu_indices(len(x), 1)])
+    low, high = np.quantile(d, [0.01, 0.1])
+    r = d[(d >= low) & (d <= high)]
+    return np.polyfit(np.log(r), np.log(np.searchsorted(d, r, "left") / len(d)), 1)[0]
+
+
 rng = np.random.default_rng(11)
 x = (rng.normal(size=(60, 3)) @ rng.normal(size=(3, 6)) + 0.05 * rng.normal(size=(60, 6))).round(4)
 x[7] = x[3]
@@ -49,6 +57,7 @@ case = {
     "rows": 60, "columns": 6, "x": x.ravel().tolist(), "labels": labels.tolist(),
     "two_nn": two_nn(x), "two_nn_90": two_nn(x, 0.9), "two_nn_likelihood": two_nn_likelihood(x),
     "maximum_likelihood": levina_bickel(x, True), "maximum_likelihood_mean": levina_bickel(x, False),
+    "correlation": correlation(x),
     "between": two_nn(np.array([x[labels == c].mean(0) for c in range(6)])),
     "within_mean": np.mean(within), "within_std": np.std(within), "n_distinct": len(np.unique(x, axis=0)),
 }

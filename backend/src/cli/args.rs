@@ -125,7 +125,7 @@ pub(super) struct DimsArgs {
     /// Stop at the Gram matrix: the dimensionalities only, without eigenvalues and what is read from them.
     #[arg(long)]
     pub no_spectrum: bool,
-    /// Also estimate intrinsic dimensions from nearest neighbors: TwoNN and maximum likelihood.
+    /// Also estimate intrinsic dimensions from distances between rows: TwoNN, maximum likelihood and correlation.
     #[arg(long)]
     pub intrinsic: bool,
     /// Share of the smallest distance ratios that TwoNN is fitted to.

@@ -47,7 +47,7 @@ fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::R
         ];
         if has_intrinsic {
             let of = |value: fn(&dimensionality::Intrinsic) -> Option<f64>| optional(s.intrinsic.as_ref().and_then(value));
-            row.extend([of(|i| i.two_nn), of(|i| i.maximum_likelihood)]);
+            row.extend([of(|i| i.two_nn), of(|i| i.maximum_likelihood), of(|i| i.correlation)]);
             if has_classes {
                 row.extend([of(|i| i.classes.as_ref()?.between), of(|i| i.classes.as_ref()?.within_mean)]);
             }
@@ -56,7 +56,7 @@ fn dimensionality(out: &mut dyn Write, output: &dimensionality::Output) -> io::R
     });
     let mut columns = vec!["input", "samples", "features", "ED", "ED unbiased", "entropy dim.", "eff. rank", "80 % of variance", "alpha"];
     if has_intrinsic {
-        columns.extend(["TwoNN", "ML dim."]);
+        columns.extend(["TwoNN", "ML dim.", "corr. dim."]);
     }
     if has_classes {
         columns.extend(["inter-ID", "intra-ID"]);

@@ -77,7 +77,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move |v| spec.update(|s| s.spectrum = v),
         )}
         {switch(
-            label("intrinsic", "Intrinsic dimension", "From distances to nearest neighbors: TwoNN and maximum likelihood."),
+            label("intrinsic", "Intrinsic dimension", "From distances between samples: TwoNN, maximum likelihood and correlation dimension."),
             move || spec.with(|s| s.intrinsic),
             move |v| spec.update(|s| s.intrinsic = v),
         )}

@@ -1,5 +1,7 @@
 //! Tables: the same rows on the page and in a CSV file.
 
+use std::cmp::Ordering;
+
 use leptos::prelude::*;
 
 use super::export::{download, file_stem};
@@ -29,6 +31,32 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
 }
 
+/// By which column rows are sorted, and whether the largest comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sorting {
+    /// Index of the column.
+    pub column: usize,
+    /// From the largest to the smallest.
+    pub falling: bool,
+}
+
+/// A cell for comparison: numbers before texts.
+enum Key<'a> {
+    Number(f64),
+    Text(&'a str),
+}
+
+impl Key<'_> {
+    fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Number(_), Self::Text(_)) => Ordering::Less,
+            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+        }
+    }
+}
+
 impl Cell {
     /// A value, or why there is none.
     #[must_use]
@@ -48,6 +76,17 @@ impl Cell {
         }
     }
 
+    /// What rows are sorted by; none where undefined.
+    #[expect(clippy::cast_precision_loss, reason = "equal counts above 2^53 may change places")]
+    fn key(&self) -> Option<Key<'_>> {
+        match self {
+            Self::Text(text) => Some(Key::Text(text)),
+            Self::Number(value) | Self::P(value) => Some(Key::Number(*value)),
+            Self::Count(n) => Some(Key::Number(*n as f64)),
+            Self::Undefined(_) => None,
+        }
+    }
+
     fn csv(&self) -> String {
         match self {
             Self::Text(text) => quoted(text),
@@ -62,6 +101,18 @@ impl Table {
     /// From headers and rows.
     pub fn new<'a>(columns: impl IntoIterator<Item = &'a str>, rows: Vec<Vec<Cell>>) -> Self {
         Self { columns: columns.into_iter().map(String::from).collect(), rows }
+    }
+
+    /// Rows by the values of a column; equal values keep their order and undefined ones come last.
+    #[must_use]
+    pub fn sorted(&self, by: Sorting) -> Self {
+        let mut rows = self.rows.clone();
+        rows.sort_by(|a, b| match (a.get(by.column).and_then(Cell::key), b.get(by.column).and_then(Cell::key)) {
+            (Some(a), Some(b)) if by.falling => b.order(&a),
+            (Some(a), Some(b)) => a.order(&b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        });
+        Self { columns: self.columns.clone(), rows }
     }
 
     /// As CSV: a header line, exact numbers, `NaN` where undefined.
@@ -95,7 +146,8 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into() }
 }
 
-/// A [`Table`] on the page, in a box that scrolls sideways.
+/// A [`Table`] on the page, in a box that scrolls sideways. A click on a header sorts by it, the next one turns the order around, the third
+/// gives the first order back.
 #[component]
 pub fn DataTable(
     /// What to show.
@@ -112,23 +164,47 @@ pub fn DataTable(
 ) -> impl IntoView {
     let label = caption.clone();
     let stem = file_stem(&caption);
+    let sorting = RwSignal::new(None::<Sorting>);
+    let body = move || table.with(|t| sorting.get().map_or_else(|| body(t), |by| body(&t.sorted(by))));
     let save = csv.map(|csv| view! { <SaveCsv csv stem test_id /> });
     view! {
         <div class="table-scroll" role="region" tabindex="0" aria-label=label>
             <table class="data-table" data-testid=test_id>
                 <caption>{caption}</caption>
                 <thead>
-                    <tr>{move || table.with(|t| t.columns.iter().map(|c| view! { <th scope="col">{c.clone()}</th> }).collect_view())}</tr>
+                    <tr>
+                        {move || table.with(|t| t.columns.iter().enumerate().map(|(i, name)| header(sorting, i, name.clone())).collect_view())}
+                    </tr>
                 </thead>
-                <tbody>
-                    {move || {
-                        table.with(|t| t.rows.iter().map(|row| view! { <tr>{row.iter().enumerate().map(cell_view).collect_view()}</tr> }).collect_view())
-                    }}
-                </tbody>
+                <tbody>{body}</tbody>
             </table>
         </div>
         {save}
     }
+}
+
+fn header(sorting: RwSignal<Option<Sorting>>, column: usize, name: String) -> AnyView {
+    let now = move || sorting.get().filter(|by| by.column == column).map(|by| by.falling);
+    let next = move |_| {
+        sorting.set(match now() {
+            None => Some(Sorting { column, falling: false }),
+            Some(false) => Some(Sorting { column, falling: true }),
+            Some(true) => None,
+        });
+    };
+    let described = move || now().map(|falling| if falling { "descending" } else { "ascending" });
+    view! {
+        <th scope="col" aria-sort=described>
+            <button type="button" title="Sort by this column" on:click=next>
+                {name}
+            </button>
+        </th>
+    }
+    .into_any()
+}
+
+fn body(table: &Table) -> AnyView {
+    table.rows.iter().map(|row| view! { <tr>{row.iter().enumerate().map(cell_view).collect_view()}</tr> }).collect_view().into_any()
 }
 
 /// A button that saves a table, and what came of it.
@@ -174,6 +250,20 @@ mod tests {
             ],
         );
         assert_eq!(table.csv(), "input,ED,n\n\"V4, left\",0.3333333333333333,12345\n\"say \"\"IT\"\"\",NaN,0\n");
+    }
+
+    #[test]
+    fn rows_are_sorted_with_undefined_ones_last() {
+        let row = |name: &str, value| vec![Cell::Text(name.into()), value];
+        let rows =
+            vec![row("b", Cell::Number(2.0)), row("c", Cell::Undefined("why")), row("a", Cell::Count(10)), row("d", Cell::Number(2.0))];
+        let table = Table::new(["name", "value"], rows);
+        let names = |column, falling| {
+            let sorted = table.sorted(Sorting { column, falling });
+            sorted.rows.iter().map(|row| row[0].display()).collect::<String>()
+        };
+        assert_eq!((names(1, false), names(1, true), names(0, false)), ("bdac".into(), "abdc".into(), "abcd".into()));
+        assert_eq!(names(9, false), "bcad", "no such column");
     }
 
     #[test]

@@ -158,6 +158,7 @@ fn table(output: &Output) -> Table {
             let (pairs, many) = ("needs at least 3 different samples", "needs at least 22 different samples");
             row.push(Cell::number(intrinsic.two_nn, pairs));
             row.push(Cell::number(intrinsic.maximum_likelihood, many));
+            row.push(Cell::number(intrinsic.correlation, "needs more different samples"));
             if let Some(classes) = &intrinsic.classes {
                 let few = "needs at least 3 classes with different means";
                 let rows = "no class has 3 different rows";
@@ -181,7 +182,7 @@ fn table(output: &Output) -> Table {
         "Power-law exponent α",
     ];
     if output.spectra.iter().any(|s| s.intrinsic.is_some()) {
-        columns.extend(["TwoNN", "Intrinsic dimension (maximum likelihood)"]);
+        columns.extend(["TwoNN", "Intrinsic dimension (maximum likelihood)", "Correlation dimension"]);
     }
     if output.spectra.iter().any(|s| s.intrinsic.as_ref().is_some_and(|i| i.classes.is_some())) {
         columns.extend(["TwoNN between classes", "… within classes", "… its standard deviation"]);

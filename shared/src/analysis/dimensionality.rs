@@ -3,6 +3,7 @@
 //! Each input is pooled to a matrix, centered on the host in f64 part by part, contracted to its smaller Gram matrix on the device, and the
 //! eigenvalues of that come from the host. The effective dimensionality needs the Gram only.
 
+mod correlation;
 mod gram;
 pub mod intrinsic;
 mod measures;
@@ -16,6 +17,7 @@ mod unbiased;
 
 use faer::Mat;
 
+pub use correlation::correlation_dimension;
 pub use measures::{PowerLaw, effective_dimensionality, effective_rank, entropy_dimension, power_law_alpha, variance_count};
 pub use output::{ClassIntrinsic, Intrinsic, Output, Spectrum};
 pub use spec::{AlphaFit, Centering, Generator, Pool, Spec};
@@ -199,6 +201,7 @@ async fn intrinsic_dimensions(
         two_nn_likelihood: two_nn.map(|d| d.likelihood),
         maximum_likelihood: intrinsic::maximum_likelihood(&neighbors, intrinsic::Average::Inverse),
         maximum_likelihood_mean: intrinsic::maximum_likelihood(&neighbors, intrinsic::Average::Direct),
+        correlation: correlation_dimension(x.as_ref(), context.device, progress).await?,
         n_distinct: u32::try_from(neighbors.n).unwrap_or(u32::MAX),
         classes,
     })

@@ -78,7 +78,7 @@ fn nearest(rows: &Mat<f64>, squares: &[f64], products: &[f64], i: usize, k: usiz
 }
 
 /// The transpose (p x n), about the mean row, without rows that repeat another one: the logarithm of a distance of zero has no value.
-fn turned_without_repeats(x: MatRef<'_, f64>) -> Mat<f64> {
+pub(super) fn turned_without_repeats(x: MatRef<'_, f64>) -> Mat<f64> {
     let mut centered = x.to_owned();
     center_columns(&mut centered);
     let turned = centered.transpose().to_owned();

@@ -55,6 +55,8 @@ pub struct Intrinsic {
     pub maximum_likelihood: Option<f64>,
     /// The same, `m_k(x)` averaged over rows instead of its inverse.
     pub maximum_likelihood_mean: Option<f64>,
+    /// Correlation dimension; see [`super::correlation_dimension`].
+    pub correlation: Option<f64>,
     /// Different rows that the distances are between.
     pub n_distinct: u32,
     /// `TwoNN` within and between classes; `None` without labels.

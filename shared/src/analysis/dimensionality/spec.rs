@@ -167,7 +167,7 @@ impl Spec {
             let grams = if self.centering == Centering::Column { 1.0 } else { 2.0 };
             // The Gram computes one triangle; reduction to tridiagonal form 4/3 r^3.
             let decomposition = if self.spectrum { 4.0 / 3.0 * r * r * r } else { 0.0 };
-            let distances = if self.intrinsic { 2.0 * n * n * p } else { 0.0 };
+            let distances = if self.intrinsic { 4.0 * n * n * p } else { 0.0 };
             // The transform needs a singular value decomposition of the reference and two products.
             let reference = self.zca.as_ref().map_or(0.0, |name| shapes.of(name).0);
             let zca = 14.0 * reference * p * reference.min(p) + if reference > 0.0 { 4.0 * n * p * reference.min(p) } else { 0.0 };

@@ -21,11 +21,12 @@ const METRICS: [Metric; 11] = [
     ("features", |s| s.n_features.to_string()),
 ];
 
-const INTRINSIC: [Metric; 7] = [
+const INTRINSIC: [Metric; 8] = [
     ("ID", |s| number(s.intrinsic.as_ref().and_then(|i| i.two_nn))),
     ("ID likelihood", |s| number(s.intrinsic.as_ref().and_then(|i| i.two_nn_likelihood))),
     ("ID nearest neighbors", |s| number(s.intrinsic.as_ref().and_then(|i| i.maximum_likelihood))),
     ("ID nearest neighbors mean", |s| number(s.intrinsic.as_ref().and_then(|i| i.maximum_likelihood_mean))),
+    ("correlation dimension", |s| number(s.intrinsic.as_ref().and_then(|i| i.correlation))),
     ("inter-ID", |s| number(s.intrinsic.as_ref().and_then(|i| i.classes.as_ref()?.between))),
     ("intra-ID", |s| number(s.intrinsic.as_ref().and_then(|i| i.classes.as_ref()?.within_mean))),
     ("intra-ID (std)", |s| number(s.intrinsic.as_ref().and_then(|i| i.classes.as_ref()?.within_std))),

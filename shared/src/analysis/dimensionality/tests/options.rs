@@ -63,6 +63,7 @@ struct Distances {
     two_nn_likelihood: f64,
     maximum_likelihood: f64,
     maximum_likelihood_mean: f64,
+    correlation: f64,
     between: f64,
     within_mean: f64,
     within_std: f64,
@@ -91,6 +92,7 @@ fn intrinsic_dimensions_match_numpy() {
     near(got.two_nn_likelihood, case.two_nn_likelihood, 1e-10, "likelihood");
     near(got.maximum_likelihood, case.maximum_likelihood, 1e-10, "Levina & Bickel");
     near(got.maximum_likelihood_mean, case.maximum_likelihood_mean, 1e-10, "mean");
+    near(got.correlation, case.correlation, 1e-9, "correlation");
     let classes = got.classes.expect("there are labels");
     near(classes.between, case.between, 1e-10, "between");
     near(classes.within_mean, case.within_mean, 1e-10, "within");
