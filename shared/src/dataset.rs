@@ -270,6 +270,13 @@ impl Inputs {
         Ok(stored.loaded.get_or_init(|| dataset))
     }
 
+    /// Names of the columns of an input, when its file has them.
+    #[must_use]
+    pub fn column_names(&self, name: &str) -> Option<Vec<String>> {
+        let loaded = self.datasets.get(name).or_else(|| self.stored.get(name).and_then(|s| s.loaded.get()));
+        loaded.and_then(|dataset| dataset.column_names.clone())
+    }
+
     /// Lengths of the axes of an input, which is not loaded for that.
     ///
     /// # Errors

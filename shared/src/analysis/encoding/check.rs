@@ -4,6 +4,7 @@ use super::ceiling::{self, Ceiling};
 use super::spec::{Kernel, Model, Selection, Spec};
 use super::{Split, cv};
 use crate::Error;
+use crate::blocks::Blocks;
 use crate::dataset::{Inputs, Matrix};
 
 impl Spec {
@@ -12,10 +13,13 @@ impl Spec {
     /// # Errors
     /// [`Error::Input`], [`Error::Shape`], [`Error::NonFinite`] and [`Error::RowMismatch`] for inputs that do not fit;
     /// [`Error::Parameter`] for fields of the spec out of range.
-    pub fn check(&self, inputs: &Inputs) -> Result<Checked, Error> {
+    pub fn check<'a>(&self, inputs: &'a Inputs) -> Result<Checked<'a>, Error> {
         let features = inputs.matrix("features", &self.features)?;
-        let targets = inputs.matrix("targets", &self.targets)?;
-        features.same_rows(&targets)?;
+        let targets = inputs.blocks("targets", &self.targets)?;
+        if features.n_samples() != targets.n_samples() {
+            let (n_a, n_b) = (features.n_samples() as u64, targets.n_samples() as u64);
+            return Err(Error::RowMismatch { a: features.name().into(), n_a, b: self.targets.clone(), n_b });
+        }
         let splits = cv::splits(&self.cv, features.name(), features.n_samples(), inputs)?;
         let n_train = splits.iter().map(|split| split.train.len()).min().unwrap_or(0);
         let mut width = features.n_features();
@@ -47,7 +51,7 @@ impl Spec {
             Some(name) => ceiling::split_half(inputs.get("repetitions", name)?, targets.n_samples(), targets.n_features(), CEILING_SEED)?,
             None => None,
         };
-        let target_names = inputs.get("targets", &self.targets)?.column_names.clone();
+        let target_names = inputs.column_names(&self.targets);
         Ok(Checked { features, targets, target_names, splits, reference, bands, ceiling })
     }
 }
@@ -69,11 +73,11 @@ fn reference_rows(inputs: &Inputs, name: &str, features: &Matrix) -> Result<Matr
 
 /// Inputs that fit the spec and each other.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct Checked<'a> {
     /// Features, n x p.
     pub features: Matrix,
-    /// Targets, n x t.
-    pub targets: Matrix,
+    /// Targets, n x t, in parts.
+    pub targets: Blocks<'a>,
     /// Names of the targets, when their file has them.
     pub target_names: Option<Vec<String>>,
     /// The splits.

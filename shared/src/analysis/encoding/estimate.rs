@@ -1,5 +1,6 @@
 //! What a run costs, from shapes alone.
 
+use super::fit::BLOCK_VALUES;
 use super::{Cv, Model, Selection, Spec};
 use crate::Estimate;
 use crate::dataset::Shapes;
@@ -22,6 +23,10 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
     };
     let (train, test) = (n * train_frac, n * (1.0 - train_frac));
     let side = train.min(p);
+    // Targets of one block.
+    #[expect(clippy::cast_precision_loss, reason = "a size for an estimate")]
+    let block = (BLOCK_VALUES as f64 / n.max(1.0)).ceil();
+    let held = if matches!(spec.model, Model::Pls { .. }) { t } else { t.min(block) };
     let predict = 2.0 * test * side * (side + t);
     let (once, per_split, square) = match &spec.model {
         // QR, and the SVD of its triangle.
@@ -59,10 +64,10 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
         }
         Model::Pls { components } => {
             let k = f64::from(*components);
-            (0.0, 2.0 * train * p * t + k * (4.0 * train * p + 4.0 * LANCZOS_STEPS * p * t) + 2.0 * test * k * (p + t), 2.0 * p * t)
+            (0.0, 2.0 * train * p * t + k * (4.0 * train * p + 4.0 * LANCZOS_STEPS * p * t) + 2.0 * test * k * (p + t), 2.0 * p * held)
         }
     };
     let kept = if spec.keep_predictions { 3.0 * n * t } else { 0.0 };
-    let values = 2.0 * n * (p + t) + train * (p + 2.0 * t) + square + kept + 2.0 * splits * t;
+    let values = 2.0 * n * (p + held) + train * (p + 2.0 * held) + square + kept + 7.0 * splits * t;
     Estimate { flops: once + splits * per_split, peak_bytes: 8.0 * values }
 }

@@ -1,5 +1,7 @@
 //! Split by split: fit, predict, score.
 
+use std::ops::Range;
+
 use faer::Mat;
 
 use super::banded::Bands;
@@ -13,35 +15,78 @@ use crate::analysis::Context;
 use crate::linalg::pca::Pca;
 use crate::{Array, Error};
 
-/// Runs a checked spec.
-pub(super) async fn run(spec: &Spec, checked: &Checked, context: &Context<'_>) -> Result<Output, Error> {
+/// Runs a checked spec, a block of targets after the other.
+pub(super) async fn run(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>) -> Result<Output, Error> {
+    let (n, t) = (checked.targets.n_samples(), checked.targets.n_features());
+    // The components of partial least squares are those of all targets together.
+    let blocks = if matches!(spec.model, Model::Pls { .. }) { vec![0..t] } else { target_blocks(n, t) };
+    in_blocks(spec, checked, context, &blocks).await
+}
+
+pub(super) async fn in_blocks(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>, blocks: &[Range<usize>]) -> Result<Output, Error> {
     // Sums about the means of all rows keep their digits; each split centers by its own training means.
     let (mut x, x_origin) = about_means(checked.features.to_mat(), "features", &spec.features)?;
-    let (y, origin) = about_means(checked.targets.to_mat(), "targets", &spec.targets)?;
-    let (n, t) = y.shape();
-    let mut fitted = Fitted { scores: Scores::new(n, t, spec.keep_predictions), ..Fitted::default() };
-    let splits = &checked.splits;
+    let run = Run { spec, checked, context, n_steps: blocks.len() * checked.splits.len() };
+    let (mut fitted, mut origin) = (Vec::new(), Vec::new());
     match (&spec.pca, &checked.reference) {
-        (Some(pca), Some(reference)) => {
-            let mut reference = reference.to_mat();
-            subtract(&mut reference, &x_origin);
-            x = Pca::fit(reference, pca.components as usize)?.transform(x);
-            let data = Rows { x: &x, y: &y, device: context.device };
-            fitted.add_splits(spec, checked, splits, &data, &[], context).await?;
-        }
+        // Components of each split: fitted once, so that splits come first and blocks of targets second.
         (Some(pca), None) => {
-            for split in splits {
+            for (i, split) in checked.splits.iter().enumerate() {
                 let scores = Pca::fit(take_rows(&x, &split.train), pca.components as usize)?.transform(x.clone());
-                let data = Rows { x: &scores, y: &y, device: context.device };
-                fitted.add_splits(spec, checked, std::slice::from_ref(split), &data, &[], context).await?;
+                for (b, block) in blocks.iter().enumerate() {
+                    let (y, means) = run.targets(block)?;
+                    if i == 0 {
+                        fitted.push(run.fitted(&y));
+                        origin.extend(means);
+                    }
+                    let data = Rows { x: &scores, y: &y, device: context.device };
+                    run.add_splits(&mut fitted[b], std::slice::from_ref(split), &data, &[], i * blocks.len() + b).await?;
+                }
             }
         }
-        (None, _) => {
-            let data = Rows { x: &x, y: &y, device: context.device };
-            fitted.add_splits(spec, checked, splits, &data, &x_origin, context).await?;
+        (pca, reference) => {
+            let mut x_origin = x_origin;
+            if let (Some(pca), Some(reference)) = (pca, reference) {
+                let mut reference = reference.to_mat();
+                subtract(&mut reference, &x_origin);
+                x = Pca::fit(reference, pca.components as usize)?.transform(x);
+                x_origin.clear();
+            }
+            for (b, block) in blocks.iter().enumerate() {
+                let (y, means) = run.targets(block)?;
+                let mut of_block = run.fitted(&y);
+                let data = Rows { x: &x, y: &y, device: context.device };
+                run.add_splits(&mut of_block, &checked.splits, &data, &x_origin, b * checked.splits.len()).await?;
+                fitted.push(of_block);
+                origin.extend(means);
+            }
         }
     }
-    Ok(fitted.finish(spec, checked, &origin, context))
+    let all = fitted.into_iter().reduce(Fitted::append).unwrap_or_default();
+    let output = all.finish(spec, checked, &origin, context);
+    let observed =
+        if spec.keep_predictions { Some(Array::from_mat(checked.targets.rows(0..checked.targets.n_samples())?.as_ref())) } else { None };
+    Ok(Output { observed, ..output })
+}
+
+/// Values of the targets that are fitted at a time, about: what is made of the features is made again for each block, so that blocks should
+/// be wide, and some five copies of a block are held.
+pub(super) const BLOCK_VALUES: usize = 32 << 20;
+
+/// Ranges of targets that are fitted together.
+fn target_blocks(n: usize, t: usize) -> Vec<Range<usize>> {
+    let n_blocks = (n * t).div_ceil(BLOCK_VALUES).clamp(1, t.max(1));
+    let width = t.div_ceil(n_blocks).max(1);
+    (0..t).step_by(width).map(|start| start..t.min(start + width)).collect()
+}
+
+/// One run of a checked spec.
+struct Run<'a> {
+    spec: &'a Spec,
+    checked: &'a Checked<'a>,
+    context: &'a Context<'a>,
+    /// Splits times blocks of targets.
+    n_steps: usize,
 }
 
 /// What a split says of the bands.
@@ -57,27 +102,27 @@ struct BandsOfSplit {
 #[derive(Debug, Default)]
 struct Fitted {
     scores: Scores,
-    /// Splits done.
-    n_done: usize,
-    /// Penalties, splits x targets.
-    alpha: Vec<f64>,
+    /// Penalties of the targets, a list for each split.
+    alpha: Vec<Vec<f64>>,
     /// What each split says of the bands.
     bands: Vec<BandsOfSplit>,
     /// Fewest components of PLS in a split.
     fewest: Option<usize>,
 }
 
-impl Fitted {
-    /// Fits and scores some splits on the same features; `origin` is what was taken from the columns of the features.
-    async fn add_splits(
-        &mut self,
-        spec: &Spec,
-        checked: &Checked,
-        splits: &[Split],
-        data: &Rows<'_>,
-        origin: &[f64],
-        context: &Context<'_>,
-    ) -> Result<(), Error> {
+impl Run<'_> {
+    /// A block of targets about the means of all rows, and those.
+    fn targets(&self, block: &Range<usize>) -> Result<(Mat<f64>, Vec<f64>), Error> {
+        about_means(self.checked.targets.columns(block.clone())?, "targets", &self.spec.targets)
+    }
+
+    fn fitted(&self, y: &Mat<f64>) -> Fitted {
+        Fitted { scores: Scores::new(y.nrows(), y.ncols(), self.spec.keep_predictions), ..Fitted::default() }
+    }
+
+    /// Fits and scores some splits on the same features; `origin` is what was taken from the columns of the features, `done` the steps before.
+    async fn add_splits(&self, to: &mut Fitted, splits: &[Split], data: &Rows<'_>, origin: &[f64], done: usize) -> Result<(), Error> {
+        let Run { spec, checked, context, n_steps } = self;
         let products = match &spec.model {
             Model::Ridge { .. } => {
                 let n_train = splits.iter().map(|split| split.train.len()).sum::<usize>() / splits.len();
@@ -96,23 +141,23 @@ impl Fitted {
             }
             Model::Ols | Model::BestUnit | Model::Ridge { .. } | Model::KernelRidge { .. } | Model::Pls { .. } => None,
         };
-        for split in splits {
-            step(context, self.n_done, checked.splits.len())?;
+        for (i, split) in splits.iter().enumerate() {
+            step(context, done + i, *n_steps)?;
             let predicted = match (&spec.model, &products, &bands) {
                 (Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. }, Some(products), _) => {
                     let (predicted, used) = ridge_regression(split, alphas, *selection, products, data).await?;
-                    self.alpha.extend(used);
+                    to.alpha.push(used);
                     predicted
                 }
                 (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
                     let fit = bands.fit(split, alphas, *k as usize, data).await?;
-                    self.alpha.extend(fit.alpha);
-                    self.bands.push(BandsOfSplit { weights: fit.weights, parts: fit.parts });
+                    to.alpha.push(fit.alpha);
+                    to.bands.push(BandsOfSplit { weights: fit.weights, parts: fit.parts });
                     fit.predicted
                 }
                 (Model::Pls { components }, ..) => {
                     let (predicted, used) = partial_least_squares(split, *components as usize, data).await?;
-                    self.fewest = Some(self.fewest.map_or(used, |fewest| fewest.min(used)));
+                    to.fewest = Some(to.fewest.map_or(used, |fewest| fewest.min(used)));
                     predicted
                 }
                 (Model::Ols, ..) => least_squares(split, data).await?,
@@ -124,14 +169,27 @@ impl Fitted {
                     return Err(Error::internal("a ridge model without its products"));
                 }
             };
-            self.scores.add(split, data.y, &predicted, &means(data.y, &split.train));
-            self.n_done += 1;
+            to.scores.add(split, data.y, &predicted, &means(data.y, &split.train));
         }
         Ok(())
     }
+}
+
+impl Fitted {
+    /// The same splits with further targets.
+    fn append(mut self, other: Self) -> Self {
+        self.scores.append(other.scores);
+        self.alpha.iter_mut().zip(other.alpha).for_each(|(alpha, further)| alpha.extend(further));
+        for (split, further) in self.bands.iter_mut().zip(other.bands) {
+            split.weights.extend(further.weights);
+            split.parts.extend(further.parts);
+        }
+        self.fewest = self.fewest.into_iter().chain(other.fewest).min();
+        self
+    }
 
     /// The output, with warnings.
-    fn finish(self, spec: &Spec, checked: &Checked, origin: &[f64], context: &Context<'_>) -> Output {
+    fn finish(self, spec: &Spec, checked: &Checked<'_>, origin: &[f64], context: &Context<'_>) -> Output {
         let t = origin.len();
         let mut at_edge = false;
         if let (Model::Pls { components }, Some(fewest)) = (&spec.model, self.fewest)
@@ -143,10 +201,10 @@ impl Fitted {
             );
         }
         if let Model::Ridge { alphas, .. } | Model::KernelRidge { alphas, .. } | Model::BandedRidge { alphas, .. } = &spec.model {
-            at_edge = warn_at_edge(alphas, &self.alpha, t, context);
+            at_edge = warn_at_edge(alphas, &self.alpha.concat(), t, context);
         }
         let output = self.scores.finish(spec, checked, origin, context);
-        let alpha = (!self.alpha.is_empty()).then(|| Array::matrix(self.n_done, t, self.alpha));
+        let alpha = (!self.alpha.is_empty()).then(|| Array::matrix(self.alpha.len(), t, self.alpha.concat()));
         let bands = (!self.bands.is_empty()).then(|| band_means(&self.bands, spec));
         Output { alpha, bands, alpha_at_edge: at_edge, ..output }
     }
@@ -175,9 +233,9 @@ fn band_means(splits: &[BandsOfSplit], spec: &Spec) -> super::Bands {
     }
 }
 
-fn step(context: &Context<'_>, split: usize, n_splits: usize) -> Result<(), Error> {
+fn step(context: &Context<'_>, done: usize, n_steps: usize) -> Result<(), Error> {
     use super::columns::count;
-    context.step(0.02 + 0.97 * count(split) / count(n_splits), &format!("split {} of {n_splits}", split + 1))
+    context.step(0.02 + 0.97 * count(done) / count(n_steps), &format!("split {} of {n_steps}", done + 1))
 }
 
 /// Training features and targets and held-out features, all about training means.

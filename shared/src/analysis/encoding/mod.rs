@@ -59,7 +59,9 @@ pub use spec::{Components, Convention, Cv, Kernel, Model, Selection, Spec, defau
 ///
 /// # Cost
 /// Least squares: a QR or SVD a split. Ridge: the Gram matrices of all splits for the price of two, one eigendecomposition of side
-/// `min(n, p)` a split. PLS: `4 n p` flops a component. Memory: a few copies of the inputs plus Gram matrices of the smaller side.
+/// `min(n, p)` a split. PLS: `4 n p` flops a component. Memory: a few copies of the features and of a block of 32 Mi values of the targets, plus
+/// Gram matrices of the smaller side; targets in a large file are read block by block, and what is made of the features is made again for each
+/// block. PLS holds all targets: its components are those of all of them together.
 ///
 /// # Errors
 /// Those of [`Spec::check`]; [`Error::Numerical`], [`Error::Device`], [`Error::Canceled`].

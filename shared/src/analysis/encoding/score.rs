@@ -102,109 +102,149 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| (sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0)
 }
 
-/// Collects the scores of the splits, one after the other.
+/// The targets of one split.
+#[derive(Debug)]
+struct SplitTargets {
+    n_train: usize,
+    n_test: usize,
+    targets: Vec<TargetScore>,
+}
+
+impl SplitTargets {
+    fn median_r(&self) -> Option<f64> {
+        median(self.targets.iter().map(|s| s.r))
+    }
+
+    fn mean(&self, of: fn(&TargetScore) -> f64) -> Option<f64> {
+        Mean::of(self.targets.iter().map(of)).defined()
+    }
+
+    fn summary(&self) -> SplitScore {
+        let size = |rows: usize| u32::try_from(rows).unwrap_or(u32::MAX);
+        SplitScore {
+            n_train: size(self.n_train),
+            n_test: size(self.n_test),
+            median_r: self.median_r(),
+            mean_r: self.mean(|s| s.r),
+            r2_uniform: self.mean(|s| s.r2),
+            r2_weighted: weighted(&self.targets),
+            explained_variance: self.mean(|s| s.explained),
+        }
+    }
+}
+
+/// Held-out predictions of all rows.
+#[derive(Debug)]
+struct Predictions {
+    /// Sums over splits, rows x targets, of one block of targets after the other.
+    sums: Vec<Mat<f64>>,
+    /// Splits that held out each row.
+    counts: Vec<f64>,
+}
+
+/// Collects the scores of the splits, one after the other, for some targets after others.
 #[derive(Debug, Default)]
 pub(in crate::analysis) struct Scores {
-    per_split: Vec<SplitScore>,
-    r: Vec<Mean>,
-    r2: Vec<Mean>,
-    explained: Vec<Mean>,
+    splits: Vec<SplitTargets>,
     pooled: Vec<Pooled>,
     flat: Vec<bool>,
     unvarying: Vec<bool>,
-    single_rows: usize,
-    predictions: Option<(Mat<f64>, Vec<f64>)>,
+    predictions: Option<Predictions>,
 }
 
 impl Scores {
     pub(in crate::analysis) fn new(n: usize, n_targets: usize, keep_predictions: bool) -> Self {
         Self {
-            per_split: Vec::new(),
-            r: vec![Mean::default(); n_targets],
-            r2: vec![Mean::default(); n_targets],
-            explained: vec![Mean::default(); n_targets],
+            splits: Vec::new(),
             pooled: vec![Pooled::default(); n_targets],
             flat: vec![false; n_targets],
             unvarying: vec![false; n_targets],
-            single_rows: 0,
-            predictions: keep_predictions.then(|| (Mat::zeros(n, n_targets), vec![0.0; n])),
+            predictions: keep_predictions.then(|| Predictions { sums: vec![Mat::zeros(n, n_targets)], counts: vec![0.0; n] }),
+        }
+    }
+
+    /// Adds the scores of further targets on the same splits.
+    pub(super) fn append(&mut self, other: Self) {
+        for (split, further) in self.splits.iter_mut().zip(other.splits) {
+            split.targets.extend(further.targets);
+        }
+        self.pooled.extend(other.pooled);
+        self.flat.extend(other.flat);
+        self.unvarying.extend(other.unvarying);
+        if let (Some(predictions), Some(further)) = (&mut self.predictions, other.predictions) {
+            predictions.sums.extend(further.sums);
         }
     }
 
     /// Adds a split: `y` are the targets of all rows (about any origin), `predicted` is about the training means `center`.
     pub(in crate::analysis) fn add(&mut self, split: &Split, y: &Mat<f64>, predicted: &Mat<f64>, center: &[f64]) {
         let single = split.test.len() == 1;
-        self.single_rows += usize::from(single);
         let flat = constant(y, &split.test);
         let observed = take_centered(y, &split.test, center);
         let scores = targets(&observed, predicted, &flat);
         for (k, score) in scores.iter().enumerate() {
-            self.r[k].add(score.r);
-            self.r2[k].add(score.r2);
-            self.explained[k].add(score.explained);
             self.flat[k] |= flat[k] && !single;
             self.unvarying[k] |= score.r.is_nan() && !flat[k];
             self.pooled[k].add(split.test.iter().zip(predicted.col_as_slice(k)).map(|(&row, z)| (y[(row, k)], z + center[k])));
         }
-        if let Some((sums, counts)) = &mut self.predictions {
-            for (i, &row) in split.test.iter().enumerate() {
-                counts[row] += 1.0;
-                for k in 0..sums.ncols() {
-                    sums[(row, k)] += predicted[(i, k)] + center[k];
+        if let Some(Predictions { sums, counts }) = &mut self.predictions {
+            split.test.iter().for_each(|&row| counts[row] += 1.0);
+            for sums in sums {
+                for (k, origin) in center.iter().enumerate() {
+                    let column = sums.col_as_slice_mut(k);
+                    split.test.iter().zip(predicted.col_as_slice(k)).for_each(|(&row, z)| column[row] += z + origin);
                 }
             }
         }
-        let size = |rows: &[usize]| u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        self.per_split.push(SplitScore {
-            n_train: size(&split.train),
-            n_test: size(&split.test),
-            median_r: median(scores.iter().map(|s| s.r)),
-            mean_r: Mean::of(scores.iter().map(|s| s.r)).defined(),
-            r2_uniform: Mean::of(scores.iter().map(|s| s.r2)).defined(),
-            r2_weighted: weighted(&scores),
-            explained_variance: Mean::of(scores.iter().map(|s| s.explained)).defined(),
-        });
+        self.splits.push(SplitTargets { n_train: split.train.len(), n_test: split.test.len(), targets: scores });
     }
 
     /// Median over targets of r for each split.
     pub(in crate::analysis) fn split_r(&self) -> Vec<Option<f64>> {
-        self.per_split.iter().map(|s| s.median_r).collect()
+        self.splits.iter().map(SplitTargets::median_r).collect()
     }
 
     /// Mean over targets of R2 for each split.
     pub(in crate::analysis) fn split_r2(&self) -> Vec<Option<f64>> {
-        self.per_split.iter().map(|s| s.r2_uniform).collect()
+        self.splits.iter().map(|s| s.mean(|t| t.r2)).collect()
     }
 
     /// r of each target, mean over splits; NaN where undefined.
     pub(in crate::analysis) fn target_r(&self) -> Vec<f64> {
-        self.r.iter().map(|m| m.value()).collect()
+        self.over_splits(|s| s.r)
     }
 
     /// R2 of each target, mean over splits; NaN where undefined.
     pub(in crate::analysis) fn target_r2(&self) -> Vec<f64> {
-        self.r2.iter().map(|m| m.value()).collect()
+        self.over_splits(|s| s.r2)
+    }
+
+    /// The mean over splits of each target.
+    fn over_splits(&self, of: fn(&TargetScore) -> f64) -> Vec<f64> {
+        (0..self.flat.len()).map(|k| Mean::of(self.splits.iter().map(|s| of(&s.targets[k]))).value()).collect()
     }
 
     /// The output, with warnings about what is undefined. `origin` is added back to kept predictions.
-    pub(super) fn finish(self, spec: &Spec, checked: &Checked, origin: &[f64], context: &Context<'_>) -> Output {
+    pub(super) fn finish(self, spec: &Spec, checked: &Checked<'_>, origin: &[f64], context: &Context<'_>) -> Output {
         self.warn(checked.target_names.as_deref(), context);
-        let over_splits = |score: fn(&SplitScore) -> Option<f64>| Mean::of(self.per_split.iter().filter_map(score)).defined();
-        let restored = |(sums, counts): &(Mat<f64>, Vec<f64>)| {
-            let mut values = Vec::with_capacity(sums.nrows() * sums.ncols());
+        let per_split: Vec<SplitScore> = self.splits.iter().map(SplitTargets::summary).collect();
+        let over_splits = |score: fn(&SplitScore) -> Option<f64>| Mean::of(per_split.iter().filter_map(score)).defined();
+        let restored = |Predictions { sums, counts }: &Predictions| {
+            let mut values = Vec::with_capacity(counts.len() * origin.len());
             for (i, &n) in counts.iter().enumerate() {
+                let row = sums.iter().flat_map(|sums| sums.row(i).iter().copied());
                 // No splits: 0 / 0 is the NaN that says so.
-                values.extend(origin.iter().enumerate().map(|(k, o)| sums[(i, k)] / n + o));
+                values.extend(row.zip(origin).map(|(sum, o)| sum / n + o));
             }
-            Array::matrix(sums.nrows(), sums.ncols(), values)
+            Array::matrix(counts.len(), origin.len(), values)
         };
         let per_target_r = self.target_r();
         let pooled: Vec<f64> = self.pooled.iter().map(Pooled::r).collect();
         let median_r = over_splits(|s| s.median_r);
         let ceiling = checked.ceiling.as_ref();
         let parts = Parts {
-            per_split_r: self.per_split.iter().filter_map(|s| s.median_r).collect(),
-            per_split_r2: self.per_split.iter().filter_map(|s| s.r2_uniform).collect(),
+            per_split_r: per_split.iter().filter_map(|s| s.median_r).collect(),
+            per_split_r2: per_split.iter().filter_map(|s| s.r2_uniform).collect(),
             per_target_r: &per_target_r,
             ceiling: ceiling.and_then(|c| c.center),
             per_target_ceiling: ceiling.map(|c| c.per_target.as_slice()),
@@ -227,13 +267,13 @@ impl Scores {
             explained_variance: over_splits(|s| s.explained_variance),
             pooled_r: median(pooled.iter().copied()),
             per_target_pooled_r: Some(Array::vector(pooled)),
-            per_target_explained_variance: Some(Array::vector(self.explained.iter().map(|m| m.value()).collect())),
+            per_target_explained_variance: Some(Array::vector(self.over_splits(|s| s.explained))),
             alpha_at_edge: false,
             per_target_r2: Array::vector(self.target_r2()),
             predictions: self.predictions.as_ref().map(restored),
-            observed: self.predictions.as_ref().map(|_| Array::from_mat(checked.targets.to_mat().as_ref())),
+            observed: None,
             per_target_r: Array::vector(per_target_r),
-            per_split: self.per_split,
+            per_split,
             alpha: None,
             bands: None,
         }
@@ -241,7 +281,7 @@ impl Scores {
 
     /// Warns about targets, predictions and splits without scores.
     pub(in crate::analysis) fn warn(&self, names: Option<&[String]>, context: &Context<'_>) {
-        let t = self.r.len();
+        let t = self.flat.len();
         if let Some((n, which)) = listed(&self.flat, names) {
             context.warn(
                 "constant_targets",
@@ -254,17 +294,18 @@ impl Scores {
                 format!("the predictions of {n} of {t} targets do not vary over the held-out rows of a split ({which}): r there is undefined and left out"),
             );
         }
-        if self.single_rows > 0 {
+        let single_rows = self.splits.iter().filter(|s| s.n_test == 1).count();
+        if single_rows > 0 {
             context.warn(
                 "single_test_row",
                 format!(
                     "{} of {} splits hold out a single row, where r and R2 are undefined; use fewer folds",
-                    self.single_rows,
-                    self.per_split.len()
+                    single_rows,
+                    self.splits.len()
                 ),
             );
         }
-        if let Some((_, counts)) = &self.predictions {
+        if let Some(Predictions { counts, .. }) = &self.predictions {
             let never = counts.iter().filter(|&&c| c == 0.0).count();
             if never > 0 {
                 context

@@ -140,3 +140,47 @@ fn results_of_earlier_versions_still_load() {
     let old: Output = serde_json::from_value(json).expect("reads");
     assert_eq!((old.median_r, old.pooled_r, old.alpha_at_edge), (output.median_r, None, false));
 }
+
+#[test]
+fn blocks_of_targets_are_the_whole() {
+    let (x, y) = planted(9, 36, 8, 7);
+    let mut inputs = inputs(&x, &y);
+    inputs.insert("Z", dataset(&noise(36, 4, 2)));
+    let grid = vec![0.1, 10.0, 1000.0];
+    let banded = Model::BandedRidge { bands: vec!["Z".into()], alphas: grid.clone(), candidates: 4, k: 2, seed: 1 };
+    for model in [Model::Ols, Model::BestUnit, ridge_model(&grid, Selection::LeaveOneOut), banded] {
+        for pca in [None, Some(Components { components: 3, reference: None })] {
+            if pca.is_some() && matches!(model, Model::BandedRidge { .. }) {
+                continue;
+            }
+            let spec = Spec { keep_predictions: true, pca, ..spec(model.clone(), kfold(4)) };
+            let device = Device::cpu();
+            let run = |blocks: &[std::ops::Range<usize>]| {
+                let context = Context::new(&device, &Silent);
+                let checked = spec.check(&inputs).expect("fits");
+                let output = pollster::block_on(fit::in_blocks(&spec, &checked, &context, blocks)).expect("runs");
+                serde_json::to_value(output).expect("serializes")
+            };
+            near(&run(&[0..3, 3..4, 4..7]), &run(std::slice::from_ref(&(0..7))), "");
+        }
+    }
+}
+
+/// Equal but for the rounding of products of other widths.
+fn near(a: &Value, b: &Value, at: &str) {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "fields {at}");
+            a.iter().for_each(|(key, value)| near(value, &b[key], key));
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            assert_eq!(a.len(), b.len(), "length of {at}");
+            a.iter().zip(b).for_each(|(a, b)| near(a, b, at));
+        }
+        (Value::Number(a), Value::Number(b)) => {
+            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
+            assert!((a - b).abs() <= 1e-11 * b.abs().max(1.0), "{at}: {a} in blocks, {b} whole");
+        }
+        _ => assert_eq!(a, b, "{at}"),
+    }
+}
