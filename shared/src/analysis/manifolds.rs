@@ -131,7 +131,7 @@ pub struct Checked {
 /// Geometry of the class manifolds of one representation.
 ///
 /// # Definition
-/// Class a has m rows, the centroid c_a and variances `l_k` (ddof 1) along principal directions v_k, k = 1..q, q = min(m, p).
+/// Class a has m rows, the centroid `c_a` and variances `l_k` (ddof 1) along principal directions `v_k`, k = 1..q, q = min(m, p).
 ///
 /// ```text
 /// radius          R_a = sqrt(mean over k of l_k)
@@ -144,7 +144,7 @@ pub struct Checked {
 /// ```
 ///
 /// The m of the SNR is `m_shots`, or the number of rows of class a. No direction is computed: `|U_a w| = |Xc_a w| / (R_a sqrt(m - 1))`
-/// with Xc_a the centered rows, and sum l, sum l^2 are the trace and the squared norm of their smaller Gram matrix.
+/// with `Xc_a` the centered rows, and sum l, sum l^2 are the trace and the squared norm of their smaller Gram matrix.
 ///
 /// # Shapes
 /// features: (n, p), or (n, channels, ...) which [`Pool`] turns into (n, p); labels: n → K values per class, K x K per pair.

@@ -39,7 +39,6 @@ pub enum AnalysisSpec {
 }
 
 /// What came out, by kind.
-#[expect(clippy::large_enum_variant, reason = "one value a run: boxing would save nothing")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Output {

@@ -1,5 +1,7 @@
 //! Poolings, reference rows, classes and tables.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::labels::Labels;
 
@@ -21,7 +23,7 @@ struct Maps {
     shape: Vec<usize>,
     x: Vec<f64>,
     projected: Vec<Vec<f64>>,
-    pooled: HashMap<String, Vec<f64>>,
+    pooled: BTreeMap<String, Vec<f64>>,
 }
 
 #[test]
