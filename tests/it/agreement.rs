@@ -1,24 +1,29 @@
 //! The GPU path against the CPU path on the same inputs.
 
 use std::fmt::Write as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use eigenscope::analysis::{Context, manifolds};
 use eigenscope::compute::DeviceKind;
 use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
-use eigenscope::{Array, Dataset, Device, DeviceChoice, Inputs, Silent};
+use eigenscope::{Array, Dataset, Device, DeviceChoice, Error, Inputs, Silent};
 use faer::Mat;
 
-/// The GPU, or `None` with a printed reason.
+/// The GPU, or `None` with a printed reason. It is opened once: two tests that open it at the same time get in each other's way.
 pub(crate) fn gpu() -> Option<Device> {
-    match pollster::block_on(Device::open(DeviceChoice::Vulkan)) {
-        Ok(device) => Some(device),
+    static GPU: OnceLock<Result<Device, Error>> = OnceLock::new();
+    match GPU.get_or_init(|| pollster::block_on(Device::open(DeviceChoice::Vulkan))) {
+        Ok(device) => Some(device.clone()),
         Err(error) => {
             println!("skipped: {error}");
             None
         }
     }
 }
+
+/// Held while a test computes on the GPU: it belongs to one thread at a time.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn random(n: usize, p: usize, seed: u64) -> Mat<f64> {
     let mut rng = Stream::new(seed, 0);
@@ -40,6 +45,7 @@ fn relative_difference(a: &Mat<f64>, b: &Mat<f64>, x: &Mat<f64>, y: &Mat<f64>) -
 #[test]
 fn gpu_contractions_agree_with_f64() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(gpu.info().kind, DeviceKind::Vulkan);
     let cpu = Device::cpu();
     let mut report = String::new();
@@ -63,6 +69,7 @@ fn gpu_contractions_agree_with_f64() {
 #[test]
 fn class_manifolds_agree_between_devices() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // Five classes of unequal size, away from the origin, in more and in fewer dimensions than rows.
     for p in [12, 300] {
         let x = random(90, p, 4);
@@ -92,6 +99,7 @@ fn class_manifolds_agree_between_devices() {
         compare("own overlap", &a.self_overlap, &b.self_overlap);
         compare("other overlap", &a.other_overlap, &b.other_overlap);
         compare("SNR", &a.snr, &b.snr);
+        println!("{p} features: compared on {}", gpu.info().name);
         assert_eq!(a.radius, b.radius, "sums of squares are taken on the host");
     }
 }
