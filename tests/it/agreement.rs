@@ -1,19 +1,21 @@
 //! The GPU path against the CPU path on the same inputs.
 
 use std::fmt::Write as _;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use eigenscope::analysis::{Context, Output, few_shot, manifolds, projection};
 use eigenscope::compute::DeviceKind;
 use eigenscope::dataset::LabelColumn;
 use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
-use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
+use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Error, Inputs, Silent, analysis};
 use faer::Mat;
 
-/// The GPU, or `None` with a printed reason.
+/// The GPU, or `None` with a printed reason. It is opened once: two tests that open it at the same time get in each other's way.
 pub(crate) fn gpu() -> Option<Device> {
-    match pollster::block_on(Device::open(DeviceChoice::Vulkan)) {
-        Ok(device) => Some(device),
+    static GPU: OnceLock<Result<Device, Error>> = OnceLock::new();
+    match GPU.get_or_init(|| pollster::block_on(Device::open(DeviceChoice::Vulkan))) {
+        Ok(device) => Some(device.clone()),
         Err(error) => {
             println!("skipped: {error}");
             None
@@ -25,6 +27,7 @@ pub(crate) fn gpu() -> Option<Device> {
 #[test]
 fn predictions_from_the_gpu_agree_with_the_cpu() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut inputs = Inputs::default();
     let dataset = |m: &Mat<f64>| {
         let values = (0..m.nrows()).flat_map(|i| (0..m.ncols()).map(move |j| m[(i, j)])).collect();
@@ -68,6 +71,9 @@ fn same_numbers(a: &serde_json::Value, b: &serde_json::Value, what: &str) {
     }
 }
 
+/// Held while a test computes on the GPU: it belongs to one thread at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn random(n: usize, p: usize, seed: u64) -> Mat<f64> {
     let mut rng = Stream::new(seed, 0);
     Mat::from_fn(n, p, |_, _| rng.normal())
@@ -88,6 +94,7 @@ fn relative_difference(a: &Mat<f64>, b: &Mat<f64>, x: &Mat<f64>, y: &Mat<f64>) -
 #[test]
 fn gpu_contractions_agree_with_f64() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(gpu.info().kind, DeviceKind::Vulkan);
     let cpu = Device::cpu();
     let mut report = String::new();
@@ -111,6 +118,7 @@ fn gpu_contractions_agree_with_f64() {
 #[test]
 fn class_manifolds_agree_between_devices() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     // Five classes of unequal size, away from the origin, in more and in fewer dimensions than rows.
     for p in [12, 300] {
         let x = random(90, p, 4);
@@ -140,6 +148,7 @@ fn class_manifolds_agree_between_devices() {
         compare("own overlap", &a.self_overlap, &b.self_overlap);
         compare("other overlap", &a.other_overlap, &b.other_overlap);
         compare("SNR", &a.snr, &b.snr);
+        println!("{p} features: compared on {}", gpu.info().name);
         assert_eq!(a.radius, b.radius, "sums of squares are taken on the host");
     }
 }
@@ -163,6 +172,7 @@ fn run(spec: &AnalysisSpec, device: &Device) -> Output {
 #[test]
 fn few_shot_agrees_between_devices() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let classifiers = vec![few_shot::Classifier::Prototype, few_shot::Classifier::Linear, few_shot::Classifier::Maxmargin];
     let labels = Labels { input: "L".into(), column: None };
     let spec = few_shot::Spec { features: "X".into(), labels, classifiers, n_train: vec![1, 5], n_test: 6, ..Default::default() };
@@ -178,6 +188,7 @@ fn few_shot_agrees_between_devices() {
 #[test]
 fn projections_agree_between_devices() {
     let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let labels = Labels { input: "L".into(), column: None };
     let spec = AnalysisSpec::Projection(projection::Spec { features: "X".into(), labels, ..Default::default() });
     let (Output::Projection(cpu), Output::Projection(gpu)) = (run(&spec, &Device::cpu()), run(&spec, &gpu)) else { panic!("projection") };

@@ -19,6 +19,12 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     if let Some(path) = &common.output {
         output_format(path)?;
     }
+    for (option, path) in tables(command) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Error::parameter(option, format!("there is no folder {}", folder.display())).into());
+        }
+    }
     let held_bytes = plan.spec.inputs().iter().map(|name| plan.inputs.memory_bytes(name)).sum();
     machine::check_memory(&plan.spec, &plan.inputs.shapes(), held_bytes, machine::memory_bytes())?;
     let terminal = Terminal::new();
@@ -69,23 +75,26 @@ fn write_file(path: &Path, result: &AnalysisResult) -> Result<(), Failure> {
     write_bytes("--output", path, &bytes)
 }
 
-/// The tables that a command asks for beside its result.
+/// The tables that a command asks for beside its result: the options and their files.
+fn tables(command: &Command) -> Vec<(&'static str, &Path)> {
+    let (table, spectra) = match command {
+        Command::Dims(args) => (&args.table, &args.spectra),
+        Command::Manifolds(args) => (&args.table, &None),
+        _ => return Vec::new(),
+    };
+    let named = [("--table", table), ("--spectra", spectra)];
+    named.into_iter().filter_map(|(option, path)| path.as_deref().map(|path| (option, path))).collect()
+}
+
 fn write_tables(command: &Command, output: &Output) -> Result<(), Failure> {
-    match (command, output) {
-        (Command::Dims(args), Output::Dimensionality(output)) => {
-            if let Some(path) = &args.table {
-                write_bytes("--table", path, dimensionality::metrics_csv(output).as_bytes())?;
-            }
-            if let Some(path) = &args.spectra {
-                write_bytes("--spectra", path, dimensionality::spectra_csv(output).as_bytes())?;
-            }
-        }
-        (Command::Manifolds(args), Output::Manifolds(output)) => {
-            if let Some(path) = &args.table {
-                write_bytes("--table", path, manifolds::summary_csv(output).as_bytes())?;
-            }
-        }
-        _ => {}
+    for (option, path) in tables(command) {
+        let text = match output {
+            Output::Dimensionality(output) if option == "--table" => dimensionality::metrics_csv(output),
+            Output::Dimensionality(output) => dimensionality::spectra_csv(output),
+            Output::Manifolds(output) => manifolds::summary_csv(output),
+            _ => continue,
+        };
+        write_bytes(option, path, text.as_bytes())?;
     }
     Ok(())
 }

@@ -19,7 +19,8 @@ use crate::{Array, Error};
 pub(super) async fn run(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>) -> Result<Output, Error> {
     let (n, t) = (checked.targets.n_samples(), checked.targets.n_features());
     // The components of partial least squares are those of all targets together.
-    let blocks = if matches!(spec.model, Model::Pls { .. }) { vec![0..t] } else { target_blocks(n, t) };
+    let at_once = if matches!(spec.model, Model::Pls { .. }) { t } else { (BLOCK_VALUES / n).max(1) };
+    let blocks = target_blocks(t, at_once);
     in_blocks(spec, checked, context, &blocks).await
 }
 
@@ -73,10 +74,9 @@ pub(super) async fn in_blocks(spec: &Spec, checked: &Checked<'_>, context: &Cont
 /// be wide, and some five copies of a block are held.
 pub(super) const BLOCK_VALUES: usize = 32 << 20;
 
-/// Ranges of targets that are fitted together.
-fn target_blocks(n: usize, t: usize) -> Vec<Range<usize>> {
-    let n_blocks = (n * t).div_ceil(BLOCK_VALUES).clamp(1, t.max(1));
-    let width = t.div_ceil(n_blocks).max(1);
+/// Ranges of about equal length that are fitted together.
+fn target_blocks(t: usize, at_once: usize) -> Vec<Range<usize>> {
+    let width = t.div_ceil(t.div_ceil(at_once).max(1)).max(1);
     (0..t).step_by(width).map(|start| start..t.min(start + width)).collect()
 }
 
