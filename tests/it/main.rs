@@ -5,7 +5,6 @@
 mod agreement;
 mod api;
 mod cli;
-mod published;
 mod support;
 mod tidy;
 mod visible;
