@@ -30,14 +30,14 @@ enum Route {
 pub(crate) fn build() -> Result<PathBuf, Failure> {
     let out = target_dir().join("wasm/bindgen");
     let route = route()?;
-    let ui = compile(&route, &["--bin", "ui", "--no-default-features"])?;
+    let ui = compile(&route, "wasm-ui", &["--bin", "ui", "--no-default-features"])?;
     bind(&ui.join("ui.wasm"), "ui", &out)?;
-    let compute = compile(&route, &["--bin", "worker"])?;
+    let compute = compile(&route, "wasm", &["--bin", "worker"])?;
     bind(&compute.join("worker.wasm"), "compute", &out)?;
     Ok(out)
 }
 
-fn compile(route: &Route, which: &[&str]) -> Result<PathBuf, Failure> {
+fn compile(route: &Route, profile: &str, which: &[&str]) -> Result<PathBuf, Failure> {
     let wasm_dir = target_dir().join("wasm");
     let mut command = match route {
         Route::Rustup => {
@@ -61,9 +61,9 @@ fn compile(route: &Route, which: &[&str]) -> Result<PathBuf, Failure> {
             command
         }
     };
-    command.args(["--profile", "wasm", "--target", TARGET, "--package", "eigenscope-web"]).args(which);
+    command.args(["--profile", profile, "--target", TARGET, "--package", "eigenscope-web"]).args(which);
     run(command.env("CARGO_TARGET_DIR", &wasm_dir))?;
-    Ok(wasm_dir.join(TARGET).join("wasm"))
+    Ok(wasm_dir.join(TARGET).join(profile))
 }
 
 fn route() -> Result<Route, Failure> {
