@@ -8,7 +8,7 @@ import { after, before, test } from "node:test";
 
 import { commandLine, difference, lastRecorded, recordWorkers, unpack } from "./results.mjs";
 import { openPage, startBrowser, startServer } from "./server.mjs";
-import { applySpec, finished, runHere, runOnServer, shot } from "./steps.mjs";
+import { applySpec, finished, npy, runHere, runOnServer, shot } from "./steps.mjs";
 
 const data = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data");
 const tables = join(data, "encoder_dimensionality");
@@ -22,9 +22,13 @@ const files = {
 const skip = Object.values(files).every(existsSync) ? false : "the recordings are not beside the checkout (shared/data)";
 
 // The recordings come without names of their images, 50 of each of 64 objects in an order of their own: eight blocks of rows stand for classes.
-const labels = join(mkdtempSync(join(tmpdir(), "eigenscope-labels-")), "blocks.csv");
+const folder = mkdtempSync(join(tmpdir(), "eigenscope-study-"));
+const labels = join(folder, "blocks.csv");
 writeFileSync(labels, `block\n${Array.from({ length: 3200 }, (_, i) => `block ${Math.floor(i / 400) + 1}`).join("\n")}\n`);
 files.blocks = labels;
+// A second feature space, which knows nothing of the recordings.
+files.waves = join(folder, "waves.npy");
+writeFileSync(files.waves, npy(3200, 12, (i) => Math.sin(i * 0.7) + Math.cos(i * i * 0.001)));
 
 const classes = { input: "blocks", column: "block" };
 const specs = [
@@ -32,7 +36,7 @@ const specs = [
   { kind: "few_shot", features: "IT", labels: classes, classifiers: ["prototype", "linear"], n_train: [1, 5, 20], n_test: 50, n_repeats: 3 },
   { kind: "projection", features: "IT", labels: classes },
   { kind: "dimension_use", features: "V4", targets: "IT", cv: { scheme: "kfold", k: 5 } },
-  { kind: "variance_partition", spaces: ["V4", "IT"], targets: "IT", model: { name: "ridge", alphas: [1, 1000] }, cv: { scheme: "kfold", k: 5 } },
+  { kind: "variance_partition", spaces: ["V4", "waves"], targets: "IT", model: { name: "ridge", alphas: [0.1, 10, 1000] }, cv: { scheme: "kfold", k: 5 } },
   {
     kind: "relation",
     tables: ["eigmetrics_imagenet_pooling_true", "encoding_majajhong_it_pls_pooling_false"],
@@ -68,7 +72,7 @@ after(() => server?.stop());
 
 async function load(page) {
   await page.getByTestId("file-input").setInputFiles(Object.values(files));
-  await page.getByTestId("dataset-card").nth(5).waitFor();
+  await page.getByTestId("dataset-card").nth(6).waitFor();
 }
 
 test("the study in the browser equals the command line, in figures that fit any window", { skip }, async () => {
