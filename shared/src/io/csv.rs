@@ -11,6 +11,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::{Limits, extension, stem};
 use crate::dataset::LabelColumn;
+use crate::identity::Identity;
 use crate::{Dataset, Error};
 
 pub(super) fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Dataset, Error> {
@@ -135,7 +136,7 @@ fn mixed(file: &str, line: u64, column: &str, text: &str) -> Error {
 /// Whether a column identifies rows, so that its cells are texts whatever they look like.
 fn names_something(header: Option<&StringRecord>, at: usize) -> bool {
     let name = header.and_then(|names| names.get(at)).unwrap_or_default().trim();
-    ["architecture", "task", "kind", "source", "layer"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    Identity::COLUMNS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The name of a column for people: its header, else its number from 1.

@@ -9,6 +9,7 @@ use crate::blocks::Blocks;
 use crate::compute::{Device, GramSum};
 use crate::linalg::spectral::center_columns;
 use crate::progress::Progress;
+use crate::stats::count;
 
 /// What a spectrum is made of.
 #[derive(Debug)]
@@ -169,9 +170,4 @@ fn standardize(x: &mut Mat<f64>) {
             column.iter_mut().for_each(|v| *v /= deviation);
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of rows and columns are far below 2^53")]
-fn count(n: usize) -> f64 {
-    n as f64
 }

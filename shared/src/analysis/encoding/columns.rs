@@ -4,11 +4,7 @@ use faer::Mat;
 
 use crate::Error;
 
-/// A count as a number.
-#[expect(clippy::cast_precision_loss, reason = "counts of rows and columns are far below 2^53")]
-pub(in crate::analysis) fn count(n: usize) -> f64 {
-    n as f64
-}
+pub(in crate::analysis) use crate::stats::count;
 
 /// A copy of some rows, in the order given.
 pub(in crate::analysis) fn take_rows(x: &Mat<f64>, rows: &[usize]) -> Mat<f64> {

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::table::{Cells, Column, IDENTITY, Table, normalized};
+use super::table::{Cells, Column, Table, normalized};
 use crate::Error;
 use crate::analysis::Context;
 use crate::dataset::LabelColumn;
+use crate::identity::Identity;
 
 /// Columns that an error names before it stops.
 const MAX_NAMED: usize = 40;
@@ -81,14 +82,14 @@ impl Joined {
 
     /// What identifies a joined row, for people.
     pub(super) fn identity(&self, row: usize) -> String {
-        let parts = IDENTITY.iter().filter_map(|name| self.first(name)).map(|found| self.text(found, row));
+        let parts = Identity::COLUMNS.iter().filter_map(|name| self.first(name)).map(|found| self.text(found, row));
         let text = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
         if text.is_empty() { format!("row {}", self.rows[row][0] + 1) } else { text }
     }
 
     /// The texts that identify rows: identity columns, then the other text columns, of these rows.
     pub(super) fn texts(&self, rows: &[usize], also: &[Found]) -> Vec<LabelColumn> {
-        let mut chosen: Vec<Found> = IDENTITY.iter().filter_map(|name| self.first(name)).collect();
+        let mut chosen: Vec<Found> = Identity::COLUMNS.iter().filter_map(|name| self.first(name)).collect();
         for (table, t) in self.tables.iter().enumerate() {
             for (column, c) in t.columns.iter().enumerate() {
                 let is_known = chosen.iter().any(|f| normalized(&self.column_name(*f)) == normalized(&c.name));
@@ -266,7 +267,7 @@ impl Joined {
 
     /// Repeated identities in a table that is not joined: right for some tables, a mistake for most.
     fn warn_repeats(&self, context: &Context<'_>) {
-        let all: Vec<Found> = IDENTITY.iter().filter_map(|name| self.first(name)).collect();
+        let all: Vec<Found> = Identity::COLUMNS.iter().filter_map(|name| self.first(name)).collect();
         if all.len() < 2 {
             return;
         }
@@ -300,7 +301,7 @@ impl Joined {
 
     /// Models and depths: layers are ordered as the first table lists them.
     fn find_layers(&mut self) {
-        let model: Vec<Found> = IDENTITY[..4].iter().filter_map(|name| self.first(name)).collect();
+        let model: Vec<Found> = Identity::COLUMNS[..4].iter().filter_map(|name| self.first(name)).collect();
         let mut numbers = HashMap::new();
         let mut sizes: Vec<usize> = Vec::new();
         let mut ranks = Vec::with_capacity(self.rows.len());
@@ -326,7 +327,7 @@ impl Joined {
 /// What rows of these tables are matched on.
 fn keys(tables: &[Table]) -> Result<Vec<String>, Error> {
     let shared = |normal: &str| tables.iter().all(|t| t.position(normal).is_some());
-    let identity: Vec<String> = IDENTITY.iter().filter(|name| shared(name)).map(|name| (*name).to_owned()).collect();
+    let identity: Vec<String> = Identity::COLUMNS.iter().filter(|name| shared(name)).map(|name| (*name).to_owned()).collect();
     if !identity.is_empty() {
         return Ok(identity);
     }
@@ -337,7 +338,7 @@ fn keys(tables: &[Table]) -> Result<Vec<String>, Error> {
         let names = tables.iter().map(|t| format!("{} ({})", t.name(), t.columns.iter().map(|c| &*c.name).collect::<Vec<_>>().join(", ")));
         let message = format!(
             "the tables share no column that identifies rows ({}, or another text column): {}",
-            IDENTITY.join(", "),
+            Identity::COLUMNS.join(", "),
             names.collect::<Vec<_>>().join("; ")
         );
         return Err(Error::parameter("tables", message));

@@ -4,9 +4,6 @@ use crate::dataset::{Values, shape_text};
 use crate::labels::columns;
 use crate::{Dataset, Error};
 
-/// The columns that say which layer of which model a row is about.
-pub(super) const IDENTITY: [&str; 5] = ["architecture", "task", "kind", "source", "layer"];
-
 /// A column of a table.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
