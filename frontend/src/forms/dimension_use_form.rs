@@ -5,18 +5,12 @@ use eigenscope::analysis::dimensionality::Pool;
 use leptos::prelude::*;
 
 use super::estimator::Estimator;
-use super::fields::{choice, input, label, number, text};
+use super::fields::{input, label, seed, text};
 use super::part::Part;
-use super::{Check, Form, estimator, splits};
+use super::{Check, Form, estimator, fields, pooling, splits};
 
 const ESTIMATORS: &[(Estimator, &str)] =
     &[(Estimator::Ols, "least squares without penalty"), (Estimator::Ridge, "ridge regression"), (Estimator::Pls, "partial least squares")];
-const POOL: &[(Pool, &str)] = &[
-    (Pool::Max, "maximum over positions"),
-    (Pool::Avg, "mean over positions"),
-    (Pool::None, "none: random projection to 1,024"),
-    (Pool::Flatten, "none: flatten all positions"),
-];
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("features", "Features", &spec.features);
@@ -63,23 +57,11 @@ pub(super) fn view(form: Form) -> AnyView {
         )}
         {estimator::view(form, Part::of(spec, |s| s.model.clone(), |s, model| s.model = model), ESTIMATORS)}
         {splits::view(form, Part::of(spec, |s| s.cv.clone(), |s, cv| s.cv = cv))}
-        {choice(
-            form,
-            label("pool", "Pooling of feature maps", "For arrays with more than two axes (samples × channels × height × width)."),
-            POOL,
-            move || spec.with(|s| s.pool),
-            move |v| spec.update(|s| s.pool = v),
-        )}
+        {pooling::view(form, pooling::FEW, move || spec.with(|s| s.pool), move |v| spec.update(|s| s.pool = v))}
         {move || {
             spec.with(|s| s.pool == Pool::None)
                 .then(|| {
-                    number(
-                        form,
-                        label("seed", "Seed", "Of the random projection: the same seed gives the same result."),
-                        "1",
-                        move || spec.with(|s| super::from_seed(s.seed)),
-                        move |v| spec.update(|s| s.seed = super::to_seed(v)),
-                    )
+                    seed(form, "Of the random projection: the same seed gives the same result.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))
                 })
         }}
     }
@@ -99,7 +81,7 @@ fn counts_from(text: &str) -> Vec<u32> {
     if text.trim().is_empty() {
         return default_counts();
     }
-    text.split([',', ' ', ';']).filter(|t| !t.is_empty()).map(|t| t.parse().unwrap_or(0)).collect()
+    fields::whole_numbers(text)
 }
 
 #[cfg(test)]

@@ -4,20 +4,9 @@ use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool,
 use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
-use super::fields::{choice, input, inputs, label, number, switch};
-use super::{Check, Form, label_fields};
+use super::fields::{choice, input, inputs, label, number, seed, switch};
+use super::{Check, Form, label_fields, pooling};
 
-pub(super) const POOL: &[(Pool, &str)] = &[
-    (Pool::Avg, "mean over positions"),
-    (Pool::Max, "maximum over positions"),
-    (Pool::None, "none: random projection to 1,024"),
-    (Pool::Flatten, "none: flatten all positions"),
-    (Pool::Median, "median over positions"),
-    (Pool::L1, "sum of magnitudes over positions (L1)"),
-    (Pool::L2, "root of the sum of squares over positions (L2)"),
-    (Pool::L1Matrix, "matrix 1-norm of each map, as dnnbrain's L1"),
-    (Pool::L2Matrix, "spectral norm of each map, as dnnbrain's L2"),
-];
 pub(super) const GENERATOR: &[(Generator, &str)] =
     &[(Generator::Pcg64, "PCG-64, one stream per feature"), (Generator::NumpyLegacy, "numpy's legacy generator (published: seed 27)")];
 const CENTERING: &[(Centering, &str)] = &[
@@ -64,13 +53,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.centering),
             move |v| spec.update(|s| s.centering = v),
         )}
-        {choice(
-            form,
-            label("pool", "Pooling of feature maps", "For arrays with more than two axes (samples × channels × height × width)."),
-            POOL,
-            move || spec.with(|s| s.pool),
-            move |v| spec.update(|s| s.pool = v),
-        )}
+        {pooling::view(form, pooling::ALL, move || spec.with(|s| s.pool), move |v| spec.update(|s| s.pool = v))}
         {switch(
             label("spectrum", "Eigenspectrum", "Without it only the dimensionalities are computed, several times faster for thousands of features."),
             move || spec.with(|s| s.spectrum),
@@ -138,13 +121,7 @@ fn projection(form: Form) -> AnyView {
             move || spec.with(|s| s.generator),
             move |v| spec.update(|s| s.generator = v),
         )}
-        {number(
-            form,
-            label("seed", "Seed", "Of the random projection: the same seed gives the same result."),
-            "1",
-            move || spec.with(|s| super::from_seed(s.seed)),
-            move |v| spec.update(|s| s.seed = super::to_seed(v)),
-        )}
+        {seed(form, "Of the random projection: the same seed gives the same result.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
     }
     .into_any()
 }

@@ -3,9 +3,9 @@
 use eigenscope::analysis::few_shot::{Classifier, Order, Spec};
 use leptos::prelude::*;
 
-use super::fields::{choice, count, input, label, number, switch, text};
-use super::label_fields::{self, POOL, limit};
-use super::{Check, Form};
+use super::fields::{choice, count, input, label, seed, switch, text};
+use super::label_fields::{self, limit};
+use super::{Check, Form, fields, pooling};
 
 const ORDERS: &[(Order, &str)] = &[
     (Order::Independent, "independent: a new permutation per repeat"),
@@ -72,7 +72,7 @@ pub(super) fn view(form: Form) -> AnyView {
             form,
             label("n_train", "Training samples of each class", "Separated by commas; each size gets its own fits."),
             move || spec.with(|s| s.n_train.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
-            move |v| spec.update(|s| s.n_train = sizes(&v)),
+            move |v| spec.update(|s| s.n_train = fields::whole_numbers(&v)),
         )}
         {count(
             form,
@@ -98,13 +98,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.n_samples),
             move |v| spec.update(|s| s.n_samples = v),
         )}
-        {choice(
-            form,
-            label("pool", "Pooling of feature maps", "For arrays with more than two axes (samples × channels × height × width)."),
-            POOL,
-            move || spec.with(|s| s.pool),
-            move |v| spec.update(|s| s.pool = v),
-        )}
+        {pooling::view(form, pooling::FEW, move || spec.with(|s| s.pool), move |v| spec.update(|s| s.pool = v))}
         {choice(
             form,
             label("order", "Order of the samples", "The same for all classes; composed repeats published scripts."),
@@ -112,30 +106,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.order),
             move |v| spec.update(|s| s.order = v),
         )}
-        {number(
-            form,
-            label("seed", "Seed", "The same seed gives the same samples."),
-            "1",
-            move || spec.with(|s| super::from_seed(s.seed)),
-            move |v| spec.update(|s| s.seed = super::to_seed(v)),
-        )}
+        {seed(form, "The same seed gives the same samples.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
     }
     .into_any()
-}
-
-/// Whole numbers separated by commas; 0, which the check refuses, for what is none.
-fn sizes(text: &str) -> Vec<u32> {
-    text.split([',', ' ', ';']).filter(|t| !t.is_empty()).map(|t| t.parse().unwrap_or(0)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_and_mistakes_kept_for_the_check() {
-        assert_eq!(sizes("1, 5;20 50"), [1, 5, 20, 50]);
-        assert_eq!(sizes("1, five"), [1, 0]);
-        assert!(sizes(" ").is_empty(), "nothing");
-    }
 }

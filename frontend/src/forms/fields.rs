@@ -75,6 +75,28 @@ pub(crate) fn number(
     boxed_number(form, at, step, Box::new(get), Box::new(set))
 }
 
+/// The seed of something random.
+pub(crate) fn seed(form: Form, help: &'static str, get: impl Fn() -> u64 + Send + Sync + 'static, set: impl Fn(u64) + 'static) -> AnyView {
+    number(form, label("seed", "Seed", help), "1", move || from_seed(get()), move |v| set(to_seed(v)))
+}
+
+/// A seed as a number field shows it.
+#[expect(clippy::cast_precision_loss, reason = "seeds typed by people are small")]
+fn from_seed(seed: u64) -> f64 {
+    seed as f64
+}
+
+/// A typed seed: rounded, zero for what is not a number.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what the field wants")]
+fn to_seed(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// Whole numbers separated by commas; 0, which the checks refuse, for what is none.
+pub(crate) fn whole_numbers(text: &str) -> Vec<u32> {
+    text.split([',', ' ', ';']).filter(|t| !t.is_empty()).map(|t| t.parse().unwrap_or(0)).collect()
+}
+
 fn boxed_number(form: Form, at: Label, step: &'static str, get: Getter<f64>, set: Setter<f64>) -> AnyView {
     // A NaN came from the text in the field: leave that text to be corrected.
     let shown = RwSignal::new(String::new());
@@ -316,4 +338,16 @@ fn problem(form: Form, field: &'static str) -> impl IntoView {
 
 fn invalid(form: Form, field: &str) -> &'static str {
     if form.problem_at(field).is_some() { "true" } else { "false" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_read_and_mistakes_kept_for_the_check() {
+        assert_eq!(whole_numbers("1, 5;20 50"), [1, 5, 20, 50]);
+        assert_eq!(whole_numbers("1, five"), [1, 0]);
+        assert!(whole_numbers(" ").is_empty(), "nothing");
+    }
 }

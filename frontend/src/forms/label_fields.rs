@@ -1,19 +1,10 @@
 //! Which dataset and which of its columns says the class of each row, and the fields that analyses of classes share.
 
-use eigenscope::analysis::dimensionality::Pool;
 use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::Form;
 use super::fields::{Label, count, label, one_of};
-
-/// Ways to pool feature maps, that of classes first.
-pub(super) const POOL: &[(Pool, &str)] = &[
-    (Pool::Max, "maximum over positions"),
-    (Pool::Avg, "mean over positions"),
-    (Pool::None, "none: random projection to 1,024"),
-    (Pool::Flatten, "none: flatten all positions"),
-];
 
 /// A dataset, tables of text included, and one of its columns.
 pub(super) fn view(

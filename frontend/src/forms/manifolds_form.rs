@@ -4,9 +4,9 @@ use eigenscope::analysis::dimensionality::Pool;
 use eigenscope::analysis::manifolds::Spec;
 use leptos::prelude::*;
 
-use super::dimensionality_form::{GENERATOR, POOL};
-use super::fields::{choice, count, input, label, number};
-use super::{Check, Form, label_fields};
+use super::dimensionality_form::GENERATOR;
+use super::fields::{choice, count, input, label, seed};
+use super::{Check, Form, label_fields, pooling};
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("features", "Features", &spec.features);
@@ -32,13 +32,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || labels.get(),
             move |v| spec.update(|s| s.labels = v),
         )}
-        {choice(
-            form,
-            label("pool", "Pooling of feature maps", "For arrays with more than two axes (samples × channels × height × width)."),
-            POOL,
-            move || spec.with(|s| s.pool),
-            move |v| spec.update(|s| s.pool = v),
-        )}
+        {pooling::view(form, pooling::ALL, move || spec.with(|s| s.pool), move |v| spec.update(|s| s.pool = v))}
         {count(
             form,
             label("m_shots", "Shots", "The m of the signal-to-noise ratio; 0 stands for the rows of each class."),
@@ -60,13 +54,7 @@ fn projection(form: Form) -> AnyView {
             move || spec.with(|s| s.generator),
             move |v| spec.update(|s| s.generator = v),
         )}
-        {number(
-            form,
-            label("seed", "Seed", "Of the random projection: the same seed gives the same result."),
-            "1",
-            move || spec.with(|s| super::from_seed(s.seed)),
-            move |v| spec.update(|s| s.seed = super::to_seed(v)),
-        )}
+        {seed(form, "Of the random projection: the same seed gives the same result.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
     }
     .into_any()
 }

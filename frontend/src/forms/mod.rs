@@ -24,6 +24,7 @@ pub(crate) mod kind;
 mod label_fields;
 pub(crate) mod manifolds_form;
 mod part;
+mod pooling;
 pub(crate) mod projection_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
@@ -368,18 +369,6 @@ fn fill(field: &mut String, name: &str) {
     if field.is_empty() {
         *field = name.into();
     }
-}
-
-/// A seed as a number field shows it.
-#[expect(clippy::cast_precision_loss, reason = "seeds typed by people are small")]
-fn from_seed(seed: u64) -> f64 {
-    seed as f64
-}
-
-/// A typed seed: rounded, zero for what is not a number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what the field wants")]
-fn to_seed(value: f64) -> u64 {
-    value.round() as u64
 }
 
 /// `12 × 5`.

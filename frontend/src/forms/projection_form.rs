@@ -4,9 +4,9 @@ use eigenscope::analysis::dimensionality::Pool;
 use eigenscope::analysis::projection::Spec;
 use leptos::prelude::*;
 
-use super::fields::{choice, input, label, number};
-use super::label_fields::{self, POOL, limit};
-use super::{Check, Form};
+use super::fields::{input, label, seed};
+use super::label_fields::{self, limit};
+use super::{Check, Form, pooling};
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("features", "Features", &spec.features);
@@ -44,23 +44,11 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.n_samples),
             move |v| spec.update(|s| s.n_samples = v),
         )}
-        {choice(
-            form,
-            label("pool", "Pooling of feature maps", "For arrays with more than two axes (samples × channels × height × width)."),
-            POOL,
-            move || spec.with(|s| s.pool),
-            move |v| spec.update(|s| s.pool = v),
-        )}
+        {pooling::view(form, pooling::FEW, move || spec.with(|s| s.pool), move |v| spec.update(|s| s.pool = v))}
         {move || {
             spec.with(|s| s.pool == Pool::None)
                 .then(|| {
-                    number(
-                        form,
-                        label("seed", "Seed", "Of the random projection: the same seed gives the same result."),
-                        "1",
-                        move || spec.with(|s| super::from_seed(s.seed)),
-                        move |v| spec.update(|s| s.seed = super::to_seed(v)),
-                    )
+                    seed(form, "Of the random projection: the same seed gives the same result.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))
                 })
         }}
     }

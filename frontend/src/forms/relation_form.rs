@@ -3,7 +3,7 @@
 use eigenscope::analysis::relation::{Curve, Spec, Term};
 use leptos::prelude::*;
 
-use super::fields::{Label, choice, column, count, inputs, label, number, switch};
+use super::fields::{Label, choice, column, count, inputs, label, seed, switch};
 use super::{Check, Form};
 
 const CURVES: &[(Curve, &str)] = &[(Curve::Line, "line"), (Curve::Quadratic, "parabola")];
@@ -120,13 +120,7 @@ fn more(form: Form) -> AnyView {
             move || spec.with(|s| s.bootstrap),
             move |v| spec.update(|s| s.bootstrap = v),
         )}
-        {number(
-            form,
-            label("seed", "Seed", "The same seed gives the same intervals."),
-            "1",
-            move || spec.with(|s| super::from_seed(s.seed)),
-            move |v| spec.update(|s| s.seed = super::to_seed(v)),
-        )}
+        {seed(form, "The same seed gives the same intervals.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
     }
     .into_any()
 }

@@ -3,7 +3,7 @@
 use eigenscope::analysis::shape_distance::{Score, Spec};
 use leptos::prelude::*;
 
-use super::fields::{choice, inputs, label, number, switch};
+use super::fields::{choice, inputs, label, number, seed, switch};
 use super::{Check, Form};
 
 const SCORE: &[(Score, &str)] = &[(Score::Angular, "angular: angle in radians"), (Score::Euclidean, "Euclidean: size of the difference")];
@@ -66,13 +66,7 @@ pub(super) fn view(form: Form) -> AnyView {
                             move || spec.with(|s| s.train_fraction.unwrap_or(0.8)),
                             move |v| spec.update(|s| s.train_fraction = Some(v)),
                         )}
-                        {number(
-                            form,
-                            label("seed", "Seed", "Chooses the rows: the same seed gives the same result."),
-                            "1",
-                            move || spec.with(|s| super::from_seed(s.seed)),
-                            move |v| spec.update(|s| s.seed = super::to_seed(v)),
-                        )}
+                        {seed(form, "Chooses the rows: the same seed gives the same result.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
                     }
                 })
         }}
