@@ -1,4 +1,4 @@
-//! Large NPY files that are read in parts.
+//! Files on disk: NPY files straight into memory, large ones in parts.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
@@ -16,6 +16,29 @@ const FROM_BYTES: u64 = 256 << 20;
 
 /// Rows whose values are read before they are turned.
 const ROWS: usize = 256;
+
+/// The array of a whole file. The values of an NPY file go straight to their place, other formats pass through their bytes.
+///
+/// # Errors
+/// [`Error::Input`] when it cannot be opened, else those of [`io::read`].
+pub fn read(path: &Path, name: &str, member: Option<&str>) -> Result<Dataset, Error> {
+    let unreadable = |e: std::io::Error| Error::input(path.display().to_string(), format!("the file cannot be read: {e}"));
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let is_npy = is_npy(&mut file);
+    file.rewind().map_err(unreadable)?;
+    if is_npy && member.is_none() {
+        return io::read_npy(name, file, length, Limits::NATIVE);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    io::read(name, &bytes, member, Limits::NATIVE)
+}
+
+fn is_npy(file: &mut File) -> bool {
+    let mut magic = [0u8; 6];
+    file.read_exact(&mut magic).is_ok() && magic == *b"\x93NUMPY"
+}
 
 /// An NPY file whose values stay on disk.
 #[derive(Debug)]
@@ -35,8 +58,7 @@ impl NpyFile {
         let unreadable = |e: std::io::Error| Error::input(&shown, format!("the file cannot be read: {e}"));
         let mut file = File::open(path).map_err(unreadable)?;
         let length = file.metadata().map_err(unreadable)?.len();
-        let mut magic = [0u8; 6];
-        if length < FROM_BYTES || file.read_exact(&mut magic).is_err() || magic != *b"\x93NUMPY" {
+        if length < FROM_BYTES || !is_npy(&mut file) {
             return Ok(None);
         }
         file.rewind().map_err(unreadable)?;
@@ -97,9 +119,7 @@ impl Stored for NpyFile {
     }
 
     fn load(&self, name: &str) -> Result<Dataset, Error> {
-        let bytes = std::fs::read(&self.path).map_err(|e| self.unreadable(&e))?;
-        let shown = self.path.display().to_string();
-        Ok(Dataset { name: name.into(), ..io::read(&shown, &bytes, None, Limits::NATIVE)? })
+        Ok(Dataset { name: name.into(), ..read(&self.path, &self.path.display().to_string(), None)? })
     }
 }
 
@@ -125,6 +145,23 @@ mod tests {
             assert_eq!((whole[(0, 0)], whole[(699, 8)]), (0.0, 6299.0));
             assert_eq!(file.load("x").expect("reads").shape(), [700, 9]);
         }
+    }
+
+    #[test]
+    fn a_whole_file_is_the_same_on_both_ways() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dataset = Dataset::from_rows("X", 3, 2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).expect("fits");
+        let bytes = io::write_npy(&dataset);
+        let path = folder.path().join("X.npy");
+        std::fs::write(&path, &bytes).expect("written");
+        let direct = read(&path, "X.npy", None).expect("reads");
+        let through = io::read("X.npy", &bytes, None, Limits::NATIVE).expect("reads");
+        assert_eq!((direct.name.as_str(), direct.shape(), &direct.values), ("X", through.shape(), &through.values));
+        let refused = read(&path, "X.npy", Some("a")).expect_err("no archive");
+        assert_eq!(refused, io::read("X.npy", &bytes, Some("a"), Limits::NATIVE).expect_err("no archive"));
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("written");
+        let short = read(&path, "X.npy", None).expect_err("truncated");
+        assert_eq!(short, io::read("X.npy", &bytes[..bytes.len() - 1], None, Limits::NATIVE).expect_err("truncated"));
     }
 
     #[test]

@@ -1,5 +1,13 @@
 //! Loops over independent items, on all threads with feature `parallel`. Results never depend on the number of threads.
 
+/// How many items run at the same time.
+pub(crate) fn threads() -> usize {
+    #[cfg(feature = "parallel")]
+    return rayon::current_num_threads();
+    #[cfg(not(feature = "parallel"))]
+    1
+}
+
 /// `item(0), …, item(n - 1)` in order.
 pub(crate) fn map<T: Send>(n: usize, item: impl Fn(usize) -> T + Sync) -> Vec<T> {
     #[cfg(feature = "parallel")]

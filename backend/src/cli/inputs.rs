@@ -7,7 +7,7 @@ use std::str::FromStr;
 use eigenscope::io::{self, Limits};
 use eigenscope::{Error, Inputs};
 
-use crate::stored::NpyFile;
+use crate::stored::{self, NpyFile};
 
 /// A file and, for archives, its member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,12 +135,17 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
             inputs.insert_stored(name, stored);
             continue;
         }
-        let bytes = match last.take() {
-            Some((path, bytes)) if path == arg.path => bytes,
-            _ => arg.bytes()?,
+        let dataset = if arg.is_archive() {
+            let bytes = match last.take() {
+                Some((path, bytes)) if path == arg.path => bytes,
+                _ => arg.bytes()?,
+            };
+            let dataset = io::read(&arg.file_name(), &bytes, arg.member.as_deref(), Limits::NATIVE)?;
+            last = Some((&arg.path, bytes));
+            dataset
+        } else {
+            stored::read(&arg.path, &arg.file_name(), arg.member.as_deref())?
         };
-        let dataset = io::read(&arg.file_name(), &bytes, arg.member.as_deref(), Limits::NATIVE)?;
-        last = Some((&arg.path, bytes));
         inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset });
     }
     Ok(inputs)

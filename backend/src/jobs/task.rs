@@ -8,13 +8,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use eigenscope::io::Limits;
 use eigenscope::{Error, Inputs, Progress, wire};
 use tokio::time::Instant;
 
 use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile};
 use crate::compute;
-use crate::stored::NpyFile;
+use crate::stored::{self, NpyFile};
 
 /// Lines are not printed more often than this.
 const PRINT_EVERY: Duration = Duration::from_millis(50);
@@ -50,8 +49,7 @@ fn execute(dir: &Path) -> Result<(), Error> {
             inputs.insert_stored(name, stored);
             continue;
         }
-        let bytes = std::fs::read(&input.path).map_err(|e| Error::internal(format!("the bytes of {} cannot be read: {e}", input.name)))?;
-        let dataset = eigenscope::io::read(&input.name, &bytes, input.member.as_deref(), Limits::NATIVE)?;
+        let dataset = stored::read(Path::new(&input.path), &input.name, input.member.as_deref())?;
         inputs.insert(name, if input.transpose { dataset.transposed() } else { dataset });
     }
     let result = compute::run(&task.spec, &inputs, task.device, &printer)?;

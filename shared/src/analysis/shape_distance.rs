@@ -14,6 +14,7 @@ use network::{Network, Rows};
 use super::Context;
 use crate::dataset::{Inputs, Matrix, Shapes};
 use crate::linalg::spectral;
+use crate::parallel;
 use crate::rng::Stream;
 use crate::{Array, Error, Estimate};
 
@@ -201,9 +202,11 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     #[expect(clippy::cast_precision_loss, reason = "fractions for display")]
     let done = |networks: usize, pairs: usize| 0.3 * networks as f64 / k as f64 + 0.7 * pairs as f64 / n_pairs as f64;
     let mut networks = Vec::with_capacity(k);
-    for (i, matrix) in matrices.iter().enumerate() {
-        context.step(done(i, 0), &format!("reducing {}", matrix.name()))?;
-        networks.push(Network::reduce(spec, matrix, &rows)?);
+    for some in matrices.chunks(parallel::threads()) {
+        context.step(done(networks.len(), 0), &format!("reducing {}", some[0].name()))?;
+        for network in parallel::map(some.len(), |i| Network::reduce(spec, &some[i], &rows)) {
+            networks.push(network?);
+        }
     }
     for network in networks.iter().filter(|network| network.norm <= 0.0) {
         context.warn(

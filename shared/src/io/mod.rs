@@ -77,6 +77,14 @@ pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> R
     }
 }
 
+/// Reads an NPY file from `reader`, its values straight into their place in memory. `available` is the length of the file in bytes.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_npy(name: &str, mut reader: impl std::io::Read, available: u64, limits: Limits) -> Result<Dataset, Error> {
+    npy::read(name, stem(name), &mut reader, available, limits)
+}
+
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {

@@ -6,13 +6,19 @@
 //! Source: Haidar, Ltaief & Dongarra 2011.
 
 use super::band::{Band, WIDTH};
-use super::reflector::{self, Reflector, add_scaled, dot};
+use super::reflector::{self, Reflector};
 
 /// Blocks between two sweeps that run at the same time.
 const LAG: usize = 3;
 
 /// Fewer sweeps than this are not worth a second thread.
 const MIN_SHARED: usize = 8;
+
+/// Values that are worked on at a time: two or four vectors of the processor.
+const CHUNK: usize = 8;
+
+/// A vector over the rows of a block. Beyond the last row of the matrix it is zero, as the band is there, so that every block has whole chunks.
+type Block = [f64; WIDTH];
 
 /// A sweep on its way down.
 #[derive(Debug)]
@@ -22,7 +28,7 @@ struct Sweep {
     /// Blocks that it has passed.
     block: usize,
     /// The reflector that acts on the block.
-    vector: [f64; WIDTH],
+    vector: Block,
     tau: f64,
 }
 
@@ -81,7 +87,7 @@ pub(super) fn reduce<E>(band: Band, mut done: impl FnMut(f64) -> Result<(), E>) 
 /// Moves every sweep by one block. `values` begin with column `first` of the band.
 fn advance(arch: pulp::Arch, sweeps: &mut [Sweep], values: &mut [f64], first: usize, n: usize) {
     if sweeps.len() < MIN_SHARED {
-        arch.dispatch(|| sweeps.iter_mut().for_each(|sweep| step(sweep, values, first, n)));
+        arch.dispatch(Steps { sweeps, values, first, n });
         return;
     }
     let (older, younger) = sweeps.split_at_mut(sweeps.len() / 2);
@@ -90,118 +96,169 @@ fn advance(arch: pulp::Arch, sweeps: &mut [Sweep], values: &mut [f64], first: us
     crate::parallel::join(|| advance(arch, older, lower, border, n), || advance(arch, younger, upper, first, n));
 }
 
-#[inline(always)]
-fn step(sweep: &mut Sweep, values: &mut [f64], first: usize, n: usize) {
-    let row = sweep.row();
-    let m = WIDTH.min(n - row);
-    if sweep.block == 0 {
-        let head = &mut column_mut(values, first, sweep.column, row)[..m];
-        clear(head, &mut sweep.vector, &mut sweep.tau);
-    } else if m == WIDTH {
-        push(sweep, values, first, row);
-    } else {
-        push_rest(sweep, values, first, row, m);
+/// A call that is compiled once for each instruction set: a closure would not be inlined into it.
+struct Steps<'a> {
+    sweeps: &'a mut [Sweep],
+    values: &'a mut [f64],
+    first: usize,
+    n: usize,
+}
+
+impl pulp::WithSimd for Steps<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        for sweep in self.sweeps {
+            step::<S>(sweep, self.values, self.first, self.n);
+        }
     }
-    reflect_block(&sweep.vector[..m], sweep.tau, values, first, row);
+}
+
+#[inline(always)]
+fn step<S: pulp::Simd>(sweep: &mut Sweep, values: &mut [f64], first: usize, n: usize) {
+    let row = sweep.row();
+    if sweep.block == 0 {
+        clear(block_mut(values, first, sweep.column, row), &mut sweep.vector, &mut sweep.tau);
+    } else {
+        push::<S>(sweep, values, first, row);
+    }
+    reflect_block::<S>(&sweep.vector, sweep.tau, &mut values[(row - first) * Band::STRIDE..], WIDTH.min(n - row));
     sweep.block += 1;
 }
 
-/// The values of a column from `row` on.
+/// a b + c, in one rounding where the processor does that at once.
 #[inline(always)]
-fn column_mut(values: &mut [f64], first: usize, column: usize, row: usize) -> &mut [f64] {
-    &mut values[(column - first) * Band::STRIDE + row - column..(column - first + 1) * Band::STRIDE]
+fn mul_add<S: pulp::Simd>(a: f64, b: f64, c: f64) -> f64 {
+    // Sets with four lanes have it; elsewhere the call would be a library's.
+    if S::F64_LANES >= 4 { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The values of a column in the rows of a block.
+#[inline(always)]
+fn block_mut(values: &mut [f64], first: usize, column: usize, row: usize) -> &mut Block {
+    let start = (column - first) * Band::STRIDE + row - column;
+    let (blocks, _) = values[start..start + WIDTH].as_chunks_mut();
+    &mut blocks[0]
 }
 
 /// Makes the reflector that clears a column but for its first value.
 #[inline(always)]
-fn clear(x: &mut [f64], vector: &mut [f64; WIDTH], tau: &mut f64) {
+fn clear(x: &mut Block, vector: &mut Block, tau: &mut f64) {
     let made: Reflector = reflector::make(x);
-    vector[..x.len()].copy_from_slice(x);
+    *vector = *x;
     *tau = made.tau;
-    x.fill(0.0);
+    *x = [0.0; WIDTH];
     x[0] = made.beta;
 }
 
 /// The old reflector from the right on the block below, a new one that clears the block's first column, and that from the left.
-///
-/// A whole block: fixed sizes let the compiler keep the vectors in registers.
 #[inline(always)]
-fn push(sweep: &mut Sweep, values: &mut [f64], first: usize, row: usize) {
+fn push<S: pulp::Simd>(sweep: &mut Sweep, values: &mut [f64], first: usize, row: usize) {
     let start = row - WIDTH;
     let old = sweep.vector;
     let mut spill = [0.0; WIDTH];
     for (c, v) in old.iter().enumerate() {
-        let column = &column_mut(values, first, start + c, row)[..WIDTH];
+        let column = block_mut(values, first, start + c, row);
         for i in 0..WIDTH {
-            spill[i] += v * column[i];
+            spill[i] = mul_add::<S>(*v, column[i], spill[i]);
         }
     }
-    spill.iter_mut().for_each(|s| *s *= sweep.tau);
-    let head = &mut column_mut(values, first, start, row)[..WIDTH];
+    spill.iter_mut().for_each(|s| *s *= -sweep.tau);
+    let head = block_mut(values, first, start, row);
     for i in 0..WIDTH {
-        head[i] -= spill[i] * old[0];
+        head[i] = mul_add::<S>(spill[i], old[0], head[i]);
     }
     clear(head, &mut sweep.vector, &mut sweep.tau);
     let new = &sweep.vector;
     for (c, v) in old.iter().enumerate().skip(1) {
-        let column = &mut column_mut(values, first, start + c, row)[..WIDTH];
-        let mut sums = [0.0; 8];
-        for start in (0..WIDTH).step_by(8) {
-            for lane in 0..8 {
-                column[start + lane] -= spill[start + lane] * v;
-                sums[lane] += new[start + lane] * column[start + lane];
+        let column = block_mut(values, first, start + c, row);
+        let mut sums = [0.0; CHUNK];
+        for start in (0..WIDTH).step_by(CHUNK) {
+            for lane in 0..CHUNK {
+                let i = start + lane;
+                column[i] = mul_add::<S>(spill[i], *v, column[i]);
+                sums[lane] = mul_add::<S>(new[i], column[i], sums[lane]);
             }
         }
-        let scale = sweep.tau * (((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7])));
+        let scale = -sweep.tau * total(sums);
         for i in 0..WIDTH {
-            column[i] -= scale * new[i];
+            column[i] = mul_add::<S>(scale, new[i], column[i]);
         }
     }
 }
 
-/// [`push`] for the last block, which has `m` rows.
 #[inline(always)]
-fn push_rest(sweep: &mut Sweep, values: &mut [f64], first: usize, row: usize, m: usize) {
-    let start = row - WIDTH;
-    let old = sweep.vector;
-    let mut spill = [0.0; WIDTH];
-    let spill = &mut spill[..m];
-    for (c, v) in old.iter().enumerate() {
-        add_scaled(spill, sweep.tau * v, &column_mut(values, first, start + c, row)[..m]);
-    }
-    let head = &mut column_mut(values, first, start, row)[..m];
-    add_scaled(head, -old[0], spill);
-    clear(head, &mut sweep.vector, &mut sweep.tau);
-    for (c, v) in old.iter().enumerate().skip(1) {
-        let column = &mut column_mut(values, first, start + c, row)[..m];
-        add_scaled(column, -v, spill);
-        reflector::apply(sweep.tau, &sweep.vector[..m], column);
-    }
+fn total(sums: [f64; CHUNK]) -> f64 {
+    ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]))
 }
 
-/// A reflector from both sides on a diagonal block: D - v w' - w v' with p = tau D v and w = p - 1/2 tau (p'v) v.
+/// A reflector from both sides on a diagonal block of `m` columns, with which `values` begin: D - v w' - w v' with p = tau D v and
+/// w = p - 1/2 tau (p'v) v.
+///
+/// Columns are taken in whole chunks of the block's rows. The first of them may begin above the diagonal, where the memory is the end of
+/// the column before: those lanes count as zero and keep what they hold.
 #[inline(always)]
-fn reflect_block(v: &[f64], tau: f64, values: &mut [f64], first: usize, row: usize) {
+fn reflect_block<S: pulp::Simd>(v: &Block, tau: f64, values: &mut [f64], m: usize) {
     if tau == 0.0 {
         return;
     }
-    let m = v.len();
-    let mut w = [0.0; WIDTH];
-    let w = &mut w[..m];
+    // What columns give to the rows below them, and rows to the columns.
+    let (mut below, mut across) = ([0.0; WIDTH], [0.0; WIDTH]);
     for c in 0..m {
-        let column = &column_mut(values, first, row + c, row + c)[..m - c];
-        add_scaled(&mut w[c..], v[c], column);
-        w[c] += dot(&column[1..], &v[c + 1..]);
+        let (skipped, column) = from_chunk(values, c);
+        let begin = c - skipped;
+        let mut sums = [0.0; CHUNK];
+        for lane in 0..CHUNK {
+            let x = if lane >= skipped { column[lane] } else { 0.0 };
+            below[begin + lane] = mul_add::<S>(v[c], x, below[begin + lane]);
+            let x = if lane > skipped { x } else { 0.0 };
+            sums[lane] = x * v[begin + lane];
+        }
+        for (chunk, start) in column[CHUNK..].chunks_exact(CHUNK).zip((begin + CHUNK..WIDTH).step_by(CHUNK)) {
+            for lane in 0..CHUNK {
+                below[start + lane] = mul_add::<S>(v[c], chunk[lane], below[start + lane]);
+                sums[lane] = mul_add::<S>(chunk[lane], v[start + lane], sums[lane]);
+            }
+        }
+        across[c] = total(sums);
     }
-    w.iter_mut().for_each(|p| *p *= tau);
-    let half = -0.5 * tau * dot(w, v);
-    add_scaled(w, half, v);
-    for c in 0..m {
-        let column = &mut column_mut(values, first, row + c, row + c)[..m - c];
-        for (i, x) in column.iter_mut().enumerate() {
-            *x -= v[c + i] * w[c] + w[c + i] * v[c];
+    let mut w = [0.0; WIDTH];
+    let mut sums = [0.0; CHUNK];
+    for start in (0..WIDTH).step_by(CHUNK) {
+        for lane in 0..CHUNK {
+            let i = start + lane;
+            w[i] = tau * (below[i] + across[i]);
+            sums[lane] = mul_add::<S>(w[i], v[i], sums[lane]);
         }
     }
+    let half = -0.5 * tau * total(sums);
+    for i in 0..WIDTH {
+        w[i] = mul_add::<S>(half, v[i], w[i]);
+    }
+    for c in 0..m {
+        let (skipped, column) = from_chunk(values, c);
+        let begin = c - skipped;
+        for lane in 0..CHUNK {
+            let i = begin + lane;
+            let changed = mul_add::<S>(-w[i], v[c], mul_add::<S>(-v[i], w[c], column[lane]));
+            column[lane] = if lane >= skipped { changed } else { column[lane] };
+        }
+        for (chunk, start) in column[CHUNK..].chunks_exact_mut(CHUNK).zip((begin + CHUNK..WIDTH).step_by(CHUNK)) {
+            for lane in 0..CHUNK {
+                let i = start + lane;
+                chunk[lane] = mul_add::<S>(-w[i], v[c], mul_add::<S>(-v[i], w[c], chunk[lane]));
+            }
+        }
+    }
+}
+
+/// Column `c` of a diagonal block from the chunk on that holds its diagonal, and the lanes of that chunk above the diagonal.
+#[inline(always)]
+fn from_chunk(values: &mut [f64], c: usize) -> (usize, &mut [f64]) {
+    let skipped = c % CHUNK;
+    let start = c * Band::STRIDE - skipped;
+    (skipped, &mut values[start..start + WIDTH - (c - skipped)])
 }
 
 #[cfg(test)]
