@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Keeps the pages of matrices that come and go; the system's allocator returns them at once and pays for each again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     eigenscope_server::cli::main()
 }

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.spatial.distance as distance
 import sklearn
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
+from himalaya.scoring import r2_score
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge, RidgeCV
@@ -215,7 +216,9 @@ def ridge_cv(folder, rng):
 
     def himalaya_folds():
         center = x[train].mean(0)
-        model = HimalayaRidgeCV(alphas=alphas, cv=KFold(5), fit_intercept=True).fit(x[train] - center, y[train])
+        # It chooses by squared errors unless told; ours chooses by R2, which weighs folds by their own variance.
+        options = {"score_func": r2_score}
+        model = HimalayaRidgeCV(alphas=alphas, cv=KFold(5), fit_intercept=True, solver_params=options).fit(x[train] - center, y[train])
         return correlation(model.predict(x[test] - center))
 
     def sklearn_loo():

@@ -8,6 +8,8 @@ pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
 
+use std::task::{Context, Poll, Waker};
+
 use faer::{Mat, MatRef};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +134,12 @@ impl Device {
         &self.info
     }
 
+    /// Whether contractions run on the CPU, in f64.
+    #[must_use]
+    pub fn is_cpu(&self) -> bool {
+        matches!(self.engine, Engine::Cpu)
+    }
+
     /// Relative precision of a contraction against the norms of its factors: 1e-15 on the CPU, 1e-6 on a GPU.
     #[must_use]
     pub fn precision(&self) -> f64 {
@@ -180,6 +188,14 @@ impl Device {
     /// [`Error::Device`] when the GPU fails or runs out of memory.
     pub async fn matmul(&self, a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Result<Mat<f64>, Error> {
         self.cross(a.transpose(), b).await
+    }
+}
+
+/// What a computation on the CPU gives: it never waits for a device.
+pub(crate) fn on_cpu<T>(computation: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match std::pin::pin!(computation).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => Err(Error::internal("a computation on the CPU waited for something")),
     }
 }
 

@@ -154,6 +154,7 @@ fn clear(x: &mut Block, vector: &mut Block, tau: &mut f64) {
 
 /// The old reflector from the right on the block below, a new one that clears the block's first column, and that from the left.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "one index for several arrays, whose lengths the compiler knows")]
 fn push<S: pulp::Simd>(sweep: &mut Sweep, values: &mut [f64], first: usize, row: usize) {
     let start = row - WIDTH;
     let old = sweep.vector;
@@ -199,6 +200,7 @@ fn total(sums: [f64; CHUNK]) -> f64 {
 /// Columns are taken in whole chunks of the block's rows. The first of them may begin above the diagonal, where the memory is the end of
 /// the column before: those lanes count as zero and keep what they hold.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "one index for several arrays, whose lengths the compiler knows")]
 fn reflect_block<S: pulp::Simd>(v: &Block, tau: f64, values: &mut [f64], m: usize) {
     if tau == 0.0 {
         return;

@@ -1,6 +1,6 @@
 //! What a run costs, from shapes alone.
 
-use super::fit::BLOCK_VALUES;
+use super::fit::{BLOCK_VALUES, SPLITS_BYTES, split_bytes};
 use super::{Cv, Model, Selection, Spec};
 use crate::Estimate;
 use crate::dataset::Shapes;
@@ -69,5 +69,7 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
     };
     let kept = if spec.keep_predictions { 3.0 * n * t } else { 0.0 };
     let values = 2.0 * n * (p + held) + train * (p + 2.0 * held) + square + kept + 7.0 * splits * t;
-    Estimate { flops: once + splits * per_split, peak_bytes: 8.0 * values }
+    // Further splits that may be fitted at the same time.
+    let beside = ((splits - 1.0) * split_bytes(train, test, p, held)).clamp(0.0, SPLITS_BYTES);
+    Estimate { flops: once + splits * per_split, peak_bytes: 8.0 * values + beside }
 }

@@ -5,15 +5,16 @@ use std::ops::Range;
 use faer::Mat;
 
 use super::banded::Bands;
-use super::columns::{about_means, means, subtract, take_centered, take_rows};
+use super::columns::{about_means, count, means, subtract, take_centered, take_rows};
 use super::products::{Products, Rows};
 use super::ridge::{self, System};
 use super::score::{self, Scores};
 use super::selection::{self, Training};
 use super::{Checked, Model, Output, Selection, Spec, Split, best_unit, kernel, ols, pls};
 use crate::analysis::Context;
+use crate::compute::on_cpu;
 use crate::linalg::pca::Pca;
-use crate::{Array, Error};
+use crate::{Array, Error, parallel};
 
 /// Runs a checked spec, a block of targets after the other.
 pub(super) async fn run(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>) -> Result<Output, Error> {
@@ -141,37 +142,84 @@ impl Run<'_> {
             }
             Model::Ols | Model::BestUnit | Model::Ridge { .. } | Model::KernelRidge { .. } | Model::Pls { .. } => None,
         };
-        for (i, split) in splits.iter().enumerate() {
-            step(context, done + i, *n_steps)?;
-            let predicted = match (&spec.model, &products, &bands) {
-                (Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. }, Some(products), _) => {
-                    let (predicted, used) = ridge_regression(split, alphas, *selection, products, data).await?;
-                    to.alpha.push(used);
-                    predicted
-                }
-                (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
-                    let fit = bands.fit(split, alphas, *k as usize, data).await?;
-                    to.alpha.push(fit.alpha);
-                    to.bands.push(BandsOfSplit { weights: fit.weights, parts: fit.parts });
-                    fit.predicted
-                }
-                (Model::Pls { components }, ..) => {
-                    let (predicted, used) = partial_least_squares(split, *components as usize, data).await?;
-                    to.fewest = Some(to.fewest.map_or(used, |fewest| fewest.min(used)));
-                    predicted
-                }
-                (Model::Ols, ..) => least_squares(split, data).await?,
-                (Model::BestUnit, ..) => {
-                    let (x, y, held_out) = centered(split, data);
-                    best_unit::fit(&x, &y, data.device).await?.predict(&held_out, data.device).await?
-                }
-                (Model::Ridge { .. } | Model::KernelRidge { .. } | Model::BandedRidge { .. }, ..) => {
-                    return Err(Error::internal("a ridge model without its products"));
-                }
+        let longest = |of: fn(&Split) -> &Vec<usize>| splits.iter().map(|split| of(split).len()).max().unwrap_or(0);
+        let at_once = at_once(longest(|s| &s.train), longest(|s| &s.test), data, SPLITS_BYTES);
+        for (i, some) in splits.chunks(at_once).enumerate() {
+            step(context, done + i * at_once, *n_steps)?;
+            let fits = match some {
+                [split] => vec![fit_split(&spec.model, split, data, products.as_ref(), bands.as_ref()).await],
+                _ => parallel::map(some.len(), |i| on_cpu(fit_split(&spec.model, &some[i], data, products.as_ref(), bands.as_ref()))),
             };
-            to.scores.add(split, data.y, &predicted, &means(data.y, &split.train));
+            for (split, fit) in some.iter().zip(fits) {
+                let fit = fit?;
+                to.scores.add(split, data.y, &fit.predicted, &means(data.y, &split.train));
+                to.alpha.extend(fit.alpha);
+                to.bands.extend(fit.bands);
+                to.fewest = to.fewest.into_iter().chain(fit.n_components).min();
+            }
         }
         Ok(())
+    }
+}
+
+/// Memory for splits that are fitted at the same time.
+pub(super) const SPLITS_BYTES: f64 = (512 << 20) as f64;
+
+/// Bytes that the fit of a split works in, about: five matrices of its smaller side, its own rows and predictions.
+pub(super) fn split_bytes(n_train: f64, n_test: f64, p: f64, t: f64) -> f64 {
+    let side = n_train.min(p);
+    8.0 * (5.0 * side * side + (n_train + n_test) * (p + 2.0 * t))
+}
+
+/// On the CPU as many splits as there are threads, when they are small: the decompositions of one split leave threads idle.
+pub(super) fn at_once(n_train: usize, n_test: usize, data: &Rows<'_>, within_bytes: f64) -> usize {
+    if !data.device.is_cpu() {
+        return 1;
+    }
+    let bytes = split_bytes(count(n_train), count(n_test), count(data.x.ncols()), count(data.y.ncols()));
+    (1..=parallel::threads()).rev().find(|&k| count(k) * bytes <= within_bytes).unwrap_or(1)
+}
+
+/// What the fit of one split gives.
+struct OfSplit {
+    /// Of the held-out rows, about the training means.
+    predicted: Mat<f64>,
+    /// Penalty of each target.
+    alpha: Option<Vec<f64>>,
+    bands: Option<BandsOfSplit>,
+    n_components: Option<usize>,
+}
+
+async fn fit_split(
+    model: &Model,
+    split: &Split,
+    data: &Rows<'_>,
+    products: Option<&Products>,
+    bands: Option<&Bands>,
+) -> Result<OfSplit, Error> {
+    let plain = |predicted| OfSplit { predicted, alpha: None, bands: None, n_components: None };
+    match (model, products, bands) {
+        (Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. }, Some(products), _) => {
+            let (predicted, used) = ridge_regression(split, alphas, *selection, products, data).await?;
+            Ok(OfSplit { alpha: Some(used), ..plain(predicted) })
+        }
+        (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
+            let fit = bands.fit(split, alphas, *k as usize, data).await?;
+            let of_bands = BandsOfSplit { weights: fit.weights, parts: fit.parts };
+            Ok(OfSplit { alpha: Some(fit.alpha), bands: Some(of_bands), ..plain(fit.predicted) })
+        }
+        (Model::Pls { components }, ..) => {
+            let (predicted, used) = partial_least_squares(split, *components as usize, data).await?;
+            Ok(OfSplit { n_components: Some(used), ..plain(predicted) })
+        }
+        (Model::Ols, ..) => Ok(plain(least_squares(split, data).await?)),
+        (Model::BestUnit, ..) => {
+            let (x, y, held_out) = centered(split, data);
+            Ok(plain(best_unit::fit(&x, &y, data.device).await?.predict(&held_out, data.device).await?))
+        }
+        (Model::Ridge { .. } | Model::KernelRidge { .. } | Model::BandedRidge { .. }, ..) => {
+            Err(Error::internal("a ridge model without its products"))
+        }
     }
 }
 
@@ -234,7 +282,6 @@ fn band_means(splits: &[BandsOfSplit], spec: &Spec) -> super::Bands {
 }
 
 fn step(context: &Context<'_>, done: usize, n_steps: usize) -> Result<(), Error> {
-    use super::columns::count;
     context.step(0.02 + 0.97 * count(done) / count(n_steps), &format!("split {} of {n_steps}", done + 1))
 }
 

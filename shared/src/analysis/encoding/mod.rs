@@ -11,6 +11,7 @@ mod dominant;
 mod estimate;
 mod fit;
 mod kernel;
+mod leave_one_out;
 pub mod linear;
 pub mod ols;
 mod output;

@@ -1,14 +1,19 @@
 //! The penalty of each target, chosen on the training rows.
 
+use std::ops::Range;
+
 use faer::Mat;
 use faer::linalg::solvers::Qr;
 
 use super::Selection;
-use super::columns::{constant, count, map_indices, means, scale_rows, take_centered};
+use super::columns::{constant, count, map_indices, means, take_centered};
 use super::cv::blocks;
+use super::fit::{SPLITS_BYTES, at_once};
+use super::leave_one_out::LeaveOneOut;
 use super::products::{Products, Rows, Sums};
 use super::ridge::System;
-use crate::Error;
+use crate::compute::on_cpu;
+use crate::{Error, parallel};
 
 /// The training rows of a split and what is known about them.
 #[derive(Debug)]
@@ -35,15 +40,18 @@ pub(super) struct Best {
 }
 
 impl Best {
-    fn new(largest: f64, n_targets: usize) -> Self {
+    pub(super) fn new(largest: f64, n_targets: usize) -> Self {
         Self { alpha: vec![largest; n_targets], loss: vec![f64::INFINITY; n_targets] }
     }
 
     fn offer(&mut self, alpha: f64, losses: &[f64]) {
-        for ((best, lowest), &loss) in self.alpha.iter_mut().zip(&mut self.loss).zip(losses) {
-            if loss < *lowest {
-                (*best, *lowest) = (alpha, loss);
-            }
+        losses.iter().enumerate().for_each(|(k, &loss)| self.offer_to(k, alpha, loss));
+    }
+
+    /// A penalty for target `k` alone.
+    pub(super) fn offer_to(&mut self, k: usize, alpha: f64, loss: f64) {
+        if loss < self.loss[k] {
+            (self.alpha[k], self.loss[k]) = (alpha, loss);
         }
     }
 }
@@ -61,14 +69,14 @@ impl Best {
 /// When rows do not outnumber features, the score of 0 is its limit from above.
 ///
 /// # Cost
-/// `2 n r t` flops for each penalty (leave-one-out), `r t` (GCV), `2 min(m, r) r t` a fold of m rows (K-fold) after k eigendecompositions.
+/// `2 n r t` flops for each penalty that bounds do not exclude (leave-one-out), `r t` (GCV), `2 min(m, r) r t` a fold of m rows (K-fold) after k eigendecompositions.
 ///
 /// # Errors
 /// [`Error::Numerical`] and [`Error::Device`].
 pub(super) async fn choose(training: Training<'_>, alphas: &[f64], selection: Selection) -> Result<Best, Error> {
     let descending = descending(alphas);
     match selection {
-        Selection::LeaveOneOut => leave_one_out(&training, &descending).await,
+        Selection::LeaveOneOut => LeaveOneOut::new(&training).await?.choose(&training, &descending).await,
         Selection::Gcv => generalized(&training, &descending).await,
         Selection::Kfold { k } => {
             folds(training.rows, training.sums.as_ref(), training.products, training.data, &descending, k as usize).await
@@ -85,74 +93,9 @@ pub(super) fn descending(alphas: &[f64]) -> Vec<f64> {
 }
 
 /// `1 - f_j`, or `(1 - f_j) / alpha` when the fit can pass through every row: the factor cancels in every ratio and its limit at 0 exists.
-fn shrinkage(system: &System, alpha: f64) -> Vec<f64> {
+pub(super) fn shrinkage(system: &System, alpha: f64) -> Vec<f64> {
     let scale = if system.interpolates() { 1.0 } else { alpha };
     system.values.iter().map(|value| scale / (value + alpha)).collect()
-}
-
-async fn leave_one_out(training: &Training<'_>, alphas: &[f64]) -> Result<Best, Error> {
-    let rows = LeaveOneOut::new(training).await?;
-    let mut best = Best::new(alphas[0], training.data.y.ncols());
-    for &alpha in alphas {
-        best.offer(alpha, &rows.losses(training, alpha).await?);
-    }
-    Ok(best)
-}
-
-/// What leave-one-out errors are made of: `e_i = (y_i - yhat_i) / (1 - h_i)`, both parts written with `1 - f_j` so that nothing cancels.
-pub(super) struct LeaveOneOut {
-    u: Mat<f64>,
-    b: Mat<f64>,
-    /// What the features cannot reach of the targets (n x t); absent when they reach everything.
-    residual: Option<Mat<f64>>,
-    /// The same of each row's unit vector.
-    unreached: Vec<f64>,
-}
-
-impl LeaveOneOut {
-    pub(super) async fn new(training: &Training<'_>) -> Result<Self, Error> {
-        let Training { rows, system, products, data, .. } = training;
-        let n = count(system.n);
-        let (u, b) = (system.left_vectors(rows, products, data).await?, system.left_right());
-        if system.interpolates() {
-            return Ok(Self { unreached: vec![0.0; system.n], u, b, residual: None });
-        }
-        let y = take_centered(data.y, rows, &means(data.y, rows));
-        let residual = y - data.device.matmul(u.as_ref(), b.as_ref()).await?;
-        // A row of full leverage leaves nothing but rounding, which must not pass for a denominator.
-        let rounding = (n * f64::EPSILON).max(data.device.precision());
-        let left_over = |h: &f64| Some(1.0 - n.recip() - h).filter(|&rest| rest > rounding).unwrap_or(0.0);
-        let unreached = row_sums_of_squares(&u, |_| 1.0).iter().map(left_over).collect();
-        Ok(Self { u, b, residual: Some(residual), unreached })
-    }
-
-    /// Sum of squared leave-one-out errors of each target.
-    pub(super) async fn losses(&self, training: &Training<'_>, alpha: f64) -> Result<Vec<f64>, Error> {
-        let left = shrinkage(training.system, alpha);
-        let weights = scale_rows(&self.b, |j, _| left[j]);
-        let numerator = training.data.device.matmul(self.u.as_ref(), weights.as_ref()).await?;
-        let spread = row_sums_of_squares(&self.u, |j| left[j]);
-        let inverse: Vec<f64> = self.unreached.iter().zip(&spread).map(|(a, b)| (a + b).recip()).collect();
-        Ok(map_indices(numerator.ncols(), |k| {
-            let errors = numerator.col_as_slice(k).iter().zip(&inverse);
-            match &self.residual {
-                Some(residual) => errors.zip(residual.col_as_slice(k)).map(|((e, d), r)| ((e + r) * d).powi(2)).sum::<f64>(),
-                None => errors.map(|(e, d)| (e * d).powi(2)).sum(),
-            }
-        }))
-    }
-}
-
-/// `sum_j u_ij^2 weight(j)` for each row.
-fn row_sums_of_squares(u: &Mat<f64>, weight: impl Fn(usize) -> f64) -> Vec<f64> {
-    let mut out = vec![0.0; u.nrows()];
-    for j in 0..u.ncols() {
-        let w = weight(j);
-        for (sum, value) in out.iter_mut().zip(u.col_as_slice(j)) {
-            *sum += w * value * value;
-        }
-    }
-    out
 }
 
 async fn generalized(training: &Training<'_>, alphas: &[f64]) -> Result<Best, Error> {
@@ -194,21 +137,36 @@ pub(super) async fn folds(
     let t = data.y.ncols();
     let mut totals = vec![vec![0.0; t]; alphas.len()];
     let mut counted = vec![0u32; t];
-    for block in blocks(rows.len(), k) {
+    let blocks = blocks(rows.len(), k);
+    let unexplained = |block: &Range<usize>| {
         let held_out = &rows[block.clone()];
         let train: Vec<usize> = rows[..block.start].iter().chain(&rows[block.end..]).copied().collect();
-        let part = match sums {
-            Some(sums) => Some(sums.without(&Sums::over(held_out, data).await?)),
-            None => None,
-        };
-        let system = System::new(products.gram(part, &train, data).await?, train.len(), data).await?;
-        let fold = Fold::new(&system, held_out, &train, products, data).await?;
-        for (count, spread) in counted.iter_mut().zip(&fold.spread) {
-            *count += u32::from(*spread > 0.0);
+        async move {
+            let part = match sums {
+                Some(sums) => Some(sums.without(&Sums::over(held_out, data).await?)),
+                None => None,
+            };
+            let system = System::new(products.gram(part, &train, data).await?, train.len(), data).await?;
+            let fold = Fold::new(&system, held_out, &train, products, data).await?;
+            let mut losses = Vec::with_capacity(alphas.len());
+            for &alpha in alphas {
+                losses.push(fold.unexplained(&system, alpha, data).await?);
+            }
+            Ok((fold.spread, losses))
         }
-        for (total, &alpha) in totals.iter_mut().zip(alphas) {
-            for (sum, unexplained) in total.iter_mut().zip(fold.unexplained(&system, alpha, data).await?) {
-                *sum += unexplained;
+    };
+    // Splits may run beside this one, and share the memory.
+    let n_test = rows.len().div_ceil(k.max(1));
+    for some in blocks.chunks(at_once(rows.len() - n_test, n_test, data, SPLITS_BYTES / count(parallel::threads()))) {
+        let of_folds = match some {
+            [block] => vec![unexplained(block).await],
+            _ => parallel::map(some.len(), |i| on_cpu(unexplained(&some[i]))),
+        };
+        for of_fold in of_folds {
+            let (spread, losses) = of_fold?;
+            counted.iter_mut().zip(spread).for_each(|(count, spread)| *count += u32::from(spread > 0.0));
+            for (total, losses) in totals.iter_mut().zip(losses) {
+                total.iter_mut().zip(losses).for_each(|(sum, loss)| *sum += loss);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Ridge against its plain definitions.
 
 use super::super::columns::{count, take_centered};
+use super::super::leave_one_out::LeaveOneOut;
 use super::super::products::{Products, Rows};
 use super::super::ridge::System;
-use super::super::selection::{LeaveOneOut, Training};
+use super::super::selection::Training;
 use super::*;
 
 /// `beta` of ridge on centered rows by a direct solve, and predictions for other rows.
@@ -40,7 +41,8 @@ fn loo_is_exact(x: &Mat<f64>, y: &Mat<f64>, alphas: &[f64]) {
         let training = Training { rows: &rows, sums, system: &system, products: &products, data: &data };
         let shortcut = LeaveOneOut::new(&training).await.expect("cpu");
         for &alpha in alphas {
-            let got = shortcut.losses(&training, alpha).await.expect("cpu");
+            let got =
+                shortcut.losses(&training, &shortcut.penalty(&training, alpha), &(0..y.ncols()).collect::<Vec<_>>()).await.expect("cpu");
             for (k, got) in got.iter().enumerate() {
                 let want: f64 = rows.iter().map(|&i| (y[(i, k)] - direct(x, y, &without(&rows, &[i]), &[i], alpha)[(0, k)]).powi(2)).sum();
                 assert_close(got / want, 1.0, 1e-8, &format!("alpha {alpha}, target {k}"));
@@ -58,6 +60,39 @@ fn leave_one_out_errors_are_those_of_refitting() {
     // More columns than rows but of rank 4: neither the rows nor the columns are spanned.
     let flat = noise(14, 4, 3) * noise(4, 30, 4);
     loo_is_exact(&flat, &y, &[1e-3, 0.1, 10.0]);
+}
+
+#[test]
+fn bounds_exclude_no_penalty_that_is_the_best() {
+    // Penalties close together, far apart, and 0.
+    let alphas: Vec<f64> = [1e6, 1e3, 50.0].into_iter().chain((0..40).rev().map(|i| 3.0 * 1.0001f64.powi(i))).chain([1e-3, 0.0]).collect();
+    for (seed, n, p) in [(4, 60, 20), (5, 30, 80)] {
+        let (x, y) = planted(seed, n, p, 12);
+        let device = Device::cpu();
+        let data = Rows { x: &x, y: &y, device: &device };
+        let rows: Vec<usize> = (0..n).collect();
+        pollster::block_on(async {
+            let products = Products::of(&data, n).await.expect("cpu");
+            let sums = products.sums(&rows, &[], &data).await.expect("cpu");
+            let system = System::new(products.gram(sums.clone(), &rows, &data).await.expect("cpu"), n, &data).await.expect("cpu");
+            let training = Training { rows: &rows, sums, system: &system, products: &products, data: &data };
+            let shortcut = LeaveOneOut::new(&training).await.expect("cpu");
+            let best = shortcut.choose(&training, &alphas).await.expect("cpu");
+            let all: Vec<usize> = (0..12).collect();
+            let mut lowest = [f64::INFINITY; 12];
+            let mut want = [0.0; 12];
+            for &alpha in &alphas {
+                for (k, loss) in
+                    shortcut.losses(&training, &shortcut.penalty(&training, alpha), &all).await.expect("cpu").into_iter().enumerate()
+                {
+                    if loss < lowest[k] {
+                        (want[k], lowest[k]) = (alpha, loss);
+                    }
+                }
+            }
+            assert_eq!(best.alpha, want, "{n} x {p}");
+        });
+    }
 }
 
 #[test]
