@@ -30,12 +30,15 @@ pub fn prepare_process() {
 /// # Errors
 /// Those of the analysis and of the device; [`Error::Internal`] with an id when it panicked.
 pub fn run(spec: &AnalysisSpec, inputs: &Inputs, device: DeviceChoice, progress: &(dyn Progress + Sync)) -> Result<AnalysisResult, Error> {
-    on_compute_thread(|| {
-        pollster::block_on(async {
-            let device = Device::open(device).await?;
-            eigenscope::run(spec, inputs, &device, progress).await
-        })
-    })
+    on_device(device, async |device| eigenscope::run(spec, inputs, &device, progress).await)
+}
+
+/// Opens the device and does something with it on its thread.
+///
+/// # Errors
+/// Those of `work` and of the device; [`Error::Internal`] with an id when it panicked.
+pub fn on_device<T: Send>(choice: DeviceChoice, work: impl AsyncFnOnce(Device) -> Result<T, Error> + Send) -> Result<T, Error> {
+    on_compute_thread(|| pollster::block_on(async { work(Device::open(choice).await?).await }))
 }
 
 /// Runs `work` on a thread named `compute` and waits for it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use faer::Mat;
 
 use crate::dataset::{Values, shape_text};
-use crate::{Dataset, Error};
+use crate::{Dataset, Error, parallel};
 
 /// Bytes of a part in f64, about: large enough for the products to be fast, small beside what they add up to.
 const PART_BYTES: usize = 128 << 20;
@@ -103,14 +103,14 @@ impl<'a> Blocks<'a> {
         self.p
     }
 
-    /// Ranges that cover all rows in parts of a good size.
-    pub fn row_parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
-        parts(self.n, self.p)
+    /// Ranges that cover some rows in parts of a good size.
+    pub fn row_parts(&self, rows: Range<usize>) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        parts(rows, self.p)
     }
 
-    /// Ranges that cover all columns in parts of a good size.
-    pub fn column_parts(&self) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
-        parts(self.p, self.n)
+    /// Ranges that cover some columns in parts of a good size.
+    pub fn column_parts(&self, columns: Range<usize>) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+        parts(columns, self.n)
     }
 
     /// Some rows, all columns.
@@ -155,9 +155,10 @@ impl<'a> Blocks<'a> {
     }
 }
 
-fn parts(length: usize, other: usize) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
-    let width = (PART_BYTES / (8 * other.max(1))).clamp(64, length.max(64));
-    (0..length.div_ceil(width)).map(move |i| i * width..length.min((i + 1) * width))
+fn parts(whole: Range<usize>, other: usize) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {
+    let width = (PART_BYTES / (8 * other.max(1))).clamp(64, whole.len().max(64));
+    let Range { start, end } = whole;
+    (0..whole.len().div_ceil(width)).map(move |i| start + i * width..end.min(start + (i + 1) * width))
 }
 
 /// A faer matrix (columns contiguous) of `n` rows and some columns of values with `p` to a row, tile by tile because each order alone
@@ -166,19 +167,19 @@ fn parts(length: usize, other: usize) -> impl ExactSizeIterator<Item = Range<usi
 /// # Panics
 /// If there are fewer than n p values: a defect of the caller.
 #[must_use]
-pub fn tiled<T: Copy + Into<f64>>(values: &[T], p: usize, n: usize, columns: Range<usize>) -> Mat<f64> {
+pub fn tiled<T: Copy + Into<f64> + Sync>(values: &[T], p: usize, n: usize, columns: Range<usize>) -> Mat<f64> {
     const TILE: usize = 32;
     let mut out = Mat::zeros(n, columns.len());
-    for rows in (0..n).step_by(TILE) {
-        let n_rows = TILE.min(n - rows);
-        for start in columns.clone().step_by(TILE) {
-            for j in start..columns.end.min(start + TILE) {
-                for (i, to) in out.col_as_slice_mut(j - columns.start)[rows..rows + n_rows].iter_mut().enumerate() {
-                    *to = values[(rows + i) * p + j].into();
+    parallel::for_column_chunks(&mut out, TILE, |first, mut chunk| {
+        for rows in (0..n).step_by(TILE) {
+            for (j, column) in (columns.start + first..).zip(chunk.as_mut().col_iter_mut()) {
+                let column = column.subrows_mut(rows, TILE.min(n - rows));
+                for (row, to) in (rows..).zip(column.iter_mut()) {
+                    *to = values[row * p + j].into();
                 }
             }
         }
-    }
+    });
     out
 }
 
@@ -234,9 +235,10 @@ mod tests {
 
     #[test]
     fn parts_cover_everything_once() {
-        let ranges: Vec<_> = parts(1000, 200_000).collect();
+        let ranges: Vec<_> = parts(0..1000, 200_000).collect();
         assert_eq!((ranges[0].clone(), ranges.last().expect("some").end), (0..83, 1000));
         assert!(ranges.windows(2).all(|w| w[0].end == w[1].start), "{ranges:?}");
-        assert_eq!(parts(5, 1).collect::<Vec<_>>(), vec![0..5]);
+        assert_eq!(parts(0..5, 1).collect::<Vec<_>>(), vec![0..5]);
+        assert_eq!(parts(20..300, 200_000).map(|r| r.len()).collect::<Vec<_>>(), [83, 83, 83, 31]);
     }
 }

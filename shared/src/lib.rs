@@ -28,6 +28,7 @@ pub mod rng;
 pub mod sample;
 pub mod stats;
 mod table;
+pub mod tasks;
 pub mod wire;
 
 pub use analysis::{AnalysisResult, AnalysisSpec, run};

@@ -3,6 +3,8 @@
 //! Layout: the eight bytes `EIGSCOPE`, the header's length as u32 little-endian, the header (UTF-8 JSON), zero bytes up to the
 //! next multiple of eight, then the values.
 
+use std::io::Read;
+
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, array};
@@ -36,18 +38,50 @@ pub fn pack<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Format`] when the bytes are not an envelope, are truncated, or hold another type.
 pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    let bad = |message: &str| Error::format("result", message);
-    let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| bad("not an Eigenscope result"))?;
-    let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(|| bad("the result is truncated"))?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let header = rest.get(..length).ok_or_else(|| bad("the result's header is truncated"))?;
-    let start = (12 + length).next_multiple_of(8);
-    let body = bytes.get(start..).unwrap_or_default();
-    if body.len() % 8 != 0 {
-        return Err(bad("the result's values are truncated"));
+    read(bytes)
+}
+
+/// Reads what [`pack`] wrote, without holding its bytes beside its values.
+///
+/// # Errors
+/// As [`unpack`], also when the reader fails.
+pub fn read<T: DeserializeOwned>(mut reader: impl Read) -> Result<T, Error> {
+    let bad = |message: String| Error::format("result", message);
+    let unreadable = |e: std::io::Error| bad(format!("the result cannot be read: {e}"));
+    let mut start = [0u8; 12];
+    let mut header = Vec::new();
+    let whole = reader.read_exact(&mut start);
+    let (magic, length) = start.split_at(MAGIC.len());
+    if whole.is_err() || magic != MAGIC {
+        return Err(bad("not an Eigenscope result".into()));
     }
-    let values = body.as_chunks::<8>().0.iter().map(|chunk| f64::from_le_bytes(*chunk)).collect();
-    array::providing(values, || serde_json::from_slice(header)).map_err(|e| bad(&format!("the result cannot be read: {e}")))
+    let length = length.try_into().map_or(0, u32::from_le_bytes);
+    let padded = (12 + u64::from(length)).next_multiple_of(8) - 12;
+    reader.by_ref().take(padded).read_to_end(&mut header).map_err(unreadable)?;
+    if (header.len() as u64) < u64::from(length) {
+        return Err(bad("the result's header is truncated".into()));
+    }
+    let mut values = Vec::new();
+    let mut piece = vec![0u8; 1 << 16];
+    loop {
+        let mut filled = 0;
+        while filled < piece.len() {
+            match reader.read(&mut piece[filled..]).map_err(unreadable)? {
+                0 => break,
+                n => filled += n,
+            }
+        }
+        let (chunks, rest) = piece[..filled].as_chunks::<8>();
+        if !rest.is_empty() {
+            return Err(bad("the result's values are truncated".into()));
+        }
+        values.extend(chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)));
+        if filled < piece.len() {
+            break;
+        }
+    }
+    let text = &header[..length as usize];
+    array::providing(values, || serde_json::from_slice(text)).map_err(|e| bad(format!("the result cannot be read: {e}")))
 }
 
 #[cfg(test)]

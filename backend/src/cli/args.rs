@@ -235,6 +235,12 @@ pub(super) struct EncodeArgs {
     /// The splits.
     #[command(flatten)]
     pub splits: Splits,
+    /// Penalties of ridge are multiples of the mean eigenvalue tr(Xc'Xc) / p of the training rows.
+    #[arg(long)]
+    pub scaled_penalties: bool,
+    /// Ridge with one penalty shrinks its intercept too, as codes do that append a column of ones.
+    #[arg(long)]
+    pub penalize_intercept: bool,
     /// Keep the held-out predictions in the result.
     #[arg(long)]
     pub keep_predictions: bool,

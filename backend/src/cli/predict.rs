@@ -59,8 +59,18 @@ pub(super) fn encode(args: &EncodeArgs, seed: Option<u64>) -> Result<Plan, Error
         let pca = args.pca.map(|components| Components { components, reference });
         let repetitions = args.repetitions.as_ref().map(|_| next());
         let convention = args.convention.or(args.preset.map(encoding::Preset::convention)).unwrap_or_default();
-        let keep_predictions = args.keep_predictions;
-        Ok(AnalysisSpec::Encoding(encoding::Spec { features, targets, model, pca, cv, keep_predictions, repetitions, convention }))
+        Ok(AnalysisSpec::Encoding(encoding::Spec {
+            features,
+            targets,
+            model,
+            pca,
+            scaled_penalties: args.scaled_penalties,
+            penalize_intercept: args.penalize_intercept,
+            cv,
+            keep_predictions: args.keep_predictions,
+            repetitions,
+            convention,
+        }))
     })
 }
 

@@ -40,11 +40,17 @@ pub struct Notes<'a> {
     pub store: &'a Store,
     /// The job.
     pub job: &'a str,
+    /// The share of the job that the process does: from, to.
+    pub share: (f64, f64),
+    /// Which of several processes it is, for people; empty when there is one.
+    pub part: String,
 }
 
 impl Notes<'_> {
     async fn write(&self, report: Report) {
-        if let Err(error) = self.store.report_progress(self.job, report.done_frac, &report.step).await {
+        let (from, to) = self.share;
+        let done = from + (to - from) * report.done_frac;
+        if let Err(error) = self.store.report_progress(self.job, done, &format!("{}{}", self.part, report.step)).await {
             tracing::warn!(job = self.job, %error, "progress could not be recorded");
         }
     }

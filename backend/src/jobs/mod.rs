@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use eigenscope::tasks::Task;
 use eigenscope::{AnalysisSpec, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,20 @@ pub struct TaskFile {
     pub inputs: BTreeMap<String, TaskInput>,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// How much of it.
+    pub work: Work,
+}
+
+/// What of a run a process does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// All of it.
+    Whole,
+    /// One task of several.
+    Task(Task),
+    /// The pieces of all tasks are in these files, in order.
+    Join(Vec<PathBuf>),
 }
 
 /// One input of a [`TaskFile`].

@@ -1,17 +1,21 @@
 //! Workers: each takes the job that waits longest and runs its process to the end.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eigenscope::Error;
+use eigenscope::{Error, tasks};
 use eigenscope::api::{ApiError, DatasetInfo, Job, JobRequest};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::child::{Ended, Notes, Program, api_error};
-use super::{TASK_FILE, request};
+use super::{RESULT_FILE, TASK_FILE, TaskFile, Work, request};
 use crate::store::{Outcome, Store, StoreError};
+
+/// The cache key of the job whose pieces are in its folder.
+const KEY_FILE: &str = "key";
 
 /// The workers and what they are doing.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct Workers {
 struct Shared {
     store: Store,
     program: Program,
+    /// Arithmetic of a task, about.
+    task_flops: f64,
     /// A job was queued, or the server stops.
     wake: Notify,
     stopping: watch::Sender<bool>,
@@ -36,14 +42,15 @@ impl Workers {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn start(store: Store, program: Program, n: usize) -> Result<Self, StoreError> {
+    pub async fn start(store: Store, program: Program, n: usize, task_flops: f64) -> Result<Self, StoreError> {
         store
             .requeue_running(|id| {
                 api_error(&Error::internal("the server stopped three times while this job ran; it is not started again"), id)
             })
             .await?;
+        store.remove_old_task_dirs().await?;
         let (stopping, _) = watch::channel(false);
-        let shared = Arc::new(Shared { store, program, wake: Notify::new(), stopping, running: Mutex::default() });
+        let shared = Arc::new(Shared { store, program, task_flops, wake: Notify::new(), stopping, running: Mutex::default() });
         let handles = (0..n).map(|_| tokio::spawn(work(Arc::clone(&shared)))).collect();
         Ok(Self { shared, handles: Mutex::new(handles) })
     }
@@ -54,9 +61,11 @@ impl Workers {
     }
 
     /// Stops the process of a job that was canceled; a job without one is no error.
-    pub fn stop_job(&self, id: &str) {
-        if let Some(stop) = lock(&self.shared.running).get(id) {
-            stop.send_replace(true);
+    pub async fn stop_job(&self, id: &str) {
+        let is_running = lock(&self.shared.running).get(id).map(|stop| stop.send_replace(true)).is_some();
+        if !is_running {
+            // It may have been stopped half done by an earlier server.
+            self.shared.store.remove_task_dir(id).await;
         }
     }
 
@@ -105,7 +114,7 @@ impl Shared {
     async fn run(&self, job: Job) -> Result<(), StoreError> {
         let (stop, stopped) = watch::channel(*self.stopping.borrow());
         lock(&self.running).insert(job.id.clone(), stop);
-        let ended = self.run_process(&job, stopped).await;
+        let ended = self.run_processes(&job, stopped).await;
         lock(&self.running).remove(&job.id);
         let outcome = match ended {
             Ok(Ended::Done(file)) => self.store.finish_job(&job.id, Outcome::Done(file)).await,
@@ -114,27 +123,73 @@ impl Shared {
             Ok(Ended::Stopped) => self.store.requeue_job(&job.id).await,
             Err(error) => self.fail(&job, &Error::internal(format!("the job could not be prepared: {error}"))).await,
         };
-        let dir = self.store.task_dir(&job.id);
-        if let Err(error) = tokio::fs::remove_dir_all(&dir).await {
-            tracing::warn!(job = job.id, %error, "a task folder could not be removed");
+        // What a job that goes on later has finished stays.
+        if self.store.job(&job.id).await?.is_none_or(|(job, _)| job.state.is_final()) {
+            self.store.remove_task_dir(&job.id).await;
         }
         outcome
     }
 
-    async fn run_process(&self, job: &Job, stopped: watch::Receiver<bool>) -> Result<Ended, StoreError> {
+    /// Runs all processes of a job: one, or the tasks that are not done yet and one that joins them.
+    async fn run_processes(&self, job: &Job, stopped: watch::Receiver<bool>) -> Result<Ended, StoreError> {
         let datasets = datasets_of(&self.store, &job.request).await?;
-        let task = request::task_file(&job.request, &datasets, self.store.blobs());
         let dir = self.store.task_dir(&job.id);
-        tokio::fs::create_dir_all(&dir).await?;
-        tokio::fs::write(dir.join(TASK_FILE), serde_json::to_vec(&task)?).await?;
+        let key = match request::cache_key(&job.request, &datasets, &self.program.exe) {
+            Ok(key) => key,
+            Err(error) => return Ok(Ended::Failed(error)),
+        };
+        self.keep_or_clear(&dir, &key).await?;
         // Canceled between the claim and here: the table knows, the signal could not reach anybody.
         if self.store.job(&job.id).await?.is_none_or(|(job, _)| job.state.is_final()) {
             return Ok(Ended::Stopped);
         }
-        tracing::info!(job = job.id, analysis = job.request.spec.title(), "job started");
-        let ended = self.program.run_task(&dir, stopped, &Notes { store: &self.store, job: &job.id }).await;
+        let whole = request::task_file(&job.request, &datasets, self.store.blobs());
+        let tasks = tasks::divide(&job.request.spec, &request::shapes(&job.request, &datasets), self.task_flops);
+        tracing::info!(job = job.id, analysis = job.request.spec.title(), tasks = tasks.len().max(1), "job started");
+        let (n, mut pieces) = (tasks.len(), Vec::new());
+        #[expect(clippy::cast_precision_loss, reason = "a handful of tasks")]
+        let share = |i: usize| i as f64 / (n + 1) as f64;
+        for (i, task) in tasks.into_iter().enumerate() {
+            let dir = dir.join(format!("task-{i}"));
+            let piece = dir.join(RESULT_FILE);
+            if !piece.exists() {
+                let notes = self.notes(job, (share(i), share(i + 1)), format!("task {} of {n}: ", i + 1));
+                let task = TaskFile { work: Work::Task(task), ..whole.clone() };
+                match self.run_process(&dir, &task, stopped.clone(), &notes).await? {
+                    Ended::Done(_) => self.store.report_part(&job.id).await?,
+                    ended => return Ok(ended),
+                }
+            }
+            pieces.push(piece);
+        }
+        let work = if n == 0 { Work::Whole } else { Work::Join(pieces) };
+        let ended = self.run_process(&dir, &TaskFile { work, ..whole }, stopped, &self.notes(job, (share(n), 1.0), String::new())).await?;
         tracing::info!(job = job.id, outcome = word(&ended), "job ended");
         Ok(ended)
+    }
+
+    fn notes<'a>(&'a self, job: &'a Job, share: (f64, f64), part: String) -> Notes<'a> {
+        Notes { store: &self.store, job: &job.id, share, part }
+    }
+
+    async fn run_process(&self, dir: &Path, task: &TaskFile, stopped: watch::Receiver<bool>, notes: &Notes<'_>) -> Result<Ended, StoreError> {
+        tokio::fs::create_dir_all(dir).await?;
+        tokio::fs::write(dir.join(TASK_FILE), serde_json::to_vec(task)?).await?;
+        Ok(self.program.run_task(dir, stopped, notes).await)
+    }
+
+    /// Keeps the pieces in a folder that an earlier server left, unless they are of another program or request.
+    async fn keep_or_clear(&self, dir: &Path, key: &str) -> Result<(), StoreError> {
+        let file = dir.join(KEY_FILE);
+        if tokio::fs::read_to_string(&file).await.is_ok_and(|kept| kept == key) {
+            return Ok(());
+        }
+        if dir.exists() {
+            tokio::fs::remove_dir_all(dir).await?;
+        }
+        tokio::fs::create_dir_all(dir).await?;
+        tokio::fs::write(&file, key).await?;
+        Ok(())
     }
 
     async fn fail(&self, job: &Job, error: &Error) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@ use eigenscope::api::{ArrayInfo, DatasetInfo, InputRef, JobRequest};
 use eigenscope::dataset::Shapes;
 use eigenscope::{AnalysisSpec, Error};
 
-use super::{TaskFile, TaskInput};
+use super::{TaskFile, TaskInput, Work};
 use crate::machine;
 use crate::store::Blobs;
 
@@ -43,10 +43,7 @@ pub fn check(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, mem
     for (name, input) in &request.inputs {
         let info = datasets.get(&input.dataset).ok_or_else(|| Error::input(name, "its dataset is not on the server"))?;
         let array = find_array(name, input, info)?;
-        let mut shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect::<Vec<_>>();
-        if input.transpose {
-            shape.reverse();
-        }
+        let shape = shape_of(array, input);
         let width = if array.dtype == "float32" { 4 } else { 8 };
         input_bytes = input_bytes.saturating_add(array.shape.iter().fold(width, |n, &k| n.saturating_mul(k)));
         shapes.0.insert(name.clone(), shape);
@@ -83,7 +80,29 @@ pub fn task_file(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>,
         transpose: input.transpose,
     };
     let inputs = request.inputs.iter().map(|(name, reference)| (name.clone(), input(reference))).collect();
-    TaskFile { spec: request.spec.clone(), inputs, device: request.device }
+    TaskFile { spec: request.spec.clone(), inputs, device: request.device, work: Work::Whole }
+}
+
+/// The shapes of the inputs as the spec takes them; what [`check`] would refuse is left out.
+#[must_use]
+pub fn shapes(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>) -> Shapes {
+    let mut shapes = Shapes::default();
+    for (name, input) in &request.inputs {
+        if let Some(info) = datasets.get(&input.dataset)
+            && let Ok(array) = find_array(name, input, info)
+        {
+            shapes.0.insert(name.clone(), shape_of(array, input));
+        }
+    }
+    shapes
+}
+
+fn shape_of(array: &ArrayInfo, input: &InputRef) -> Vec<usize> {
+    let mut shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect::<Vec<_>>();
+    if input.transpose {
+        shape.reverse();
+    }
+    shape
 }
 
 /// Equal for requests that give the same result: spec, hashes of the inputs with their reader, device and program.

@@ -3,21 +3,22 @@
 //! Reads `task.json`, prints progress as JSON lines and writes `result.eigr` or `error.json`. It ends itself when its stdin closes,
 //! that is, when the server that started it is gone.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use eigenscope::{Error, Inputs, Progress, wire};
+use eigenscope::{Device, Error, Inputs, Progress, tasks, wire};
 use tokio::time::Instant;
 
-use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile};
+use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
 use crate::compute;
 use crate::stored::{self, NpyFile};
 
 /// Lines are not printed more often than this.
 const PRINT_EVERY: Duration = Duration::from_millis(50);
-/// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic` or `hang`.
+/// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic` or `hang`, and the folder if it is for one task.
 const TEST_CRASH: &str = "EIGENSCOPE_TEST_CRASH";
 
 /// Runs the task in `dir`.
@@ -27,7 +28,7 @@ const TEST_CRASH: &str = "EIGENSCOPE_TEST_CRASH";
 pub fn run(dir: &Path) -> Result<(), Error> {
     let watcher = std::thread::Builder::new().name("stdin".into()).spawn(exit_with_parent);
     watcher.map_err(|e| Error::internal(format!("no thread could be started: {e}")))?;
-    let outcome = compute::on_compute_thread(misbehave).and_then(|()| execute(dir));
+    let outcome = compute::on_compute_thread(|| misbehave(dir)).and_then(|()| execute(dir));
     if let Err(error) = &outcome {
         let text = serde_json::to_vec(error).map_err(|e| Error::internal(format!("an error did not serialize: {e}")))?;
         write_whole(dir, ERROR_FILE, &text)?;
@@ -52,8 +53,23 @@ fn execute(dir: &Path) -> Result<(), Error> {
         let dataset = stored::read(Path::new(&input.path), &input.name, input.member.as_deref())?;
         inputs.insert(name, if input.transpose { dataset.transposed() } else { dataset });
     }
-    let result = compute::run(&task.spec, &inputs, task.device, &printer)?;
-    write_whole(dir, RESULT_FILE, &wire::pack(&result)?)
+    let bytes = match &task.work {
+        Work::Whole => wire::pack(&compute::run(&task.spec, &inputs, task.device, &printer)?)?,
+        Work::Task(part) => {
+            let run = async |device: Device| tasks::run(&task.spec, part, &inputs, &device, &printer).await;
+            wire::pack(&compute::on_device(task.device, run)?)?
+        }
+        Work::Join(files) => {
+            // One piece at a time: all of them together may not fit.
+            let pieces = files.iter().map(|file| {
+                let opened = File::open(file).map_err(|e| Error::internal(format!("a piece cannot be read: {e}")))?;
+                wire::read(opened)
+            });
+            let run = async |device: Device| tasks::join(&task.spec, pieces, &inputs, &device, &printer);
+            wire::pack(&compute::on_device(task.device, run)?)?
+        }
+    };
+    write_whole(dir, RESULT_FILE, &bytes)
 }
 
 /// A file is there with all its bytes or not at all.
@@ -90,14 +106,20 @@ impl Progress for Printer {
     }
 }
 
-fn misbehave() -> Result<(), Error> {
-    match std::env::var(TEST_CRASH).as_deref() {
-        Ok("abort") => {
+fn misbehave(dir: &Path) -> Result<(), Error> {
+    let wanted = std::env::var(TEST_CRASH).unwrap_or_default();
+    // `hang task-1`: only the process of that folder.
+    let (how, which) = wanted.split_once(' ').unwrap_or((&wanted, ""));
+    if !which.is_empty() && !dir.ends_with(which) {
+        return Ok(());
+    }
+    match how {
+        "abort" => {
             writeln!(io::stderr(), "planted abort").ok();
             std::process::abort()
         }
-        Ok("panic") => std::panic::panic_any("planted panic"),
-        Ok("hang") => {
+        "panic" => std::panic::panic_any("planted panic"),
+        "hang" => {
             let printer = Printer { last: Mutex::new(None) };
             for i in 0..6000u32 {
                 printer.step(f64::from(i) / 6000.0, "hanging")?;

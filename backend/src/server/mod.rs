@@ -54,6 +54,8 @@ pub struct Config {
     pub task_exe: PathBuf,
     /// Environment variables of tasks, besides the server's own.
     pub task_env: Vec<(String, String)>,
+    /// Arithmetic of a task, about: longer runs are divided.
+    pub task_flops: f64,
 }
 
 impl Config {
@@ -73,6 +75,7 @@ impl Config {
             site: None,
             task_exe,
             task_env: Vec::new(),
+            task_flops: eigenscope::tasks::TASK_FLOPS,
         }
     }
 }
@@ -129,7 +132,7 @@ impl App {
         let root = config.data_dir.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
         let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
-        let workers = Workers::start(store.clone(), program.clone(), config.workers).await?;
+        let workers = Workers::start(store.clone(), program.clone(), config.workers, config.task_flops).await?;
         let auth = Auth::new(token, Hosts::of(&config), config.port);
         let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
         let (stopping, _) = watch::channel(false);

@@ -113,6 +113,19 @@ impl Store {
         .await
     }
 
+    /// Notes that a part of a running job is safe: the starts before it do not count any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn report_part(&self, id: &str) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        self.call(move |tx, _| {
+            tx.execute("UPDATE jobs SET starts = 1 WHERE id = ?1 AND state = 'running'", [&id])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Ends a running job; one that was canceled meanwhile stays canceled.
     ///
     /// # Errors

@@ -55,6 +55,9 @@ struct Inner {
     _lock: File,
 }
 
+/// The folder of the folders of jobs.
+const TASKS: &str = "tasks";
+
 impl Store {
     /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
     ///
@@ -66,13 +69,12 @@ impl Store {
         if lock.try_lock().is_err() {
             return Err(StoreError::Unusable(format!("{} is in use by another server; choose another --data-dir", root.display())));
         }
-        for folder in ["tmp", "tasks"] {
-            let folder = root.join(folder);
-            if folder.exists() {
-                fs::remove_dir_all(&folder)?;
-            }
-            fs::create_dir_all(&folder)?;
+        let tmp = root.join("tmp");
+        if tmp.exists() {
+            fs::remove_dir_all(&tmp)?;
         }
+        fs::create_dir_all(&tmp)?;
+        fs::create_dir_all(root.join(TASKS))?;
         let blobs = Blobs::new(root.join("blobs"));
         let mut connection = Connection::open(root.join("eigenscope.db"))?;
         schema::migrate(&mut connection)?;
@@ -96,7 +98,30 @@ impl Store {
     /// Folder of one running job.
     #[must_use]
     pub fn task_dir(&self, job: &str) -> PathBuf {
-        self.0.root.join("tasks").join(job)
+        self.0.root.join(TASKS).join(job)
+    }
+
+    /// Removes the folder of a job, if there is one.
+    pub async fn remove_task_dir(&self, job: &str) {
+        match tokio::fs::remove_dir_all(self.task_dir(job)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => tracing::warn!(job, %error, "a task folder could not be removed"),
+            _ => {}
+        }
+    }
+
+    /// Removes the folders of jobs that will not go on: those that an earlier server left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_old_task_dirs(&self) -> Result<(), StoreError> {
+        let mut folders = tokio::fs::read_dir(self.0.root.join(TASKS)).await?;
+        while let Some(folder) = folders.next_entry().await? {
+            let id = folder.file_name().to_string_lossy().into_owned();
+            if self.job(&id).await?.is_none_or(|(job, _)| job.state.is_final()) {
+                self.remove_task_dir(&id).await;
+            }
+        }
+        Ok(())
     }
 
     /// Runs `work` in a transaction on a blocking thread; commits when it succeeds and then wakes the event streams.

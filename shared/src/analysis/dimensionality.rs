@@ -8,6 +8,7 @@ mod gram;
 pub mod intrinsic;
 mod measures;
 mod output;
+mod pieces;
 pub(super) mod pooling;
 mod spec;
 mod tables;
@@ -20,6 +21,8 @@ use faer::Mat;
 pub use correlation::correlation_dimension;
 pub use measures::{PowerLaw, effective_dimensionality, effective_rank, entropy_dimension, power_law_alpha, variance_count};
 pub use output::{ClassIntrinsic, Intrinsic, Output, Spectrum};
+pub use pieces::{Piece, Unit};
+pub(crate) use pieces::{divide, join, run as run_units};
 pub use spec::{AlphaFit, Centering, Generator, Pool, Spec};
 pub use tables::{metrics_csv, spectra_csv};
 pub use unbiased::{Variant, participation_ratio_unbiased};
@@ -140,9 +143,23 @@ async fn spectrum(
         None
     };
     progress.step(0.15, &format!("{name}: Gram matrix of {n} x {p}"))?;
-    let Grams { matrix: gram, sums, n_constant } =
-        gram::of(&blocks, spec.centering, context.device, &Part::new(progress, 0.15, if spec.spectrum { 0.5 } else { 1.0 })).await?;
+    let products = Part::new(progress, 0.15, if spec.spectrum { 0.5 } else { 1.0 });
+    let grams = gram::of(&blocks, spec.centering, context.device, &products).await?;
     drop(blocks);
+    finish(spec, context, name, (n, p), grams, intrinsic, &Part::new(progress, 0.5, 1.0))
+}
+
+/// The spectrum of an input of n rows and p columns from its Gram matrix.
+fn finish(
+    spec: &Spec,
+    context: &Context<'_>,
+    name: &str,
+    (n, p): (usize, usize),
+    grams: Grams,
+    intrinsic: Option<Intrinsic>,
+    progress: &dyn Progress,
+) -> Result<Spectrum, Error> {
+    let Grams { matrix: gram, sums, n_constant } = grams;
     if spec.centering == Centering::Z && n_constant > 0 {
         context.warn("constant_columns", format!("{name}: {n_constant} of {p} columns are constant; their z-scores are set to 0"));
     }
@@ -152,8 +169,8 @@ async fn spectrum(
     let effective = (trace > 0.0).then(|| trace * trace / gram.squared_norm_l2());
     let mut eigenvalues = Vec::new();
     if spec.spectrum {
-        progress.step(0.5, &format!("{name}: eigenvalues of {r} x {r}"))?;
-        eigenvalues = spectral::symmetric_eigenvalues(gram, &Part::new(progress, 0.5, 1.0))?;
+        progress.step(0.0, &format!("{name}: eigenvalues of {r} x {r}"))?;
+        eigenvalues = spectral::symmetric_eigenvalues(gram, progress)?;
     }
     // What remains of a zero eigenvalue after rounding would ruin a fit on logarithms.
     let largest = eigenvalues.first().copied().unwrap_or(0.0);

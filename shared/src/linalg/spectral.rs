@@ -5,7 +5,7 @@ use faer::{Mat, MatRef, Side};
 use super::{band, chase, ql};
 use crate::compute::cpu;
 use crate::progress::{Part, Progress};
-use crate::{Error, Silent};
+use crate::{Error, Silent, parallel};
 
 /// Subtracts each column's mean in place and returns the means.
 ///
@@ -17,18 +17,15 @@ use crate::{Error, Silent};
 /// x: (n, p) → p means.
 pub fn center_columns(x: &mut Mat<f64>) -> Vec<f64> {
     let n = x.nrows();
-    (0..x.ncols())
-        .map(|j| {
-            let column = x.col_as_slice_mut(j);
-            let mean = column_mean(column, n);
-            if column.iter().all(|v| v.to_bits() == column[0].to_bits()) {
-                column.fill(0.0);
-            } else {
-                column.iter_mut().for_each(|v| *v -= mean);
-            }
-            mean
-        })
-        .collect()
+    parallel::map_columns(x, |_, column| {
+        let mean = column_mean(column, n);
+        if column.iter().all(|v| v.to_bits() == column[0].to_bits()) {
+            column.fill(0.0);
+        } else {
+            column.iter_mut().for_each(|v| *v -= mean);
+        }
+        mean
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

@@ -131,3 +131,89 @@ async fn events_are_numbered_without_gaps_and_replayed() {
     assert!(matches!(replay.next().await, (id, Some(Event::Job(job))) if id == last && job.state == JobState::Done), "the last state");
     assert_eq!(replay.next().await, (last + 1, Some(Event::Removed { id: job.id })));
 }
+
+/// A request that is divided into three tasks of about 40 x 12 x 12 / 3 flops.
+fn in_three(config: &mut Config) {
+    config.task_flops = 2000.0;
+}
+
+#[tokio::test]
+async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
+    let app = TestApp::start_with(in_three).await;
+    let data = app.upload("X.npy", npy(40, 12, 3)).await;
+    let mut live = app.events(0).await;
+    let job = app.queue_dims(&data.id).await;
+    let (mut steps, mut done) = (Vec::new(), Vec::new());
+    loop {
+        let (_, Some(Event::Job(now))) = live.next().await else { continue };
+        assert!(now.error.is_none(), "{:?}", now.error);
+        steps.push(now.step.clone());
+        done.push(now.done_frac);
+        if now.state == JobState::Done {
+            break;
+        }
+    }
+    for i in 1..=3 {
+        assert!(steps.iter().any(|step| step.starts_with(&format!("task {i} of 3: "))), "task {i} reports: {steps:?}");
+    }
+    assert!(done.is_sorted(), "progress goes on over all tasks: {done:?}");
+    let divided = app.get(&format!("/api/v1/jobs/{}/result", job.id)).await.json();
+    let mut inputs = Inputs::default();
+    inputs.insert("X", matrix("X", 40, 12, 3));
+    let spec: AnalysisSpec = serde_json::from_value(dims_request("")["spec"].clone()).expect("a spec");
+    let whole = pollster::block_on(eigenscope::run(&spec, &inputs, &Device::cpu(), &Silent)).expect("it runs");
+    let ed = |result: &serde_json::Value| result["spectra"][0]["effective_dimensionality"].as_f64().expect("defined");
+    let (divided, whole) = (ed(&divided), ed(&as_text(&whole.output)));
+    // The same products, summed in another order.
+    assert!((divided - whole).abs() < 1e-13 * whole, "{divided}, not {whole}");
+    assert!(!app.dir.path().join("data/tasks").join(&job.id).exists(), "the pieces are gone");
+}
+
+#[tokio::test]
+async fn a_restarted_server_keeps_the_tasks_that_were_done() {
+    let app = TestApp::start_with(|config| {
+        in_three(config);
+        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())];
+    })
+    .await;
+    let data = app.upload("X.npy", npy(40, 12, 8)).await;
+    let job = app.queue_dims(&data.id).await;
+    app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
+    let piece = |dir: &std::path::Path, task: &str| dir.join("data/tasks").join(&job.id).join(task).join("result.eigr");
+    let written = piece(app.dir.path(), "task-0").metadata().and_then(|m| m.modified()).expect("the first piece is there");
+    let newest = app.get("/api/v1/jobs").await.header("x-last-event-id").parse::<u64>().expect("an id");
+    let dir = app.stop().await;
+    let kept = piece(dir.path(), "task-0").metadata().and_then(|m| m.modified()).expect("the first piece is kept");
+    assert_eq!(kept, written);
+
+    let app = TestApp::start_in(dir, in_three).await;
+    app.wait_for(&job.id, JobState::Done).await;
+    let mut events = app.events(newest).await;
+    loop {
+        let (_, Some(Event::Job(now))) = events.next().await else { continue };
+        assert!(!now.step.starts_with("task 1 of 3"), "the first task does not run again");
+        if now.state == JobState::Done {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn canceling_a_half_done_job_removes_its_pieces() {
+    let app = TestApp::start_with(|config| {
+        in_three(config);
+        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())];
+    })
+    .await;
+    let data = app.upload("X.npy", npy(40, 12, 9)).await;
+    let job = app.queue_dims(&data.id).await;
+    app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
+    app.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!(null)).await;
+    app.wait_for(&job.id, JobState::Canceled).await;
+    let folder = app.dir.path().join("data/tasks").join(&job.id);
+    let start = tokio::time::Instant::now();
+    while folder.exists() {
+        assert!(start.elapsed().as_secs() < 10, "{} stays", folder.display());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -74,7 +74,7 @@ pub(in crate::server) async fn cancel_job(State(app): State<App>, id: Id) -> Res
     match app.0.store.cancel_job(&id).await? {
         None => Err(no_job(&id)),
         Some((job, true)) => {
-            app.0.workers.stop_job(&id);
+            app.0.workers.stop_job(&id).await;
             Ok(Json(job))
         }
         Some((job, false)) => Err(Failure::conflict(format!("the job has ended already: it is {}", word(job.state)))),

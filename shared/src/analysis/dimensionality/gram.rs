@@ -1,5 +1,7 @@
 //! Gram matrices of centered data, part by part: the data are never held as a whole in f64.
 
+use std::ops::Range;
+
 use faer::Mat;
 
 use super::Centering;
@@ -8,6 +10,7 @@ use crate::Error;
 use crate::blocks::Blocks;
 use crate::compute::{Device, GramSum};
 use crate::linalg::spectral::center_columns;
+use crate::parallel;
 use crate::progress::Progress;
 use crate::stats::count;
 
@@ -22,22 +25,87 @@ pub(super) struct Grams {
     pub(super) n_constant: usize,
 }
 
+/// Sums over some of the data. Those of parts that make up the data add up to those of all of it.
+#[derive(Debug)]
+pub(super) struct Partial {
+    /// Gram matrix of the column-centered data.
+    pub(super) centered: Mat<f64>,
+    /// Gram matrix of the data centered as asked for, where it does not follow from the other one.
+    pub(super) other: Option<Mat<f64>>,
+    pub(super) sums: Sums,
+    /// Sum of the column-centered values of each row, when the data are taken by columns.
+    pub(super) row_sums: Vec<f64>,
+    pub(super) n_constant: usize,
+}
+
+/// Whether the data are taken by rows, and the length of the axis along which they are in parts.
+pub(super) fn long_axis(n: usize, p: usize) -> (bool, usize) {
+    (p <= n, n.max(p))
+}
+
 /// Reads the data once (rows do not outnumber columns) or twice.
 pub(super) async fn of(blocks: &Blocks<'_>, centering: Centering, device: &Device, progress: &dyn Progress) -> Result<Grams, Error> {
-    if blocks.n_features() <= blocks.n_samples() {
-        by_rows(blocks, centering, device, progress).await
-    } else {
-        by_columns(blocks, centering, device, progress).await
+    let (n, p) = (blocks.n_samples(), blocks.n_features());
+    Ok(Partial::of(blocks, 0..n.max(p), centering, device, progress).await?.finish((n, p), centering))
+}
+
+impl Partial {
+    /// Of a range along the longer axis.
+    pub(super) async fn of(
+        blocks: &Blocks<'_>,
+        range: Range<usize>,
+        centering: Centering,
+        device: &Device,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        if long_axis(blocks.n_samples(), blocks.n_features()).0 {
+            by_rows(blocks, range, centering, device, progress).await
+        } else {
+            by_columns(blocks, range, centering, device, progress).await
+        }
+    }
+
+    /// What all the data give, of n rows and p columns.
+    pub(super) fn finish(self, (n, p): (usize, usize), centering: Centering) -> Grams {
+        let Self { mut centered, other, mut sums, row_sums, n_constant } = self;
+        sums.set_gram(&centered);
+        let by_rows = long_axis(n, p).0;
+        match centering {
+            Centering::Z if by_rows => {
+                let deviation = |j: usize| (centered[(j, j)] / count(n)).sqrt();
+                let scale: Vec<f64> = (0..p).map(deviation).map(|s| if s > 0.0 { 1.0 / s } else { 0.0 }).collect();
+                for j in 0..p {
+                    centered.col_as_slice_mut(j).iter_mut().zip(&scale).for_each(|(v, s)| *v *= s * scale[j]);
+                }
+            }
+            Centering::Both if !by_rows => {
+                // Taking the mean m_i of each row away subtracts p m m'.
+                for j in 0..n {
+                    let scale = row_sums[j] / count(p);
+                    centered.col_as_slice_mut(j).iter_mut().zip(&row_sums).for_each(|(v, sum)| *v -= sum * scale);
+                }
+            }
+            Centering::Column | Centering::None | Centering::Z | Centering::Both => {}
+        }
+        Grams { matrix: other.unwrap_or(centered), sums, n_constant }
     }
 }
 
-/// X'X: one pass for the means, one for the products.
-async fn by_rows(blocks: &Blocks<'_>, centering: Centering, device: &Device, progress: &dyn Progress) -> Result<Grams, Error> {
+/// X'X: one pass for the means of all rows, one for the products of some.
+async fn by_rows(
+    blocks: &Blocks<'_>,
+    range: Range<usize>,
+    centering: Centering,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Partial, Error> {
     let (n, p) = (blocks.n_samples(), blocks.n_features());
     let columns = Columns::of(blocks, progress)?;
     let mut sums = Sums::new(n, p);
     let (mut centered, mut other) = (GramSum::new(device, p), None);
-    for (rows, share) in with_share(blocks.row_parts()) {
+    // One of the parts counts them.
+    let n_constant = if range.start == 0 { columns.constant.iter().filter(|c| **c).count() } else { 0 };
+    for (rows, share) in with_share(blocks.row_parts(range)) {
         progress.step(0.2 + 0.8 * share, &format!("products of rows {} to {} of {n}", rows.start + 1, rows.end))?;
         let mut part = blocks.rows(rows.clone())?;
         if centering == Centering::None {
@@ -51,26 +119,23 @@ async fn by_rows(blocks: &Blocks<'_>, centering: Centering, device: &Device, pro
             other.get_or_insert_with(|| GramSum::new(device, p)).add_columns(part.as_ref()).await?;
         }
     }
-    let mut centered = centered.finish();
-    sums.set_gram(&centered);
-    if centering == Centering::Z {
-        let scale: Vec<f64> = (0..p).map(|j| (centered[(j, j)] / count(n)).sqrt()).map(|s| if s > 0.0 { 1.0 / s } else { 0.0 }).collect();
-        for j in 0..p {
-            centered.col_as_slice_mut(j).iter_mut().zip(&scale).for_each(|(v, s)| *v *= s * scale[j]);
-        }
-    }
-    let matrix = other.map_or(centered, GramSum::finish);
-    Ok(Grams { matrix, sums, n_constant: columns.constant.iter().filter(|c| **c).count() })
+    Ok(Partial { centered: centered.finish(), other: other.map(GramSum::finish), sums, row_sums: Vec::new(), n_constant })
 }
 
 /// X X': each part has all values of its columns.
-async fn by_columns(blocks: &Blocks<'_>, centering: Centering, device: &Device, progress: &dyn Progress) -> Result<Grams, Error> {
+async fn by_columns(
+    blocks: &Blocks<'_>,
+    range: Range<usize>,
+    centering: Centering,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<Partial, Error> {
     let (n, p) = (blocks.n_samples(), blocks.n_features());
     let mut sums = Sums::new(n, p);
     let mut n_constant = 0;
     let (mut centered, mut other) = (GramSum::new(device, n), None);
     let mut row_sums = vec![0.0; n];
-    for (columns, share) in with_share(blocks.column_parts()) {
+    for (columns, share) in with_share(blocks.column_parts(range)) {
         progress.step(share, &format!("products of columns {} to {} of {p}", columns.start + 1, columns.end))?;
         let mut part = blocks.columns(columns.clone())?;
         if centering == Centering::None {
@@ -88,17 +153,7 @@ async fn by_columns(blocks: &Blocks<'_>, centering: Centering, device: &Device, 
             other.get_or_insert_with(|| GramSum::new(device, n)).add_rows(part.as_ref()).await?;
         }
     }
-    let mut centered = centered.finish();
-    sums.set_gram(&centered);
-    if centering == Centering::Both {
-        // Taking the mean m_i of each row away subtracts p m m'.
-        for j in 0..n {
-            let scale = row_sums[j] / count(p);
-            centered.col_as_slice_mut(j).iter_mut().zip(&row_sums).for_each(|(v, sum)| *v -= sum * scale);
-        }
-    }
-    let matrix = other.map_or(centered, GramSum::finish);
-    Ok(Grams { matrix, sums, n_constant })
+    Ok(Partial { centered: centered.finish(), other: other.map(GramSum::finish), sums, row_sums, n_constant })
 }
 
 /// What centering the columns needs to know of all rows.
@@ -114,7 +169,7 @@ impl Columns {
         let (mut origin, mut first): (Vec<f64>, Vec<u64>) = (Vec::new(), Vec::new());
         let mut sums = vec![0.0; p];
         let mut constant = vec![true; p];
-        for (rows, share) in with_share(blocks.row_parts()) {
+        for (rows, share) in with_share(blocks.row_parts(0..n)) {
             progress.step(0.2 * share, &format!("means of {p} columns"))?;
             let part = blocks.rows(rows)?;
             if origin.is_empty() {
@@ -122,10 +177,13 @@ impl Columns {
                 origin = (0..p).map(|j| part.col_as_slice(j).iter().sum::<f64>() / count(part.nrows())).collect();
                 first = (0..p).map(|j| part[(0, j)].to_bits()).collect();
             }
-            for j in 0..p {
+            let of_columns = parallel::map(p, |j| {
                 let column = part.col_as_slice(j);
-                sums[j] += column.iter().map(|v| v - origin[j]).sum::<f64>();
-                constant[j] &= column.iter().all(|v| v.to_bits() == first[j]);
+                (column.iter().map(|v| v - origin[j]).sum::<f64>(), column.iter().all(|v| v.to_bits() == first[j]))
+            });
+            for (j, (sum, is_constant)) in of_columns.into_iter().enumerate() {
+                sums[j] += sum;
+                constant[j] &= is_constant;
             }
         }
         let means: Vec<f64> = origin.iter().zip(&sums).map(|(o, s)| o + s / count(n)).collect();
@@ -133,14 +191,13 @@ impl Columns {
     }
 
     fn center(&self, part: &mut Mat<f64>) {
-        for (j, (mean, constant)) in self.means.iter().zip(&self.constant).enumerate() {
-            let column = part.col_as_slice_mut(j);
-            if *constant {
+        parallel::for_each_column(part, |j, column| {
+            if self.constant[j] {
                 column.fill(0.0);
             } else {
-                column.iter_mut().for_each(|v| *v -= mean);
+                column.iter_mut().for_each(|v| *v -= self.means[j]);
             }
-        }
+        });
     }
 }
 

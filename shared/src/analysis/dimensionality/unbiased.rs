@@ -3,6 +3,7 @@
 use faer::{Mat, MatRef};
 
 use crate::linalg::spectral::center_columns;
+use crate::parallel;
 
 /// What the estimator treats as a random sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +56,30 @@ pub fn participation_ratio_unbiased(x: MatRef<'_, f64>, variant: Variant) -> Opt
 #[derive(Debug, Clone)]
 pub(super) struct Sums {
     /// Sum of squares of each row.
-    rows: Vec<f64>,
+    pub(super) rows: Vec<f64>,
     /// Sum of squares of each column.
-    columns: Vec<f64>,
-    fourth_powers: f64,
+    pub(super) columns: Vec<f64>,
+    pub(super) fourth_powers: f64,
     /// Squared norm of the Gram matrix.
     gram: f64,
+}
+
+/// Columns that are summed at a time.
+const CHUNK: usize = 64;
+
+/// Sums of squares and of fourth powers, in eight partial sums each, so that the compiler may use vectors.
+fn square_and_fourth(values: &[f64]) -> (f64, f64) {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let (mut squares, mut fourth) = ([0.0; 8], [0.0; 8]);
+    for chunk in chunks {
+        for (i, v) in chunk.iter().enumerate() {
+            let square = v * v;
+            squares[i] += square;
+            fourth[i] += square * square;
+        }
+    }
+    let of_rest = rest.iter().map(|v| v * v).fold((0.0, 0.0), |(s, f), square| (s + square, f + square * square));
+    (squares.iter().sum::<f64>() + of_rest.0, fourth.iter().sum::<f64>() + of_rest.1)
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,15 +97,23 @@ impl Sums {
 
     /// Adds a part of the column-centered data that begins at a row and column of the whole.
     pub(super) fn add(&mut self, part: MatRef<'_, f64>, row: usize, column: usize) {
-        for (j, values) in part.col_iter().enumerate() {
-            let mut squares = 0.0;
-            for (sum, v) in self.rows[row..].iter_mut().zip(values.iter()) {
-                let square = v * v;
-                *sum += square;
-                squares += square;
-                self.fourth_powers += square * square;
+        // Chunks of the same width whatever the threads, so that the sums do not depend on them.
+        let chunks = parallel::map(part.ncols().div_ceil(CHUNK), |i| {
+            let some = part.subcols(i * CHUNK, CHUNK.min(part.ncols() - i * CHUNK));
+            let mut rows = vec![0.0; part.nrows()];
+            let mut powers = Vec::with_capacity(CHUNK);
+            for values in some.col_iter() {
+                rows.iter_mut().zip(values.iter()).for_each(|(sum, v)| *sum += v * v);
+                powers.push(values.try_as_col_major().map_or((0.0, 0.0), |values| square_and_fourth(values.as_slice())));
             }
-            self.columns[column + j] += squares;
+            (rows, powers)
+        });
+        for (i, (rows, powers)) in chunks.into_iter().enumerate() {
+            self.rows[row..].iter_mut().zip(rows).for_each(|(sum, v)| *sum += v);
+            for (to, (squares, fourth_powers)) in self.columns[column + i * CHUNK..].iter_mut().zip(powers) {
+                *to += squares;
+                self.fourth_powers += fourth_powers;
+            }
         }
     }
 

@@ -39,6 +39,7 @@ impl Spec {
             width = width.min(pca.components as usize).min(rows.saturating_sub(1));
         }
         self.model.check(n_train, width)?;
+        self.check_ridge_options()?;
         let mut bands = Vec::new();
         if let Model::BandedRidge { bands: names, .. } = &self.model {
             for name in names {
@@ -53,6 +54,25 @@ impl Spec {
         };
         let target_names = inputs.column_names(&self.targets);
         Ok(Checked { features, targets, target_names, splits, reference, bands, ceiling })
+    }
+}
+
+impl Spec {
+    fn check_ridge_options(&self) -> Result<(), Error> {
+        let alphas = if let Model::Ridge { alphas, .. } = &self.model { Some(alphas.as_slice()) } else { None };
+        for (field, is_set) in [("scaled_penalties", self.scaled_penalties), ("penalize_intercept", self.penalize_intercept)] {
+            if is_set && alphas.is_none() {
+                let message = format!("it belongs to ridge; leave it out or change the model, which is {}", self.model.name());
+                return Err(Error::parameter(field, message));
+            }
+        }
+        if !self.penalize_intercept {
+            return Ok(());
+        }
+        match alphas {
+            Some([alpha]) if *alpha > 0.0 && !self.scaled_penalties => Ok(()),
+            _ => Err(Error::parameter("penalize_intercept", "it takes one penalty above 0, which is not scaled")),
+        }
     }
 }
 

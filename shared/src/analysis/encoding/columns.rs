@@ -4,6 +4,7 @@ use faer::Mat;
 
 use crate::Error;
 
+pub(in crate::analysis) use crate::parallel::{for_each_column, map as map_indices};
 pub(in crate::analysis) use crate::stats::count;
 
 /// A copy of some rows, in the order given.
@@ -76,34 +77,6 @@ pub(in crate::analysis) fn scale_rows(x: &Mat<f64>, factor: impl Fn(usize, usize
         }
     });
     out
-}
-
-/// Calls `f` with each column and its index, on all cores when the build has them.
-pub(in crate::analysis) fn for_each_column(x: &mut Mat<f64>, f: impl Fn(usize, &mut [f64]) + Sync + Send) {
-    #[cfg(feature = "parallel")]
-    {
-        use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-        x.par_col_iter_mut().enumerate().for_each(|(j, column)| {
-            if let Some(column) = column.try_as_col_major_mut() {
-                f(j, column.as_slice_mut());
-            }
-        });
-    }
-    #[cfg(not(feature = "parallel"))]
-    for j in 0..x.ncols() {
-        f(j, x.col_as_slice_mut(j));
-    }
-}
-
-/// `f(0), f(1), …` in order, on all cores when the build has them.
-pub(in crate::analysis) fn map_indices<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    #[cfg(feature = "parallel")]
-    {
-        use rayon::iter::{IntoParallelIterator, ParallelIterator};
-        (0..n).into_par_iter().map(f).collect()
-    }
-    #[cfg(not(feature = "parallel"))]
-    (0..n).map(f).collect()
 }
 
 #[cfg(test)]

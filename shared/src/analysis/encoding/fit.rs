@@ -10,24 +10,21 @@ use super::products::{Products, Rows};
 use super::ridge::{self, System};
 use super::score::{self, Scores};
 use super::selection::{self, Training};
-use super::{Checked, Model, Output, Selection, Spec, Split, best_unit, kernel, ols, pls};
+use super::{Checked, Model, Output, Selection, Spec, Split, best_unit, intercept, kernel, ols, pls};
 use crate::analysis::Context;
 use crate::compute::on_cpu;
 use crate::linalg::pca::Pca;
 use crate::{Array, Error, parallel};
 
-/// Runs a checked spec, a block of targets after the other.
-pub(super) async fn run(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>) -> Result<Output, Error> {
-    let (n, t) = (checked.targets.n_samples(), checked.targets.n_features());
-    // The components of partial least squares are those of all targets together.
-    let at_once = if matches!(spec.model, Model::Pls { .. }) { t } else { (BLOCK_VALUES / n).max(1) };
-    let blocks = target_blocks(t, at_once);
-    in_blocks(spec, checked, context, &blocks).await
-}
-
-pub(super) async fn in_blocks(spec: &Spec, checked: &Checked<'_>, context: &Context<'_>, blocks: &[Range<usize>]) -> Result<Output, Error> {
+/// Fits the targets of some blocks, one block after the other, and gives their means too.
+pub(super) async fn fit(
+    spec: &Spec,
+    checked: &Checked<'_>,
+    context: &Context<'_>,
+    blocks: &[Range<usize>],
+) -> Result<(Fitted, Vec<f64>), Error> {
     // Sums about the means of all rows keep their digits; each split centers by its own training means.
-    let (mut x, x_origin) = about_means(checked.features.to_mat(), "features", &spec.features)?;
+    let (mut x, x_origin) = origin(spec, checked.features.to_mat(), "features", &spec.features)?;
     let run = Run { spec, checked, context, n_steps: blocks.len() * checked.splits.len() };
     let (mut fitted, mut origin) = (Vec::new(), Vec::new());
     match (&spec.pca, &checked.reference) {
@@ -64,8 +61,24 @@ pub(super) async fn in_blocks(spec: &Spec, checked: &Checked<'_>, context: &Cont
             }
         }
     }
-    let all = fitted.into_iter().reduce(Fitted::append).unwrap_or_default();
-    let output = all.finish(spec, checked, &origin, context);
+    Ok((fitted.into_iter().reduce(Fitted::append).unwrap_or_default(), origin))
+}
+
+/// A matrix about its means, and these; as it is, about zeros, when the intercept is penalized and so the origin counts.
+fn origin(spec: &Spec, x: Mat<f64>, field: &str, name: &str) -> Result<(Mat<f64>, Vec<f64>), Error> {
+    let zeros = vec![0.0; x.ncols()];
+    if spec.penalize_intercept { Ok((x, zeros)) } else { about_means(x, field, name) }
+}
+
+/// The output of what was fitted, with warnings. `origin` are the means of the targets.
+pub(super) fn finish(
+    fitted: Fitted,
+    spec: &Spec,
+    checked: &Checked<'_>,
+    origin: &[f64],
+    context: &Context<'_>,
+) -> Result<Output, Error> {
+    let output = fitted.finish(spec, checked, origin, context);
     let observed =
         if spec.keep_predictions { Some(Array::from_mat(checked.targets.rows(0..checked.targets.n_samples())?.as_ref())) } else { None };
     Ok(Output { observed, ..output })
@@ -75,10 +88,13 @@ pub(super) async fn in_blocks(spec: &Spec, checked: &Checked<'_>, context: &Cont
 /// be wide, and some five copies of a block are held.
 pub(super) const BLOCK_VALUES: usize = 32 << 20;
 
-/// Ranges of about equal length that are fitted together.
-fn target_blocks(t: usize, at_once: usize) -> Vec<Range<usize>> {
-    let width = t.div_ceil(t.div_ceil(at_once).max(1)).max(1);
-    (0..t).step_by(width).map(|start| start..t.min(start + width)).collect()
+/// Ranges of about equal length that are fitted together and cover `targets`.
+pub(super) fn target_blocks(spec: &Spec, checked: &Checked<'_>, targets: Range<usize>) -> Vec<Range<usize>> {
+    let n = targets.len();
+    // The components of partial least squares are those of all targets together.
+    let at_once = if matches!(spec.model, Model::Pls { .. }) { n } else { BLOCK_VALUES / checked.targets.n_samples() };
+    let width = n.div_ceil(n.div_ceil(at_once.max(1)).max(1)).max(1);
+    targets.clone().step_by(width).map(|start| start..targets.end.min(start + width)).collect()
 }
 
 /// One run of a checked spec.
@@ -92,29 +108,29 @@ struct Run<'a> {
 
 /// What a split says of the bands.
 #[derive(Debug)]
-struct BandsOfSplit {
+pub(super) struct BandsOfSplit {
     /// Targets x bands.
-    weights: Vec<Vec<f64>>,
+    pub(super) weights: Vec<Vec<f64>>,
     /// Targets x bands.
-    parts: Vec<Vec<f64>>,
+    pub(super) parts: Vec<Vec<f64>>,
 }
 
 /// What the splits have given so far.
 #[derive(Debug, Default)]
-struct Fitted {
-    scores: Scores,
+pub(super) struct Fitted {
+    pub(super) scores: Scores,
     /// Penalties of the targets, a list for each split.
-    alpha: Vec<Vec<f64>>,
+    pub(super) alpha: Vec<Vec<f64>>,
     /// What each split says of the bands.
-    bands: Vec<BandsOfSplit>,
+    pub(super) bands: Vec<BandsOfSplit>,
     /// Fewest components of PLS in a split.
-    fewest: Option<usize>,
+    pub(super) fewest: Option<usize>,
 }
 
 impl Run<'_> {
     /// A block of targets about the means of all rows, and those.
     fn targets(&self, block: &Range<usize>) -> Result<(Mat<f64>, Vec<f64>), Error> {
-        about_means(self.checked.targets.columns(block.clone())?, "targets", &self.spec.targets)
+        origin(self.spec, self.checked.targets.columns(block.clone())?, "targets", &self.spec.targets)
     }
 
     fn fitted(&self, y: &Mat<f64>) -> Fitted {
@@ -125,6 +141,7 @@ impl Run<'_> {
     async fn add_splits(&self, to: &mut Fitted, splits: &[Split], data: &Rows<'_>, origin: &[f64], done: usize) -> Result<(), Error> {
         let Run { spec, checked, context, n_steps } = self;
         let products = match &spec.model {
+            Model::Ridge { .. } if spec.penalize_intercept => None,
             Model::Ridge { .. } => {
                 let n_train = splits.iter().map(|split| split.train.len()).sum::<usize>() / splits.len();
                 Some(Products::of(data, n_train).await?)
@@ -147,8 +164,8 @@ impl Run<'_> {
         for (i, some) in splits.chunks(at_once).enumerate() {
             step(context, done + i * at_once, *n_steps)?;
             let fits = match some {
-                [split] => vec![fit_split(&spec.model, split, data, products.as_ref(), bands.as_ref()).await],
-                _ => parallel::map(some.len(), |i| on_cpu(fit_split(&spec.model, &some[i], data, products.as_ref(), bands.as_ref()))),
+                [split] => vec![fit_split(spec, split, data, products.as_ref(), bands.as_ref()).await],
+                _ => parallel::map(some.len(), |i| on_cpu(fit_split(spec, &some[i], data, products.as_ref(), bands.as_ref()))),
             };
             for (split, fit) in some.iter().zip(fits) {
                 let fit = fit?;
@@ -191,16 +208,21 @@ struct OfSplit {
 }
 
 async fn fit_split(
-    model: &Model,
+    spec: &Spec,
     split: &Split,
     data: &Rows<'_>,
     products: Option<&Products>,
     bands: Option<&Bands>,
 ) -> Result<OfSplit, Error> {
     let plain = |predicted| OfSplit { predicted, alpha: None, bands: None, n_components: None };
-    match (model, products, bands) {
+    match (&spec.model, products, bands) {
+        (Model::Ridge { alphas, .. }, ..) if spec.penalize_intercept => {
+            let alpha = alphas.first().copied().unwrap_or_default();
+            Ok(OfSplit { alpha: Some(vec![alpha; data.y.ncols()]), ..plain(intercept::predict(split, alpha, data).await?) })
+        }
         (Model::Ridge { alphas, selection } | Model::KernelRidge { alphas, selection, .. }, Some(products), _) => {
-            let (predicted, used) = ridge_regression(split, alphas, *selection, products, data).await?;
+            let penalties = Penalties { alphas, selection: *selection, scaled: spec.scaled_penalties };
+            let (predicted, used) = ridge_regression(split, penalties, products, data).await?;
             Ok(OfSplit { alpha: Some(used), ..plain(predicted) })
         }
         (Model::BandedRidge { alphas, k, .. }, _, Some(bands)) => {
@@ -225,7 +247,7 @@ async fn fit_split(
 
 impl Fitted {
     /// The same splits with further targets.
-    fn append(mut self, other: Self) -> Self {
+    pub(super) fn append(mut self, other: Self) -> Self {
         self.scores.append(other.scores);
         self.alpha.iter_mut().zip(other.alpha).for_each(|(alpha, further)| alpha.extend(further));
         for (split, further) in self.bands.iter_mut().zip(other.bands) {
@@ -306,31 +328,45 @@ pub(super) async fn partial_least_squares(split: &Split, components: usize, data
     Ok((fit.linear.predict(&held_out, data.device).await?, fit.n_components))
 }
 
-/// Predictions of a split and the penalty of each target.
+/// The penalties of a ridge model.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Penalties<'a> {
+    /// The grid.
+    pub(super) alphas: &'a [f64],
+    /// How each target chooses.
+    pub(super) selection: Selection,
+    /// In units of the mean eigenvalue of the training rows.
+    pub(super) scaled: bool,
+}
+
+/// Predictions of a split and the penalty of each target, in the units of the grid.
 pub(super) async fn ridge_regression(
     split: &Split,
-    alphas: &[f64],
-    selection: Selection,
+    penalties: Penalties<'_>,
     products: &Products,
     data: &Rows<'_>,
 ) -> Result<(Mat<f64>, Vec<f64>), Error> {
+    let Penalties { alphas: grid, selection, scaled } = penalties;
     let sums = products.sums(&split.train, &split.test, data).await?;
     let gram = products.gram(sums.clone(), &split.train, data).await?;
-    if let [only] = alphas
-        && let Some(solved) = ridge::solve(&gram, *only, data.device)
+    let unit = if scaled { ridge::unit(&gram.matrix, data.x.ncols()) } else { 1.0 };
+    let alphas: Vec<f64> = grid.iter().map(|alpha| alpha * unit).collect();
+    if let [only] = alphas[..]
+        && let Some(solved) = ridge::solve(&gram, only, data.device)
     {
         let held_out = gram.side.bring(&split.test, products, data).await?;
         let predicted = data.device.matmul(held_out.as_ref(), solved.as_ref()).await?;
-        return Ok((predicted, vec![*only; data.y.ncols()]));
+        return Ok((predicted, vec![grid[0]; data.y.ncols()]));
     }
     let system = System::new(gram, split.train.len(), data).await?;
-    let alpha = match alphas {
-        [only] => vec![*only; data.y.ncols()],
-        _ => selection::choose(Training { rows: &split.train, sums, system: &system, products, data }, alphas, selection).await?.alpha,
+    let alpha = match alphas[..] {
+        [only] => vec![only; data.y.ncols()],
+        _ => selection::choose(Training { rows: &split.train, sums, system: &system, products, data }, &alphas, selection).await?.alpha,
     };
     let projected = system.project(&split.test, products, data).await?;
     let predicted = system.predict(&projected, &alpha, data).await?;
-    Ok((predicted, alpha))
+    let in_grid = |used: &f64| alphas.iter().position(|a| a.to_bits() == used.to_bits()).map_or(*used, |i| grid[i]);
+    Ok((predicted, alpha.iter().map(in_grid).collect()))
 }
 
 /// Warns, and says, when the grid may be too narrow. A smallest penalty of 0 is no edge: there is nothing below it.

@@ -10,11 +10,13 @@ pub mod cv;
 mod dominant;
 mod estimate;
 mod fit;
+mod intercept;
 mod kernel;
 mod leave_one_out;
 pub mod linear;
 pub mod ols;
 mod output;
+mod pieces;
 pub mod pls;
 mod preset;
 mod products;
@@ -33,6 +35,8 @@ use crate::dataset::Inputs;
 pub use check::Checked;
 pub use cv::Split;
 pub use output::{Bands, Output, SplitScore};
+pub use pieces::{Piece, Targets};
+pub(crate) use pieces::{divide, join, run as run_targets};
 pub use preset::Preset;
 pub use spec::{Components, Convention, Cv, Kernel, Model, Selection, Spec, default_alphas};
 
@@ -45,6 +49,8 @@ pub use spec::{Components, Convention, Cv, Kernel, Model, Selection, Spec, defau
 /// `beta = (Xc'Xc + alpha)^-1 Xc'Yc`, the penalty of each target chosen on the training rows of the split; kernel ridge puts another
 /// [`Kernel`] in the place of `Xc Xc'`, banded ridge a mixture `sum_b gamma_b X_b X_b'` chosen per target from the vertices and the center of
 /// the simplex and Dirichlet draws. With `pca` the features are scores of principal components (means of the rows that those are fitted on).
+/// `scaled_penalties` gives penalties in units of `tr(Xc'Xc) / p` of the training rows; `penalize_intercept` appends a column of ones to the
+/// features and penalizes it too.
 /// The ceiling is the split-half consistency of the targets' repetitions (ten random halvings, Spearman-Brown).
 ///
 /// # Shapes
@@ -71,5 +77,7 @@ pub use spec::{Components, Convention, Cv, Kernel, Model, Selection, Spec, defau
 /// Hoerl & Kennard 1970; Dupré la Tour et al. 2022 (banded ridge, himalaya); leave-one-out and GCV as in Golub, Heath & Wahba 1979; score conventions of Brain-Score and scikit-learn.
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let checked = spec.check(inputs)?;
-    fit::run(spec, &checked, context).await
+    let blocks = fit::target_blocks(spec, &checked, 0..checked.targets.n_features());
+    let (fitted, origin) = fit::fit(spec, &checked, context, &blocks).await?;
+    fit::finish(fitted, spec, &checked, &origin, context)
 }

@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::columns::means;
-use super::fit::{least_squares, partial_least_squares, ridge_regression, warn_at_edge};
+use super::fit::{Penalties, least_squares, partial_least_squares, ridge_regression, warn_at_edge};
 use super::products::{Products, Rows};
 use super::{Model, Split};
 use crate::Error;
@@ -58,7 +58,8 @@ impl<'a> Regression<'a> {
             (Model::Ols, None) => Ok(without(least_squares(split, &self.data).await?)),
             (Model::Pls { components }, None) => Ok(without(partial_least_squares(split, *components as usize, &self.data).await?.0)),
             (Model::Ridge { alphas, selection }, Some(products)) => {
-                let (values, alpha) = ridge_regression(split, alphas, *selection, products, &self.data).await?;
+                let penalties = Penalties { alphas, selection: *selection, scaled: false };
+                let (values, alpha) = ridge_regression(split, penalties, products, &self.data).await?;
                 Ok(Predicted { values, alpha })
             }
             (Model::Ols | Model::Pls { .. } | Model::Ridge { .. }, _) => Err(Error::internal("a model without its products")),

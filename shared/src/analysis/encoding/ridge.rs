@@ -45,6 +45,12 @@ pub(super) fn solve(gram: &Gram, alpha: f64, device: &Device) -> Option<Mat<f64>
     Some(factors.solve(&gram.right))
 }
 
+/// The mean eigenvalue of the centered `X'X` of a training set, in whose units penalties are given when the spec says so.
+pub(super) fn unit(gram: &Mat<f64>, n_features: usize) -> f64 {
+    let mean = (0..gram.nrows()).map(|i| gram[(i, i)]).sum::<f64>() / count(n_features);
+    if mean > 0.0 { mean } else { 1.0 }
+}
+
 impl System {
     /// Decomposes a Gram matrix.
     ///

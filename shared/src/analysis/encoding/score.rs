@@ -18,11 +18,11 @@ pub(in crate::analysis) struct TargetScore {
     /// `1 - SSE / SST`.
     pub(in crate::analysis) r2: f64,
     /// `1 - Var(error) / Var(observed)`.
-    explained: f64,
+    pub(super) explained: f64,
     /// Sum of squared errors.
-    error: f64,
+    pub(super) error: f64,
     /// Sum of squares about the mean of the scored rows.
-    spread: f64,
+    pub(super) spread: f64,
 }
 
 impl TargetScore {
@@ -104,10 +104,10 @@ pub(super) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
 
 /// The targets of one split.
 #[derive(Debug)]
-struct SplitTargets {
-    n_train: usize,
-    n_test: usize,
-    targets: Vec<TargetScore>,
+pub(super) struct SplitTargets {
+    pub(super) n_train: usize,
+    pub(super) n_test: usize,
+    pub(super) targets: Vec<TargetScore>,
 }
 
 impl SplitTargets {
@@ -135,21 +135,21 @@ impl SplitTargets {
 
 /// Held-out predictions of all rows.
 #[derive(Debug)]
-struct Predictions {
+pub(super) struct Predictions {
     /// Sums over splits, rows x targets, of one block of targets after the other.
-    sums: Vec<Mat<f64>>,
+    pub(super) sums: Vec<Mat<f64>>,
     /// Splits that held out each row.
-    counts: Vec<f64>,
+    pub(super) counts: Vec<f64>,
 }
 
 /// Collects the scores of the splits, one after the other, for some targets after others.
 #[derive(Debug, Default)]
 pub(in crate::analysis) struct Scores {
-    splits: Vec<SplitTargets>,
-    pooled: Vec<Pooled>,
-    flat: Vec<bool>,
-    unvarying: Vec<bool>,
-    predictions: Option<Predictions>,
+    pub(super) splits: Vec<SplitTargets>,
+    pub(super) pooled: Vec<Pooled>,
+    pub(super) flat: Vec<bool>,
+    pub(super) unvarying: Vec<bool>,
+    pub(super) predictions: Option<Predictions>,
 }
 
 impl Scores {
@@ -323,14 +323,14 @@ fn weighted(scores: &[TargetScore]) -> Option<f64> {
 
 /// Sums for the correlation over all held-out rows of all splits, about the first pair.
 #[derive(Debug, Clone, Copy, Default)]
-struct Pooled {
-    origin: Option<(f64, f64)>,
-    n: f64,
-    y: f64,
-    z: f64,
-    yy: f64,
-    zz: f64,
-    yz: f64,
+pub(super) struct Pooled {
+    pub(super) origin: Option<(f64, f64)>,
+    pub(super) n: f64,
+    pub(super) y: f64,
+    pub(super) z: f64,
+    pub(super) yy: f64,
+    pub(super) zz: f64,
+    pub(super) yz: f64,
 }
 
 impl Pooled {

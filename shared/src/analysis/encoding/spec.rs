@@ -19,6 +19,10 @@ pub struct Spec {
     pub model: Model,
     /// Principal components of the features before the model.
     pub pca: Option<Components>,
+    /// Penalties of ridge are multiples of the mean eigenvalue `tr(Xc'Xc) / p` of the training rows.
+    pub scaled_penalties: bool,
+    /// Ridge with a single penalty also shrinks its intercept, as codes do that append a column of ones; the result then depends on the origin.
+    pub penalize_intercept: bool,
     /// How rows are split into training and test sets.
     pub cv: Cv,
     /// Return the held-out prediction of every row and target (mean over the splits that held it out).

@@ -158,7 +158,8 @@ fn blocks_of_targets_are_the_whole() {
             let run = |blocks: &[std::ops::Range<usize>]| {
                 let context = Context::new(&device, &Silent);
                 let checked = spec.check(&inputs).expect("fits");
-                let output = pollster::block_on(fit::in_blocks(&spec, &checked, &context, blocks)).expect("runs");
+                let (fitted, origin) = pollster::block_on(fit::fit(&spec, &checked, &context, blocks)).expect("runs");
+                let output = fit::finish(fitted, &spec, &checked, &origin, &context).expect("finishes");
                 serde_json::to_value(output).expect("serializes")
             };
             near(&run(&[0..3, 3..4, 4..7]), &run(std::slice::from_ref(&(0..7))), "");

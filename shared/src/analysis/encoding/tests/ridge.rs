@@ -237,3 +237,66 @@ fn one_penalty_by_cholesky_is_that_of_a_direct_solve() {
         });
     }
 }
+
+#[test]
+fn scaled_penalties_are_multiples_of_the_mean_eigenvalue() {
+    let grid = [1e-3, 0.1, 10.0];
+    for (n, p) in [(30, 8), (20, 40)] {
+        let (x, y) = planted(6, n, p, 5);
+        let cv = Cv::Contiguous { train_fraction: 0.8, validation_fraction: 0.0 };
+        let scaled = Spec { scaled_penalties: true, keep_predictions: true, ..spec(ridge_model(&grid, Selection::LeaveOneOut), cv.clone()) };
+        let (output, _) = run_on(&scaled, &x, &y);
+        let train: Vec<usize> = (0..n * 4 / 5).collect();
+        let centered = take_centered(&x, &train, &columns::means(&x, &train));
+        let unit = centered.squared_norm_l2() / count(p);
+        let absolute: Vec<f64> = grid.iter().map(|alpha| alpha * unit).collect();
+        let plain = Spec { scaled_penalties: false, ..scaled.clone() };
+        let (same, _) = run_on(&Spec { model: ridge_model(&absolute, Selection::LeaveOneOut), ..plain }, &x, &y);
+        assert_close(output.median_r.expect("defined"), same.median_r.expect("defined"), 1e-12, "median r");
+        assert!(output.alpha.expect("ridge").values.iter().all(|a| grid.contains(a)), "penalties are told in the units of the grid");
+        // Their point: the scale of the features does not matter.
+        let (larger, _) = run_on(&scaled, &(&x * faer::Scale(1e4)), &y);
+        assert_close(output.r2_uniform.expect("defined"), larger.r2_uniform.expect("defined"), 1e-10, "R2 of larger features");
+    }
+}
+
+#[test]
+fn a_penalized_intercept_is_a_coefficient_of_ones() {
+    use faer::linalg::solvers::Solve;
+    for (n, p) in [(30, 6), (20, 45)] {
+        let (x, y) = planted(7, n, p, 3);
+        let y = Mat::from_fn(n, 3, |i, j| y[(i, j)] + 5.0);
+        let model = ridge_model(&[2.0], Selection::LeaveOneOut);
+        let cv = Cv::Contiguous { train_fraction: 0.8, validation_fraction: 0.0 };
+        let spec = Spec { penalize_intercept: true, keep_predictions: true, ..spec(model, cv) };
+        let (output, _) = run_on(&spec, &x, &y);
+        let n_train = n * 4 / 5;
+        let ones = Mat::from_fn(n, p + 1, |i, j| if j == 0 { 1.0 } else { x[(i, j - 1)] });
+        let (a, held_out) = (ones.subrows(0, n_train), ones.subrows(n_train, n - n_train));
+        let penalty = Mat::from_fn(p + 1, p + 1, |i, j| if i == j { 2.0 } else { 0.0 });
+        let want = held_out * (a.transpose() * a + penalty).partial_piv_lu().solve(a.transpose() * y.subrows(0, n_train));
+        let got = output.predictions.expect("kept");
+        for i in 0..n - n_train {
+            for k in 0..3 {
+                assert_close(got.row(n_train + i)[k], want[(i, k)], 1e-10, &format!("row {i} of target {k}, {n} x {p}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn options_of_ridge_are_refused_elsewhere() {
+    let (x, y) = planted(8, 30, 4, 2);
+    let inputs = inputs(&x, &y);
+    let refused = |spec: Spec, field: &str| match try_run(&spec, &inputs) {
+        Err(Error::Parameter { field: named, .. }) => assert_eq!(named, field),
+        other => panic!("{other:?}"),
+    };
+    let ols = spec(Model::Ols, kfold(3));
+    refused(Spec { scaled_penalties: true, ..ols.clone() }, "scaled_penalties");
+    refused(Spec { penalize_intercept: true, ..ols }, "penalize_intercept");
+    let several = spec(ridge_model(&[1.0, 2.0], Selection::LeaveOneOut), kfold(3));
+    refused(Spec { penalize_intercept: true, ..several }, "penalize_intercept");
+    let none = spec(ridge_model(&[0.0], Selection::LeaveOneOut), kfold(3));
+    refused(Spec { penalize_intercept: true, ..none }, "penalize_intercept");
+}

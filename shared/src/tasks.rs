@@ -1,0 +1,127 @@
+//! Runs by several processes: what is too long for one is divided into tasks, whose pieces the last process joins.
+//!
+//! A task needs the spec and the inputs of the whole run, and nothing of another task: tasks run in any order, at the same time or not, and a
+//! piece that was written outlives the process that made it. Joined pieces give the numbers of a run by one process but for the order in which
+//! sums were rounded.
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding};
+use crate::compute::Device;
+use crate::dataset::{Inputs, Shapes};
+use crate::{Error, Progress, Warning};
+
+/// Arithmetic of a task, about: long enough that starting a process and reading the inputs do not count, short enough that little is lost
+/// when it has to start again.
+pub const TASK_FLOPS: f64 = 4e12;
+
+/// What one task computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "parts", rename_all = "snake_case")]
+pub enum Task {
+    /// Parts of the inputs.
+    Dimensionality(Vec<dimensionality::Unit>),
+    /// A range of the targets.
+    Encoding(encoding::Targets),
+}
+
+/// What a task gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pieces {
+    content: Content,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Content {
+    Dimensionality(Vec<dimensionality::Piece>),
+    Encoding(Box<encoding::Piece>),
+}
+
+/// The tasks of a run on inputs of these shapes, each of about `task_flops`; empty when it is not worth dividing or cannot be divided.
+#[must_use]
+pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task> {
+    match spec {
+        AnalysisSpec::Dimensionality(spec) => dimensionality::divide(spec, shapes, task_flops).into_iter().map(Task::Dimensionality).collect(),
+        AnalysisSpec::Encoding(spec) => encoding::divide(spec, shapes, task_flops).into_iter().map(Task::Encoding).collect(),
+        AnalysisSpec::Rdm(_)
+        | AnalysisSpec::RdmComparison(_)
+        | AnalysisSpec::ShapeDistance(_)
+        | AnalysisSpec::DimensionUse(_)
+        | AnalysisSpec::VariancePartition(_)
+        | AnalysisSpec::Manifolds(_)
+        | AnalysisSpec::FewShot(_)
+        | AnalysisSpec::Projection(_)
+        | AnalysisSpec::Relation(_) => Vec::new(),
+    }
+}
+
+/// Runs one task.
+///
+/// # Errors
+/// Those of the analysis; [`Error::Internal`] for a task of another spec.
+pub async fn run(spec: &AnalysisSpec, task: &Task, inputs: &Inputs, device: &Device, progress: &dyn Progress) -> Result<Pieces, Error> {
+    let context = Context::new(device, progress);
+    context.step(0.0, "checking the inputs")?;
+    let content = match (spec, task) {
+        (AnalysisSpec::Dimensionality(spec), Task::Dimensionality(units)) => {
+            Content::Dimensionality(dimensionality::run_units(spec, units, inputs, &context).await?)
+        }
+        (AnalysisSpec::Encoding(spec), Task::Encoding(targets)) => {
+            Content::Encoding(Box::new(encoding::run_targets(spec, *targets, inputs, &context).await?))
+        }
+        _ => return Err(another(spec)),
+    };
+    context.step(1.0, "done")?;
+    Ok(Pieces { content, warnings: context.into_warnings() })
+}
+
+/// Joins the pieces of all tasks, which come in the order of [`divide`] and are asked for one after the other.
+///
+/// # Errors
+/// Those of the analysis; [`Error::Internal`] for pieces that do not belong together.
+pub fn join(
+    spec: &AnalysisSpec,
+    pieces: impl Iterator<Item = Result<Pieces, Error>>,
+    inputs: &Inputs,
+    device: &Device,
+    progress: &dyn Progress,
+) -> Result<AnalysisResult, Error> {
+    let context = Context::new(device, progress);
+    context.step(0.0, "joining the pieces of the tasks")?;
+    let mut warnings = Vec::new();
+    let contents = pieces.map(|pieces| {
+        let Pieces { content, warnings: of_task } = pieces?;
+        warnings.extend(of_task);
+        Ok(content)
+    });
+    let output = match spec {
+        AnalysisSpec::Dimensionality(spec) => {
+            let pieces = contents.flat_map(|content| match content {
+                Ok(Content::Dimensionality(pieces)) => pieces.into_iter().map(Ok).collect(),
+                Ok(Content::Encoding(_)) => vec![Err(Error::internal("a piece of another analysis"))],
+                Err(error) => vec![Err(error)],
+            });
+            Output::Dimensionality(dimensionality::join(spec, pieces, &inputs.shapes(), &context)?)
+        }
+        AnalysisSpec::Encoding(spec) => {
+            let pieces = contents.map(|content| match content? {
+                Content::Encoding(piece) => Ok(*piece),
+                Content::Dimensionality(_) => Err(Error::internal("a piece of another analysis")),
+            });
+            Output::Encoding(encoding::join(spec, pieces, inputs, &context)?)
+        }
+        _ => return Err(another(spec)),
+    };
+    context.step(1.0, "done")?;
+    warnings.extend(context.into_warnings());
+    Ok(AnalysisResult { output, warnings, device: device.info().clone(), version: env!("CARGO_PKG_VERSION").into() })
+}
+
+fn another(spec: &AnalysisSpec) -> Error {
+    Error::internal(format!("{} has no such tasks", spec.title()))
+}
