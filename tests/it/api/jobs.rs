@@ -166,7 +166,7 @@ async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
     let (divided, whole) = (ed(&divided), ed(&as_text(&whole.output)));
     // The same products, summed in another order.
     assert!((divided - whole).abs() < 1e-13 * whole, "{divided}, not {whole}");
-    assert!(!app.dir.path().join("data/tasks").join(&job.id).exists(), "the pieces are gone");
+    goes_away(&app.dir.path().join("data/tasks").join(&job.id)).await;
 }
 
 #[tokio::test]
@@ -210,7 +210,11 @@ async fn canceling_a_half_done_job_removes_its_pieces() {
     app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
     app.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!(null)).await;
     app.wait_for(&job.id, JobState::Canceled).await;
-    let folder = app.dir.path().join("data/tasks").join(&job.id);
+    goes_away(&app.dir.path().join("data/tasks").join(&job.id)).await;
+}
+
+/// The last state is told before the folder is removed.
+async fn goes_away(folder: &std::path::Path) {
     let start = tokio::time::Instant::now();
     while folder.exists() {
         assert!(start.elapsed().as_secs() < 10, "{} stays", folder.display());
