@@ -45,8 +45,9 @@ before(async () => {
 });
 after(() => server?.stop());
 
-async function runAll(gpu, device, tolerance) {
+async function runAll(t, gpu, device, tolerance) {
   const browser = await startBrowser({ gpu });
+  t.after(() => browser.close());
   const { page, errors } = await openPage(browser, "about:blank");
   await page.addInitScript(recordWorkers);
   await page.goto(server.url);
@@ -68,17 +69,17 @@ async function runAll(gpu, device, tolerance) {
     await run.getByTestId("run-remove").click();
   }
   assert.deepEqual(errors, []);
-  await browser.close();
 }
 
 // The same Rust code in f64, with other instructions (no fused multiply-add): 1e-9 relative.
-test("all five analyses in the browser on the CPU equal the command line", { skip }, () => runAll(false, "cpu", 1e-9));
+test("all five analyses in the browser on the CPU equal the command line", { skip }, (t) => runAll(t, false, "cpu", 1e-9));
 
 // f32 contractions, f64 sums and decompositions: 1e-4 relative.
-test("all five analyses in the browser on WebGPU agree with the command line", { skip }, () => runAll(true, "webgpu", 1e-4));
+test("all five analyses in the browser on WebGPU agree with the command line", { skip }, (t) => runAll(t, true, "webgpu", 1e-4));
 
-test("all five analyses on the server equal the command line", { skip }, async () => {
+test("all five analyses on the server equal the command line", { skip }, async (t) => {
   const browser = await startBrowser();
+  t.after(() => browser.close());
   const { page, errors } = await openPage(browser, server.url);
   await page.getByTestId("file-input").setInputFiles(Object.values(files));
   await page.getByTestId("dataset-card").nth(3).waitFor();
@@ -97,5 +98,4 @@ test("all five analyses on the server equal the command line", { skip }, async (
     assert.equal(worst, 0, spec.kind);
   }
   assert.deepEqual(errors, []);
-  await browser.close();
 });

@@ -75,8 +75,9 @@ async function load(page) {
   await page.getByTestId("dataset-card").nth(6).waitFor();
 }
 
-test("the study in the browser equals the command line, in figures that fit any window", { skip }, async () => {
+test("the study in the browser equals the command line, in figures that fit any window", { skip }, async (t) => {
   const browser = await startBrowser();
+  t.after(() => browser.close());
   const { page, errors } = await openPage(browser, "about:blank");
   await page.addInitScript(recordWorkers);
   await page.goto(server.url);
@@ -104,11 +105,11 @@ test("the study in the browser equals the command line, in figures that fit any 
     await run.getByTestId("run-remove").click();
   }
   assert.deepEqual(errors, []);
-  await browser.close();
 });
 
-test("the study on the server equals the command line", { skip }, async () => {
+test("the study on the server equals the command line", { skip }, async (t) => {
   const browser = await startBrowser();
+  t.after(() => browser.close());
   const { page, errors } = await openPage(browser, server.url);
   await load(page);
   for (const [i, spec] of specs.entries()) {
@@ -123,7 +124,6 @@ test("the study on the server equals the command line", { skip }, async () => {
     assert.equal(difference(unpack(await response.body()), expected[i]), 0, spec.kind);
   }
   assert.deepEqual(errors, []);
-  await browser.close();
 });
 
 test("published headlines come out of the published tables", { skip }, () => {
