@@ -50,7 +50,9 @@ fn show(command: &Command) -> String {
 
 /// The workspace root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| ".".into(), Path::to_path_buf)
+    // Cargo tells where it runs us from; a build folder may have come from a checkout that lay elsewhere.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    manifest.parent().map_or_else(|| ".".into(), Path::to_path_buf)
 }
 
 /// Where cargo builds: `CARGO_TARGET_DIR`, else `target`.
