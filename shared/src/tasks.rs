@@ -46,7 +46,9 @@ enum Content {
 #[must_use]
 pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task> {
     match spec {
-        AnalysisSpec::Dimensionality(spec) => dimensionality::divide(spec, shapes, task_flops).into_iter().map(Task::Dimensionality).collect(),
+        AnalysisSpec::Dimensionality(spec) => {
+            dimensionality::divide(spec, shapes, task_flops).into_iter().map(Task::Dimensionality).collect()
+        }
         AnalysisSpec::Encoding(spec) => encoding::divide(spec, shapes, task_flops).into_iter().map(Task::Encoding).collect(),
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eigenscope::{Error, tasks};
 use eigenscope::api::{ApiError, DatasetInfo, Job, JobRequest};
+use eigenscope::{Error, tasks};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -172,7 +172,13 @@ impl Shared {
         Notes { store: &self.store, job: &job.id, share, part }
     }
 
-    async fn run_process(&self, dir: &Path, task: &TaskFile, stopped: watch::Receiver<bool>, notes: &Notes<'_>) -> Result<Ended, StoreError> {
+    async fn run_process(
+        &self,
+        dir: &Path,
+        task: &TaskFile,
+        stopped: watch::Receiver<bool>,
+        notes: &Notes<'_>,
+    ) -> Result<Ended, StoreError> {
         tokio::fs::create_dir_all(dir).await?;
         tokio::fs::write(dir.join(TASK_FILE), serde_json::to_vec(task)?).await?;
         Ok(self.program.run_task(dir, stopped, notes).await)

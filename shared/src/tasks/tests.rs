@@ -114,7 +114,8 @@ fn missing_and_foreign_pieces_are_errors() {
     let spec = AnalysisSpec::Dimensionality(dimensionality::Spec { inputs: vec!["X".into()], ..Default::default() });
     let device = Device::cpu();
     let tasks = divide(&spec, &inputs.shapes(), 1000.0);
-    let pieces: Vec<Pieces> = tasks.iter().map(|task| pollster::block_on(run(&spec, task, &inputs, &device, &Silent)).expect("runs")).collect();
+    let pieces: Vec<Pieces> =
+        tasks.iter().map(|task| pollster::block_on(run(&spec, task, &inputs, &device, &Silent)).expect("runs")).collect();
     let joined = |pieces: &[Pieces]| join(&spec, pieces.iter().cloned().map(Ok), &inputs, &device, &Silent);
     assert!(joined(&pieces).is_ok(), "all of them");
     let error = joined(&pieces[..2]).expect_err("one is missing");

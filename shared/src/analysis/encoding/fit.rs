@@ -71,13 +71,7 @@ fn origin(spec: &Spec, x: Mat<f64>, field: &str, name: &str) -> Result<(Mat<f64>
 }
 
 /// The output of what was fitted, with warnings. `origin` are the means of the targets.
-pub(super) fn finish(
-    fitted: Fitted,
-    spec: &Spec,
-    checked: &Checked<'_>,
-    origin: &[f64],
-    context: &Context<'_>,
-) -> Result<Output, Error> {
+pub(super) fn finish(fitted: Fitted, spec: &Spec, checked: &Checked<'_>, origin: &[f64], context: &Context<'_>) -> Result<Output, Error> {
     let output = fitted.finish(spec, checked, origin, context);
     let observed =
         if spec.keep_predictions { Some(Array::from_mat(checked.targets.rows(0..checked.targets.n_samples())?.as_ref())) } else { None };

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::fit::{self, BandsOfSplit, Fitted};
 use super::score::{Pooled, Predictions, Scores, SplitTargets, TargetScore};
 use super::{Model, Output, Spec};
+use crate::Error;
 use crate::analysis::Context;
 use crate::array::Array;
 use crate::dataset::{Inputs, Shapes};
-use crate::Error;
 
 /// A range of the targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,10 +114,16 @@ impl Fitted {
         let Scores { splits, pooled, flat, unvarying, predictions } = scores;
         let (s, t) = (splits.len(), origin.len());
         let u32_of = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let stack = |of: fn(&BandsOfSplit) -> &Vec<Vec<f64>>| Array::matrix(s * t, bands[0].weights[0].len(), bands.iter().flat_map(|b| of(b).concat()).collect());
+        let stack = |of: fn(&BandsOfSplit) -> &Vec<Vec<f64>>| {
+            Array::matrix(s * t, bands[0].weights[0].len(), bands.iter().flat_map(|b| of(b).concat()).collect())
+        };
         Piece {
             rows: splits.iter().map(|split| (u32_of(split.n_train), u32_of(split.n_test))).collect(),
-            scores: Array::matrix(s * t, TargetScore::WIDTH, splits.iter().flat_map(|split| split.targets.iter().flat_map(TargetScore::values)).collect()),
+            scores: Array::matrix(
+                s * t,
+                TargetScore::WIDTH,
+                splits.iter().flat_map(|split| split.targets.iter().flat_map(TargetScore::values)).collect(),
+            ),
             pooled: Array::matrix(t, Pooled::WIDTH, pooled.iter().flat_map(Pooled::values).collect()),
             flat,
             unvarying,

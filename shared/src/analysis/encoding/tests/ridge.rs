@@ -244,7 +244,8 @@ fn scaled_penalties_are_multiples_of_the_mean_eigenvalue() {
     for (n, p) in [(30, 8), (20, 40)] {
         let (x, y) = planted(6, n, p, 5);
         let cv = Cv::Contiguous { train_fraction: 0.8, validation_fraction: 0.0 };
-        let scaled = Spec { scaled_penalties: true, keep_predictions: true, ..spec(ridge_model(&grid, Selection::LeaveOneOut), cv.clone()) };
+        let scaled =
+            Spec { scaled_penalties: true, keep_predictions: true, ..spec(ridge_model(&grid, Selection::LeaveOneOut), cv.clone()) };
         let (output, _) = run_on(&scaled, &x, &y);
         let train: Vec<usize> = (0..n * 4 / 5).collect();
         let centered = take_centered(&x, &train, &columns::means(&x, &train));
