@@ -21,7 +21,7 @@ pub struct Targets {
     pub end: u32,
 }
 
-/// What a range of the targets gives: a [`Fitted`] as arrays.
+/// What a range of the targets gives, as arrays.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Piece {
     /// Means of the targets.
