@@ -22,8 +22,15 @@ pub(crate) fn start(app: App) {
     spawn_local(async move {
         match submit(app, &run).await {
             Ok(job) => {
-                adopt(app, &run, &job.id);
+                let id = job.id.clone();
+                adopt(app, &run, &id);
                 update(app, &run, job);
+                // Events that overtook this answer were not taken for this run's: ask once for what they told.
+                if !run.state.get_untracked().is_final()
+                    && let Ok(job) = server::job(&id).await
+                {
+                    update(app, &run, job);
+                }
             }
             Err(error) => {
                 if let Some(field) = &error.field {
