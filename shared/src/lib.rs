@@ -29,6 +29,8 @@ pub mod sample;
 pub mod stats;
 mod table;
 pub mod tasks;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 
 pub use analysis::{AnalysisResult, AnalysisSpec, run};

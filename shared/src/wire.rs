@@ -11,6 +11,9 @@ use crate::{Error, array};
 
 const MAGIC: &[u8; 8] = b"EIGSCOPE";
 
+/// Bytes of values that are read at a time, a multiple of eight.
+const PIECE_BYTES: u64 = 1 << 16;
+
 /// Media type of an envelope in the HTTP interface.
 pub const MEDIA_TYPE: &str = "application/vnd.eigenscope.result";
 
@@ -61,24 +64,14 @@ pub fn read<T: DeserializeOwned>(mut reader: impl Read) -> Result<T, Error> {
     if (header.len() as u64) < u64::from(length) {
         return Err(bad("the result's header is truncated".into()));
     }
-    let mut values = Vec::new();
-    let mut piece = vec![0u8; 1 << 16];
-    loop {
-        let mut filled = 0;
-        while filled < piece.len() {
-            match reader.read(&mut piece[filled..]).map_err(unreadable)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        let (chunks, rest) = piece[..filled].as_chunks::<8>();
+    let (mut values, mut piece) = (Vec::new(), Vec::new());
+    while reader.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
+        let (chunks, rest) = piece.as_chunks::<8>();
         if !rest.is_empty() {
             return Err(bad("the result's values are truncated".into()));
         }
         values.extend(chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)));
-        if filled < piece.len() {
-            break;
-        }
+        piece.clear();
     }
     let text = &header[..length as usize];
     array::providing(values, || serde_json::from_slice(text)).map_err(|e| bad(format!("the result cannot be read: {e}")))

@@ -116,6 +116,9 @@ impl Shared {
         lock(&self.running).insert(job.id.clone(), stop);
         let ended = self.run_processes(&job, stopped).await;
         lock(&self.running).remove(&job.id);
+        if let Ok(ended) = &ended {
+            tracing::info!(job = job.id, outcome = word(ended), "job ended");
+        }
         let outcome = match ended {
             Ok(Ended::Done(file)) => self.store.finish_job(&job.id, Outcome::Done(file)).await,
             Ok(Ended::Failed(error)) => self.fail(&job, &error).await,
@@ -163,9 +166,7 @@ impl Shared {
             pieces.push(piece);
         }
         let work = if n == 0 { Work::Whole } else { Work::Join(pieces) };
-        let ended = self.run_process(&dir, &TaskFile { work, ..whole }, stopped, &self.notes(job, (share(n), 1.0), String::new())).await?;
-        tracing::info!(job = job.id, outcome = word(&ended), "job ended");
-        Ok(ended)
+        self.run_process(&dir, &TaskFile { work, ..whole }, stopped, &self.notes(job, (share(n), 1.0), String::new())).await
     }
 
     fn notes<'a>(&'a self, job: &'a Job, share: (f64, f64), part: String) -> Notes<'a> {

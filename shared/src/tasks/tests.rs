@@ -1,8 +1,7 @@
-use serde_json::Value;
-
 use super::*;
 use crate::analysis::encoding::{Cv, Model, Selection};
 use crate::rng::Stream;
+use crate::testing::near;
 use crate::{Dataset, Silent, run as run_whole, wire};
 
 fn random(name: &str, n: usize, p: usize, seed: u64) -> Dataset {
@@ -21,23 +20,6 @@ fn in_tasks(spec: &AnalysisSpec, inputs: &Inputs, task_flops: f64) -> (usize, Re
         wire::read(&*wire::pack(&pieces)?)
     });
     (tasks.len(), join(spec, pieces, inputs, &device, &Silent))
-}
-
-/// Equal but for the order in which sums were rounded.
-#[track_caller]
-fn near(a: &Value, b: &Value, at: &str) {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => a.iter().for_each(|(key, value)| near(value, &b[key], key)),
-        (Value::Array(a), Value::Array(b)) => {
-            assert_eq!(a.len(), b.len(), "length of {at}");
-            a.iter().zip(b).for_each(|(a, b)| near(a, b, at));
-        }
-        (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
-            assert!((a - b).abs() <= 1e-11 * b.abs().max(1.0), "{at}: {a} in tasks, {b} whole");
-        }
-        _ => assert_eq!(a, b, "{at}"),
-    }
 }
 
 #[track_caller]

@@ -137,6 +137,19 @@ fn in_three(config: &mut Config) {
     config.task_flops = 2000.0;
 }
 
+/// A divided job whose second task hangs.
+async fn half_done(seed: u64) -> (TestApp, Job) {
+    let app = TestApp::start_with(|config| {
+        in_three(config);
+        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())];
+    })
+    .await;
+    let data = app.upload("X.npy", npy(40, 12, seed)).await;
+    let job = app.queue_dims(&data.id).await;
+    app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
+    (app, job)
+}
+
 #[tokio::test]
 async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
     let app = TestApp::start_with(in_three).await;
@@ -171,14 +184,7 @@ async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
 
 #[tokio::test]
 async fn a_restarted_server_keeps_the_tasks_that_were_done() {
-    let app = TestApp::start_with(|config| {
-        in_three(config);
-        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())];
-    })
-    .await;
-    let data = app.upload("X.npy", npy(40, 12, 8)).await;
-    let job = app.queue_dims(&data.id).await;
-    app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
+    let (app, job) = half_done(8).await;
     let piece = |dir: &std::path::Path, task: &str| dir.join("data/tasks").join(&job.id).join(task).join("result.eigr");
     let written = piece(app.dir.path(), "task-0").metadata().and_then(|m| m.modified()).expect("the first piece is there");
     let newest = app.get("/api/v1/jobs").await.header("x-last-event-id").parse::<u64>().expect("an id");
@@ -200,14 +206,7 @@ async fn a_restarted_server_keeps_the_tasks_that_were_done() {
 
 #[tokio::test]
 async fn canceling_a_half_done_job_removes_its_pieces() {
-    let app = TestApp::start_with(|config| {
-        in_three(config);
-        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())];
-    })
-    .await;
-    let data = app.upload("X.npy", npy(40, 12, 9)).await;
-    let job = app.queue_dims(&data.id).await;
-    app.wait(&job.id, |job| job.step == "task 2 of 3: hanging").await;
+    let (app, job) = half_done(9).await;
     app.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!(null)).await;
     app.wait_for(&job.id, JobState::Canceled).await;
     goes_away(&app.dir.path().join("data/tasks").join(&job.id)).await;

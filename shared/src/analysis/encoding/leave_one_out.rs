@@ -2,7 +2,7 @@
 
 use faer::Mat;
 
-use super::columns::{count, map_indices, means, scale_rows, take_centered};
+use super::columns::{count, map_indices, means, take_centered};
 use super::selection::{Best, Training, shrinkage};
 use crate::Error;
 
@@ -59,8 +59,7 @@ impl LeaveOneOut {
     /// Sums of squared leave-one-out errors of some targets.
     pub(super) async fn losses(&self, training: &Training<'_>, penalty: &Penalty, targets: &[usize]) -> Result<Vec<f64>, Error> {
         let Penalty { left, inverse } = penalty;
-        let chosen = Mat::from_fn(self.b.nrows(), targets.len(), |j, at| self.b[(j, targets[at])]);
-        let weights = scale_rows(&chosen, |j, _| left[j]);
+        let weights = Mat::from_fn(self.b.nrows(), targets.len(), |j, at| self.b[(j, targets[at])] * left[j]);
         let numerator = training.data.device.matmul(self.u.as_ref(), weights.as_ref()).await?;
         Ok(map_indices(targets.len(), |at| {
             let errors = numerator.col_as_slice(at).iter().zip(inverse);

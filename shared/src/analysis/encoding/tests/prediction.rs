@@ -162,26 +162,7 @@ fn blocks_of_targets_are_the_whole() {
                 let output = fit::finish(fitted, &spec, &checked, &origin, &context).expect("finishes");
                 serde_json::to_value(output).expect("serializes")
             };
-            near(&run(&[0..3, 3..4, 4..7]), &run(std::slice::from_ref(&(0..7))), "");
+            crate::testing::near(&run(&[0..3, 3..4, 4..7]), &run(std::slice::from_ref(&(0..7))), "output");
         }
-    }
-}
-
-/// Equal but for the rounding of products of other widths.
-fn near(a: &Value, b: &Value, at: &str) {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>(), "fields {at}");
-            a.iter().for_each(|(key, value)| near(value, &b[key], key));
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            assert_eq!(a.len(), b.len(), "length of {at}");
-            a.iter().zip(b).for_each(|(a, b)| near(a, b, at));
-        }
-        (Value::Number(a), Value::Number(b)) => {
-            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
-            assert!((a - b).abs() <= 1e-11 * b.abs().max(1.0), "{at}: {a} in blocks, {b} whole");
-        }
-        _ => assert_eq!(a, b, "{at}"),
     }
 }
