@@ -205,6 +205,8 @@ fn accept_drops(app: App) {
     window_event_listener(leptos::ev::drop, move |event: DragEvent| {
         event.prevent_default();
         mark(false);
-        datasets::load::take(app, datasets::files(event.data_transfer().and_then(|d| d.files())));
+        if let Some(transfer) = event.data_transfer() {
+            datasets::folders::take(app, &transfer);
+        }
     });
 }

@@ -13,6 +13,7 @@ mod client;
 mod datasets;
 mod forms;
 mod notices;
+mod pictures;
 mod preflight;
 mod project;
 mod route;

@@ -26,6 +26,9 @@ struct Manifest {
     eigenscope_project: u32,
     datasets: Vec<SavedDataset>,
     runs: Vec<SavedRun>,
+    /// Members of the archive with images of the conditions, in their order.
+    #[serde(default)]
+    pictures: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,7 +80,7 @@ pub(crate) fn save(app: App) {
 
 async fn pack(app: App) -> Result<Uint8Array, Error> {
     let mut files: Vec<(String, Uint8Array)> = Vec::new();
-    let mut manifest = Manifest { eigenscope_project: VERSION, datasets: Vec::new(), runs: Vec::new() };
+    let mut manifest = Manifest { eigenscope_project: VERSION, datasets: Vec::new(), runs: Vec::new(), pictures: Vec::new() };
     for dataset in app.datasets.get_untracked() {
         let file_name = dataset.source.name();
         let file = format!("data/{}/{file_name}", dataset.source.id);
@@ -103,6 +106,11 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
         let seconds = (run.finished_ms.get_untracked().unwrap_or_default() - run.started_ms.get_untracked()) / 1000.0;
         let error = run.error.get_untracked();
         manifest.runs.push(SavedRun { spec: run.spec, state, place, device: run.device, seconds, result, error });
+    }
+    for picture in app.pictures.get_untracked() {
+        let name = format!("pictures/{}", picture.source.name());
+        files.push((name.clone(), bytes_of(&picture.source.blob()).await?));
+        manifest.pictures.push(name);
     }
     let text = serde_json::to_vec_pretty(&manifest).map_err(|e| Error::internal(format!("the project did not serialize: {e}")))?;
     files.insert(0, (MANIFEST.into(), Uint8Array::from(text.as_slice())));
@@ -166,6 +174,15 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
         if let Err(error) = load::restore(app, source, saved.member.clone(), saved.transpose, &saved.name).await {
             app.fail(&saved.name, &error);
         }
+    }
+
+    let picture = |name: &String| {
+        let packed = member(name)?;
+        File::new_with_blob_sequence(&Array::of1(packed), name.strip_prefix("pictures/")?).ok()
+    };
+    let pictures: Vec<File> = manifest.pictures.iter().filter_map(picture).collect();
+    if !pictures.is_empty() {
+        crate::pictures::take(app, pictures);
     }
 
     for saved in manifest.runs.into_iter().rev() {

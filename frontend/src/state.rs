@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::datasets::picker::Picker;
 use crate::forms::Form;
 use crate::notices::Notice;
+use crate::pictures::Picture;
 use crate::server::ServerState;
 
 /// The page's state; copies share it.
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) server: RwSignal<ServerState>,
     /// What the live region says.
     pub(crate) status: RwSignal<String>,
+    /// Images of the conditions.
+    pub(crate) pictures: RwSignal<Vec<Picture>>,
     /// Files that are being read.
     pub(crate) reading: RwSignal<u32>,
     /// Ticks once a second, for elapsed times.
@@ -130,6 +133,7 @@ impl App {
             device: RwSignal::new(DeviceChoice::Auto),
             server: RwSignal::new(ServerState::Unknown),
             status: RwSignal::new(String::new()),
+            pictures: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),
             now_ms: RwSignal::new(now_ms()),
             project_name: RwSignal::new("project".into()),
@@ -147,6 +151,11 @@ impl App {
     pub(crate) fn fresh_id(self) -> u32 {
         self.next_id.update_value(|id| *id += 1);
         self.next_id.get_value()
+    }
+
+    /// The thumbnails of the conditions, tracked.
+    pub(crate) fn thumbnails(self) -> Signal<Arc<[Arc<str>]>> {
+        Signal::derive(move || self.pictures.with(|all| all.iter().map(|p| Arc::clone(&p.url)).collect()))
     }
 
     pub(crate) fn client(self) -> Client {

@@ -52,6 +52,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         AnalysisSpec::Encoding(spec) => encoding::divide(spec, shapes, task_flops).into_iter().map(Task::Encoding).collect(),
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
+        | AnalysisSpec::Embedding(_)
         | AnalysisSpec::ShapeDistance(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

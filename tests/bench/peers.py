@@ -7,6 +7,8 @@ and prints, so its time is the one that a user waits for. Both use all cores.
 Usage: peers.py [NAME]   (EIGENSCOPE = path of the binary)
 """
 
+import contextlib
+import io
 import json
 import os
 import statistics
@@ -21,10 +23,15 @@ import scipy.spatial.distance as distance
 import sklearn
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import r2_score
+from rsatoolbox.inference import eval_dual_bootstrap
+from rsatoolbox.model import ModelFixed
+from rsatoolbox.rdm import RDMs
+from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import GridSearchCV, KFold
+from threadpoolctl import threadpool_limits
 
 EIGENSCOPE = os.environ["EIGENSCOPE"]
 REPEATS = int(os.environ.get("REPEATS", "3"))
@@ -98,6 +105,11 @@ def spectra(folder, rng):
     solvers = {f"sklearn PCA ({solver})": pca(tall, solver) for solver in ["auto", "covariance_eigh"]}
     row("ED, 10000 x 4096 f32", ours(path, "--no-spectrum"), solvers, dict(zip(solvers, [5, 1.5])), agree)
     row("spectrum, 10000 x 4096 f32", ours(path), solvers, dict(zip(solvers, [8, 2])), agree)
+    # Ours computes in f64 whatever the file holds; on f64 data the peers do, too.
+    tall = tall.astype(np.float64)
+    np.save(path, tall)
+    solvers = {f"sklearn PCA ({solver})": pca(tall, solver) for solver in ["auto", "covariance_eigh"]}
+    row("spectrum, 10000 x 4096 f64", ours(path), solvers, dict(zip(solvers, [8, 2])), agree)
     del tall
     wide = mixed(4_000, 20_000, 4_000)
     path = folder / "wide.npy"
@@ -107,7 +119,12 @@ def spectra(folder, rng):
 
 
 def rdm(folder, rng):
-    x = rng.standard_normal((2000, 4096), dtype=np.float32)
+    for n, target in [(1000, 8), (2000, 5)]:
+        rdm_of(folder, rng, n, target)
+
+
+def rdm_of(folder, rng, n, target):
+    x = rng.standard_normal((n, 4096), dtype=np.float32)
     path = folder / "rdm.npy"
     np.save(path, x)
     spec = folder / "rdm.json"
@@ -123,10 +140,64 @@ def rdm(folder, rng):
     def agree(_, peer):
         raw = out.read_bytes()
         length = int.from_bytes(raw[8:12], "little")
-        values = np.frombuffer(raw[-(-(12 + length) // 8) * 8 :], "<f8").reshape(2000, 2000)
-        return np.abs(values[np.triu_indices(2000, 1)] - peer).max()
+        values = np.frombuffer(raw[-(-(12 + length) // 8) * 8 :], "<f8").reshape(n, n)
+        return np.abs(values[np.triu_indices(n, 1)] - peer).max()
 
-    row("correlation RDM, 2000 x 4096 f32", ours, {"scipy pdist": lambda: distance.pdist(x, "correlation")}, {"scipy pdist": 5}, agree)
+    peer = {"scipy pdist": lambda: distance.pdist(x, "correlation")}
+    row(f"correlation RDM, {n} x 4096 f32", ours, peer, {"scipy pdist": target}, agree)
+
+
+def bootstrap(folder, rng):
+    """Dual bootstraps of RDM comparisons: 92 conditions, 4 data RDMs, 8 models."""
+    k, resamples = 92, 1000
+    signal = rng.standard_normal((k, 20))
+
+    def rdms(n, share):
+        patterns = [np.hstack([share * signal, rng.standard_normal((k, 80))]) for _ in range(n)]
+        return np.array([distance.pdist(p, "sqeuclidean") / 100 for p in patterns])
+
+    data = rdms(4, 1.0)
+    models = np.concatenate([rdms(1, share) for share in np.linspace(0, 2, 8)])
+    a, b = folder / "data_rdms.npy", folder / "model_rdms.npy"
+    np.save(a, data)
+    np.save(b, models)
+    fixed = [ModelFixed(f"model {i}", model) for i, model in enumerate(models)]
+
+    def ours(method):
+        def run():
+            result = cli("rsa", "--data", a, "--models", b, "--compare", method, "--bootstrap", resamples, "--over", "dual")
+            return np.array([model["sem"] for model in result["models"]])
+
+        return run
+
+    def peer(method):
+        def run():
+            with threadpool_limits(1), contextlib.redirect_stderr(io.StringIO()):
+                return eval_dual_bootstrap(fixed, RDMs(data), method=method, N=resamples).get_sem()
+
+        return run
+
+    def agree(mine, other):
+        # Other resamples: the standard errors of the scores differ by chance.
+        return np.abs(mine / other - 1).max()
+
+    name = "rsatoolbox, 1 thread"
+    for method, target in [("corr", 100), ("rho-a", 50), ("corr_cov", 1000)]:
+        row(f"1000 dual bootstraps, {method}", ours(method), {name: peer(method)}, {name: target}, agree)
+
+
+def ranks(folder, rng):
+    """Spearman's correlation of two RDMs of 5,000 conditions."""
+    k = 5000
+    pairs = rng.random((2, k * (k - 1) // 2))
+    pairs[1] += 0.5 * pairs[0]
+    a, b = folder / "rdm_a.npy", folder / "rdm_b.npy"
+    np.save(a, pairs[:1])
+    np.save(b, pairs[1:])
+    ours = lambda: cli("rsa", "--data", a, "--models", b, "--compare", "spearman")["models"][0]["mean"]
+    peer = lambda: float(spearmanr(pairs[0], pairs[1]).statistic)
+    name = "scipy spearmanr"
+    row("Spearman, 12.5 M pairs", ours, {name: peer}, {name: 4}, lambda a, b: abs(a - b) / abs(b))
 
 
 def shapes(folder, rng):
@@ -263,7 +334,7 @@ def main():
     print(f"numpy {np.__version__}, scikit-learn {sklearn.__version__}, {os.cpu_count()} cores; medians of {REPEATS} interleaved repeats")
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     with tempfile.TemporaryDirectory() as folder:
-        for benchmark in [rdm, shapes, ridge, ridge_cv, pls, spectra]:
+        for benchmark in [rdm, bootstrap, ranks, shapes, ridge, ridge_cv, pls, spectra]:
             if wanted in benchmark.__name__:
                 benchmark(Path(folder), np.random.default_rng(0))
 

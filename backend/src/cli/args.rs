@@ -9,13 +9,12 @@ use eigenscope::DeviceChoice;
 use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool};
 use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::few_shot::{Classifier, Order};
-use eigenscope::analysis::rdm::Measure;
-use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::relation::Curve;
 use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
+use super::rsa::{EmbedArgs, RdmArgs, RsaArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
@@ -62,9 +61,11 @@ pub(super) enum Command {
     /// What feature spaces explain of targets alone and what they share.
     Partition(Box<PartitionArgs>),
     /// Representational dissimilarity matrix of a matrix.
-    Rdm(RdmArgs),
+    Rdm(Box<RdmArgs>),
     /// Compare data RDMs with model RDMs.
-    Rsa(RsaArgs),
+    Rsa(Box<RsaArgs>),
+    /// Conditions of an RDM as points and as a tree.
+    Embed(EmbedArgs),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
     /// Classify from a few samples of each class.
@@ -336,60 +337,6 @@ pub(super) struct PartitionArgs {
     pub common: Common,
 }
 
-/// Options of `rdm`.
-#[derive(Debug, Args)]
-pub(super) struct RdmArgs {
-    /// The matrix, rows = conditions.
-    pub input: InputArg,
-    /// Dissimilarity: correlation, euclidean, sqeuclidean, cosine, mahalanobis, poisson, gaussian, minkowski, cityblock or chebyshev.
-    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
-    pub measure: Measure,
-    /// Subtract each row's mean first.
-    #[arg(long)]
-    pub remove_mean: bool,
-    /// Do not divide sqeuclidean by the number of channels.
-    #[arg(long)]
-    pub no_normalize: bool,
-    /// Width of gaussian.
-    #[arg(long)]
-    pub sigma: Option<f64>,
-    /// Exponent of minkowski.
-    #[arg(long)]
-    pub minkowski_p: Option<f64>,
-    /// Prior rate of poisson.
-    #[arg(long)]
-    pub prior_lambda: Option<f64>,
-    /// Weight of the prior of poisson.
-    #[arg(long)]
-    pub prior_weight: Option<f64>,
-    /// Noise precision matrix of mahalanobis.
-    #[arg(long, value_name = "PATH")]
-    pub precision: Option<InputArg>,
-    /// Shared options.
-    #[command(flatten)]
-    pub common: Common,
-}
-
-/// Options of `rsa`.
-#[derive(Debug, Args)]
-pub(super) struct RsaArgs {
-    /// Data RDMs: K x K, R x K x K or R x K(K-1)/2 each.
-    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
-    pub data: Vec<InputArg>,
-    /// Model RDMs, likewise.
-    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
-    pub models: Vec<InputArg>,
-    /// Similarity: corr, cosine, spearman, rho-a, tau-a, tau-b, corr_cov, cosine_cov, bures, bures_metric, neg_riem_dist or euclidean.
-    #[arg(long, default_value = "corr", value_parser = word::<Compare>)]
-    pub compare: Compare,
-    /// Covariance of the conditions for corr_cov and cosine_cov.
-    #[arg(long, value_name = "PATH")]
-    pub sigma_k: Option<InputArg>,
-    /// Shared options.
-    #[command(flatten)]
-    pub common: Common,
-}
-
 /// Options of `shapes`.
 #[derive(Debug, Args)]
 pub(super) struct ShapesArgs {
@@ -562,7 +509,7 @@ pub(super) struct TaskArgs {
 }
 
 /// Reads a word as the spec's JSON would: one list of names for the command line, the HTTP interface and saved files.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let parse = |s: &str| serde_json::from_value::<T>(serde_json::Value::String(s.to_owned()));
     parse(text).or_else(|error| parse(&text.replace('-', "_")).or(Err(error))).map_err(|error| error.to_string())
 }

@@ -14,6 +14,7 @@ mod args;
 mod inputs;
 mod predict;
 mod print;
+mod rsa;
 mod run;
 mod serve;
 mod specs;
@@ -100,8 +101,9 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::DimUse(args) => (predict::dim_use(args, global.seed)?, &args.common),
         Command::Partition(args) => (predict::partition(args, global.seed)?, &args.common),
         Command::Manifolds(args) => (specs::manifolds(args, global.seed)?, &args.common),
-        Command::Rdm(args) => (specs::rdm(args)?, &args.common),
-        Command::Rsa(args) => (specs::rsa(args)?, &args.common),
+        Command::Rdm(args) => (rsa::rdm(args)?, &args.common),
+        Command::Rsa(args) => (rsa::rsa(args, global.seed)?, &args.common),
+        Command::Embed(args) => (rsa::embed(args, global.seed)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
         Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use eigenscope::Array;
+use eigenscope::analysis::rdm_comparison::inference::Over;
 use eigenscope::analysis::{
-    AnalysisResult, Output, dimension_use, dimensionality, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation,
+    AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation,
     shape_distance, variance_partition,
 };
 use eigenscope::compute::{DeviceInfo, DeviceKind};
@@ -26,6 +27,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::FewShot(output) => few_shot(out, output)?,
         Output::Projection(output) => projection(out, output)?,
         Output::Relation(output) => relation(out, output)?,
+        Output::Embedding(output) => embedding(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -127,17 +129,85 @@ fn variance_partition(out: &mut dyn Write, output: &variance_partition::Output) 
 
 fn rdm(out: &mut dyn Write, output: &rdm::Output) -> io::Result<()> {
     writeln!(out, "{}: {} conditions", output.input, output.n)?;
-    let names = (1..=output.rdm.rows()).map(|i| i.to_string()).collect::<Vec<_>>();
-    matrix(out, &names, &output.rdm)
+    let n = output.n as usize;
+    let names = output.conditions.clone().unwrap_or_else(|| (1..=n).map(|i| i.to_string()).collect());
+    let Some(times) = &output.times else { return matrix(out, &names, &output.rdm) };
+    for (time, rdm) in times.iter().zip(output.rdm.values.chunks_exact(n * n)) {
+        writeln!(out, "\ntime {} to {}", time[0], time[1] - 1)?;
+        matrix(out, &names, &Array::matrix(n, n, rdm.to_vec()))?;
+    }
+    Ok(())
 }
 
 fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::Result<()> {
     writeln!(out, "{} data RDMs of {} conditions", output.n_data, output.n_conditions)?;
-    let rows = output.models.iter().map(|m| vec![m.name.clone(), optional(m.mean), optional(m.sem), optional(m.p_vs_0)]);
-    table(out, &["model", "mean", "sem", "p vs 0"], rows.collect())?;
+    let ceiling = output.models.iter().any(|m| m.test.p_vs_ceiling.is_some());
+    let permuted = output.models.iter().any(|m| m.test.p_permutation.is_some());
+    let grouped = output.models.iter().any(|m| m.test.group_difference.is_some());
+    let rows = output.models.iter().map(|m| {
+        let test = &m.test;
+        let interval = test.interval.map_or_else(undefined, |[low, high]| format!("{} to {}", number(low), number(high)));
+        let mut row = vec![m.name.clone(), optional(m.mean), optional(test.sem), interval, optional(test.p_vs_0), optional(test.p_vs_0_adjusted)];
+        if ceiling {
+            row.extend([optional(test.p_vs_ceiling), optional(test.p_vs_ceiling_adjusted)]);
+        }
+        if permuted {
+            row.push(optional(test.p_permutation));
+        }
+        if grouped {
+            row.extend([optional(test.group_difference), optional(test.p_groups)]);
+        }
+        row
+    });
+    let mut columns = vec!["model", "mean", "sem", "95 % interval", "p vs 0", "adjusted"];
+    if ceiling {
+        columns.extend(["p vs ceiling", "adjusted"]);
+    }
+    if permuted {
+        columns.push("p permuted");
+    }
+    if grouped {
+        columns.extend(["group difference", "p groups"]);
+    }
+    table(out, &columns, rows.collect())?;
     if let Some([low, high]) = output.noise_ceiling {
         let kind = if output.noise_ceiling_is_heuristic { " (heuristic)" } else { "" };
         writeln!(out, "noise ceiling {} to {}{kind}", number(low), number(high))?;
+    }
+    let Some(inference) = &output.inference else { return Ok(()) };
+    if let Some(over) = inference.over {
+        let over = match over {
+            Over::Pattern => "conditions",
+            Over::Rdm => "data RDMs",
+            Over::Both => "conditions and data RDMs",
+            Over::Dual => "conditions, data RDMs and both (dual bootstrap)",
+        };
+        writeln!(out, "{} resamples of {over}; {} degrees of freedom", inference.n_resamples, inference.degrees_of_freedom)?;
+    }
+    if inference.pairs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nmodels against each other")?;
+    let name = |i: u32| output.models.get(i as usize).map_or_else(String::new, |m| m.name.clone());
+    let rows = inference.pairs.iter().map(|pair| {
+        vec![name(pair.a), name(pair.b), optional(pair.difference), optional(pair.sem), optional(pair.p), optional(pair.p_adjusted)]
+    });
+    table(out, &["model", "minus model", "difference", "sem", "p", "adjusted"], rows.collect())
+}
+
+fn embedding(out: &mut dyn Write, output: &embedding::Output) -> io::Result<()> {
+    writeln!(out, "{}: {} conditions", output.input, output.n)?;
+    let (points, shown) = (&output.points, output.points.rows().min(MAX_COLUMNS));
+    let row = |i: usize| std::iter::once((i + 1).to_string()).chain(points.row(i).iter().map(|&v| number(v))).collect();
+    let dimensions: Vec<String> = (1..=points.columns()).map(|c| format!("dimension {c}")).collect();
+    let headers: Vec<&str> = std::iter::once("condition").chain(dimensions.iter().map(String::as_str)).collect();
+    table(out, &headers, (0..shown).map(row).collect())?;
+    if points.rows() > shown {
+        writeln!(out, "… the first {shown} of {} conditions; --json prints all", points.rows())?;
+    }
+    writeln!(out, "\nstress {}, correlation with the dissimilarities {}", optional(output.stress), optional(output.correlation))?;
+    if let Some(divergence) = output.divergence {
+        writeln!(out, "divergence of the neighbors {}", number(divergence))?;
     }
     Ok(())
 }

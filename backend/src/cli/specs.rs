@@ -1,12 +1,12 @@
 //! From arguments to an analysis spec with its inputs.
 
 use eigenscope::analysis::encoding::{Cv, Model};
-use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance};
+use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, relation, shape_distance};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
 use super::args::{
-    ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RdmArgs, RelateArgs, RsaArgs, RunArgs, ShapesArgs,
+    ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RelateArgs, RunArgs, ShapesArgs,
 };
 use super::inputs::{self, InputArg};
 
@@ -79,38 +79,6 @@ pub(super) fn manifolds(args: &ManifoldsArgs, seed: Option<u64>) -> Result<Plan,
             m_shots: args.shots,
             generator: args.pooling.generator,
             seed: args.pooling.seed(seed),
-        }))
-    })
-}
-
-pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
-    let files = std::iter::once(&args.input).chain(&args.precision).collect::<Vec<_>>();
-    plan(&files, &args.common, |names| {
-        let default = rdm::Spec::default();
-        Ok(AnalysisSpec::Rdm(rdm::Spec {
-            input: names[0].clone(),
-            measure: args.measure,
-            remove_mean: args.remove_mean,
-            normalize: !args.no_normalize,
-            sigma: args.sigma.unwrap_or(default.sigma),
-            minkowski_p: args.minkowski_p.unwrap_or(default.minkowski_p),
-            prior_lambda: args.prior_lambda.unwrap_or(default.prior_lambda),
-            prior_weight: args.prior_weight.unwrap_or(default.prior_weight),
-            precision: names.get(1).cloned(),
-        }))
-    })
-}
-
-pub(super) fn rsa(args: &RsaArgs) -> Result<Plan, Error> {
-    let files = args.data.iter().chain(&args.models).chain(&args.sigma_k).collect::<Vec<_>>();
-    plan(&files, &args.common, |names| {
-        let (data, rest) = names.split_at(args.data.len());
-        let (models, sigma_k) = rest.split_at(args.models.len());
-        Ok(AnalysisSpec::RdmComparison(rdm_comparison::Spec {
-            data: data.to_vec(),
-            models: models.to_vec(),
-            compare: args.compare,
-            sigma_k: sigma_k.first().cloned(),
         }))
     })
 }
@@ -194,6 +162,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::FewShot(spec) => spec.seed = seed,
         AnalysisSpec::Projection(spec) => spec.seed = seed,
         AnalysisSpec::Relation(spec) => spec.seed = seed,
+        AnalysisSpec::Embedding(spec) => spec.seed = seed,
         AnalysisSpec::Encoding(spec) => {
             reseed_cv(&mut spec.cv, seed)?;
             if let Model::BandedRidge { seed: old, .. } = &mut spec.model {
@@ -205,7 +174,8 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
             spec.seed = seed;
         }
         AnalysisSpec::VariancePartition(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
-        AnalysisSpec::Rdm(_) | AnalysisSpec::RdmComparison(_) => {}
+        AnalysisSpec::RdmComparison(spec) => spec.inference.seed = seed,
+        AnalysisSpec::Rdm(_) => {}
     }
     Ok(())
 }

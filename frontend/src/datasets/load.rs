@@ -11,11 +11,19 @@ use web_sys::{Blob, File};
 
 use super::picker::Picker;
 use crate::client::text;
+use crate::pictures;
 use crate::protocol::{Request, Response};
 use crate::state::{App, Dataset, Devices, Source};
 
 /// Takes files one after the other; an error of one does not stop the others.
 pub(crate) fn take(app: App, files: Vec<File>) {
+    let (pictures, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| pictures::is_picture(&file.name()));
+    if !pictures.is_empty() {
+        pictures::take(app, pictures);
+    }
+    if files.is_empty() {
+        return;
+    }
     spawn_local(async move {
         for file in files {
             app.reading.update(|n| *n += 1);

@@ -1,6 +1,7 @@
 //! Datasets on the page: files in, cards out. Values live in the worker; the page keeps the files.
 
 mod card;
+pub(crate) mod folders;
 pub(crate) mod load;
 pub(crate) mod picker;
 
@@ -34,6 +35,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     <p class="lead">"Drop activation matrices anywhere on this page"</p>
                     <p class="muted">
                         ".npy, .npz, .csv or .tsv files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
+                        "A folder of images gives conditions their thumbnails. "
                         "Files stay in this browser unless you run something on the server."
                     </p>
                 </Show>
@@ -50,7 +52,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     tabindex="-1"
                     aria-label="Data files"
                     data-testid="file-input"
-                    accept=".npy,.npz,.csv,.tsv,.txt,.eigenscope"
+                    accept=".npy,.npz,.csv,.tsv,.txt,.eigenscope,image/*"
                     node_ref=chooser
                     on:change=chosen
                 />
@@ -64,6 +66,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     {card::view(app, dataset)}
                 </For>
             </ul>
+            {crate::pictures::card(app)}
         </section>
     }
     .into_any()

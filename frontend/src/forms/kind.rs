@@ -19,14 +19,16 @@ pub(crate) enum Kind {
     Relation,
     FewShot,
     Projection,
+    Embedding,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
         Self::RdmComparison,
+        Self::Embedding,
         Self::ShapeDistance,
         Self::Encoding,
         Self::DimensionUse,
@@ -49,6 +51,7 @@ impl Kind {
             AnalysisSpec::Relation(_) => Self::Relation,
             AnalysisSpec::FewShot(_) => Self::FewShot,
             AnalysisSpec::Projection(_) => Self::Projection,
+            AnalysisSpec::Embedding(_) => Self::Embedding,
         }
     }
 
@@ -66,6 +69,7 @@ impl Kind {
             Self::Relation => "relation",
             Self::FewShot => "few_shot",
             Self::Projection => "projection",
+            Self::Embedding => "embedding",
         }
     }
 
@@ -86,6 +90,7 @@ impl Kind {
             Self::Relation => "Relation: one metric of layers against another",
             Self::FewShot => "Few-shot: classify from a few examples",
             Self::Projection => "Projection: how classes lie to each other",
+            Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
     }
 
@@ -103,6 +108,7 @@ impl Kind {
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Embedding => "Places conditions so that distances (or neighbors) are like those of the RDM, and merges them into a tree.",
             Self::Projection => "Measures distances between class centroids and how far the samples of a class reach along them.",
         }
     }

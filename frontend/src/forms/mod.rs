@@ -4,7 +4,7 @@
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    dimension_use, dimensionality, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance,
+    dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance,
     variance_partition,
 };
 use eigenscope::dataset::Shapes;
@@ -14,6 +14,7 @@ use crate::state::{App, Dataset, shapes};
 
 pub(crate) mod dimension_use_form;
 pub(crate) mod dimensionality_form;
+pub(crate) mod embedding_form;
 pub(crate) mod encoding_form;
 mod encoding_options;
 mod estimator;
@@ -54,6 +55,7 @@ pub(crate) struct Form {
     pub(crate) relation: RwSignal<relation::Spec>,
     pub(crate) few_shot: RwSignal<few_shot::Spec>,
     pub(crate) projection: RwSignal<projection::Spec>,
+    pub(crate) embedding: RwSignal<embedding::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -134,6 +136,7 @@ impl Form {
         let relation = RwSignal::new(relation::Spec::default());
         let few_shot = RwSignal::new(few_shot::Spec::default());
         let projection = RwSignal::new(projection::Spec::default());
+        let embedding = RwSignal::new(embedding::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -150,6 +153,7 @@ impl Form {
                 Kind::Relation => relation.with(|s| relation_form::check(s, &mut check)),
                 Kind::FewShot => few_shot.with(|s| few_shot_form::check(s, &mut check)),
                 Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
+                Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
             }
             check.found
         });
@@ -167,6 +171,7 @@ impl Form {
             relation,
             few_shot,
             projection,
+            embedding,
             rejected,
             problems,
             datasets,
@@ -187,6 +192,7 @@ impl Form {
             Kind::Relation => AnalysisSpec::Relation(self.relation.get()),
             Kind::FewShot => AnalysisSpec::FewShot(self.few_shot.get()),
             Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
+            Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
         }
     }
 
@@ -205,6 +211,7 @@ impl Form {
             AnalysisSpec::Relation(spec) => self.relation.set(spec),
             AnalysisSpec::FewShot(spec) => self.few_shot.set(spec),
             AnalysisSpec::Projection(spec) => self.projection.set(spec),
+            AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
         }
     }
 
@@ -285,8 +292,11 @@ impl Form {
             self.projection.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
-        } else if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
-            self.rdm_comparison.update(|s| s.data.push(name.into()));
+        } else {
+            self.embedding.update(|s| fill(&mut s.input, name));
+            if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
+                self.rdm_comparison.update(|s| s.data.push(name.into()));
+            }
         }
     }
 
@@ -320,12 +330,19 @@ impl Form {
         self.rdm.update(|s| {
             one(&mut s.input);
             option(&mut s.precision);
+            s.conditions.iter_mut().chain(&mut s.folds).for_each(|labels| one(&mut labels.input));
+            if let Some(noise) = &mut s.noise {
+                option(&mut noise.residuals);
+                noise.runs.iter_mut().for_each(|labels| one(&mut labels.input));
+            }
         });
         self.rdm_comparison.update(|s| {
             list(&mut s.data);
             list(&mut s.models);
             option(&mut s.sigma_k);
+            s.inference.groups.iter_mut().for_each(|labels| one(&mut labels.input));
         });
+        self.embedding.update(|s| one(&mut s.input));
         self.few_shot.update(|s| {
             one(&mut s.features);
             one(&mut s.labels.input);
@@ -395,6 +412,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::Relation => relation_form::view(form),
         Kind::FewShot => few_shot_form::view(form),
         Kind::Projection => projection_form::view(form),
+        Kind::Embedding => embedding_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

@@ -1,10 +1,12 @@
 //! Form of the RDM comparison.
 
+use eigenscope::analysis::rdm_comparison::inference::{Correction, Over, Test};
 use eigenscope::analysis::rdm_comparison::{Compare, Spec};
+use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
-use super::fields::{choice, input, inputs, label};
-use super::{Check, Form};
+use super::fields::{choice, count, input, inputs, label, seed, switch};
+use super::{Check, Form, label_fields};
 
 const COMPARE: &[(Compare, &str)] = &[
     (Compare::Corr, "Pearson correlation"),
@@ -21,11 +23,33 @@ const COMPARE: &[(Compare, &str)] = &[
     (Compare::Euclidean, "Euclidean distance"),
 ];
 
+const OVER: &[(Over, &str)] = &[
+    (Over::Dual, "dual: new conditions and new data RDMs, corrected"),
+    (Over::Both, "conditions and data RDMs at once (conservative)"),
+    (Over::Pattern, "conditions"),
+    (Over::Rdm, "data RDMs"),
+];
+
+const TEST: &[(Test, &str)] =
+    &[(Test::T, "t-test"), (Test::Bootstrap, "shares of bootstrap resamples"), (Test::SignedRank, "Wilcoxon signed rank over data RDMs")];
+
+const CORRECTION: &[(Correction, &str)] =
+    &[(Correction::Fdr, "false discovery rate"), (Correction::Bonferroni, "Bonferroni"), (Correction::None, "none")];
+
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.inputs("data", "Data RDMs", &spec.data, 1);
     check.inputs("models", "Model RDMs", &spec.models, 1);
     if let Some(name) = spec.sigma_k.as_deref().filter(|_| whitened(spec.compare)) {
         check.input("sigma_k", "Covariance", name);
+    }
+    let inference = &spec.inference;
+    check.require(inference.bootstrap <= 1_000_000, "inference.bootstrap", "Give a whole number up to 1,000,000.");
+    check.require(inference.permutations <= 1_000_000, "inference.permutations", "Give a whole number up to 1,000,000.");
+    let fine = inference.bootstrap > 0 || inference.test != Test::Bootstrap;
+    check.require(fine, "inference.test", "Ask for bootstrap resamples above, or choose another test.");
+    if let Some(labels) = &inference.groups {
+        check.labels("inference.groups", &labels.input);
+        check.require(inference.permutations > 0, "inference.permutations", "Give at least 1 to compare groups.");
     }
 }
 
@@ -64,10 +88,90 @@ pub(super) fn view(form: Form) -> AnyView {
                     )
                 })
         }}
+        {uncertainty(form)}
+    }
+    .into_any()
+}
+
+fn uncertainty(form: Form) -> AnyView {
+    let spec = form.rdm_comparison;
+    let resamples = Memo::new(move |_| spec.with(|s| s.inference.bootstrap > 0));
+    let grouped = Memo::new(move |_| spec.with(|s| s.inference.groups.is_some()));
+    let random = Memo::new(move |_| spec.with(|s| s.inference.bootstrap > 0 || s.inference.permutations > 0));
+    view! {
+        {count(
+            form,
+            label("inference.bootstrap", "Bootstrap resamples", "For standard errors, intervals and tests; 0 takes them from the data RDMs alone."),
+            move || spec.with(|s| s.inference.bootstrap),
+            move |v| spec.update(|s| s.inference.bootstrap = v),
+        )}
+        {move || {
+            resamples
+                .get()
+                .then(|| {
+                    choice(
+                        form,
+                        label("inference.over", "Resampled", "To what the results generalize: new conditions, new data RDMs (subjects), or both."),
+                        OVER,
+                        move || spec.with(|s| s.inference.over),
+                        move |v| spec.update(|s| s.inference.over = v),
+                    )
+                })
+        }}
+        {choice(
+            form,
+            label("inference.test", "Test", "Against zero, against the noise ceiling, and of models against each other."),
+            TEST,
+            move || spec.with(|s| s.inference.test),
+            move |v| spec.update(|s| s.inference.test = v),
+        )}
+        {choice(
+            form,
+            label("inference.correction", "Correction for several tests", "Within each of the three kinds of tests."),
+            CORRECTION,
+            move || spec.with(|s| s.inference.correction),
+            move |v| spec.update(|s| s.inference.correction = v),
+        )}
+        {count(
+            form,
+            label("inference.permutations", "Permutations", "Of the conditions of each model, for a test against unrelated RDMs; 0 for none."),
+            move || spec.with(|s| s.inference.permutations),
+            move |v| spec.update(|s| s.inference.permutations = v),
+        )}
+        {switch(
+            label("inference.grouped", "Compare two groups of data RDMs", "By permuting their labels."),
+            move || grouped.get(),
+            move |v| spec.update(|s| s.inference.groups = v.then(Labels::default)),
+        )}
+        {move || {
+            grouped
+                .get()
+                .then(|| {
+                    label_fields::view(
+                        form,
+                        label("inference.groups", "Groups", "One label per data RDM, two different ones in all."),
+                        "inference.groups.column",
+                        move || spec.with(|s| s.inference.groups.clone().unwrap_or_default()),
+                        move |v| spec.update(|s| s.inference.groups = Some(v)),
+                    )
+                })
+        }}
+        {move || {
+            random
+                .get()
+                .then(|| {
+                    seed(
+                        form,
+                        "The same seed gives the same resamples and permutations.",
+                        move || spec.with(|s| s.inference.seed),
+                        move |v| spec.update(|s| s.inference.seed = v),
+                    )
+                })
+        }}
     }
     .into_any()
 }
 
 fn whitened(compare: Compare) -> bool {
-    matches!(compare, Compare::CosineCov | Compare::CorrCov)
+    matches!(compare, Compare::CosineCov | Compare::CorrCov | Compare::NegRiemDist)
 }

@@ -26,7 +26,7 @@ const SCHEMES: &[(Scheme, &str)] = &[
     (Scheme::StratifiedKfold, "k folds with the same share of every class"),
     (Scheme::StratifiedShuffle, "random splits with the same share of every class"),
     (Scheme::Group, "folds that keep groups together"),
-    (Scheme::Contiguous, "first 60 %, last 20 % held out"),
+    (Scheme::Contiguous, "first rows to train on, last rows held out"),
     (Scheme::Folds, "folds from a dataset"),
 ];
 pub(super) fn check(cv: &Cv, check: &mut Check<'_>) {
@@ -106,8 +106,58 @@ fn cv_fields(form: Form, part: Part<Cv>, scheme: Scheme) -> AnyView {
             move || part.with(|cv| if let Cv::Folds { input } = cv { input.clone() } else { String::new() }),
             move |v| part.set(Cv::Folds { input: v }),
         ),
-        Scheme::Contiguous => ().into_any(),
-        Scheme::Group => labels(form, part),
+        Scheme::Contiguous => {
+            let set = move |change: &dyn Fn(&mut f64, &mut f64)| {
+                part.update(|cv| {
+                    if let Cv::Contiguous { train_fraction, validation_fraction } = cv {
+                        change(train_fraction, validation_fraction);
+                    }
+                });
+            };
+            let get = move |fraction: fn(f64, f64) -> f64| {
+                part.with(|cv| match *cv {
+                    Cv::Contiguous { train_fraction, validation_fraction } => fraction(train_fraction, validation_fraction),
+                    _ => 0.0,
+                })
+            };
+            view! {
+                {number(
+                    form,
+                    label("cv.train_fraction", "Fraction of rows to train on", "The first rows; with the next fraction less than 1."),
+                    "0.05",
+                    move || get(|train, _| train),
+                    move |v| set(&|train, _| *train = v),
+                )}
+                {number(
+                    form,
+                    label("cv.validation_fraction", "Fraction of rows left out after them", "The rest is held out."),
+                    "0.05",
+                    move || get(|_, validation| validation),
+                    move |v| set(&|_, validation| *validation = v),
+                )}
+            }
+            .into_any()
+        }
+        Scheme::Group => {
+            // 0 stands for one fold per group.
+            let folds = count(
+                form,
+                label("cv.k", "Folds", "0 for one fold per group."),
+                move || part.with(|cv| if let Cv::Group { k: Some(k), .. } = *cv { k } else { 0 }),
+                move |v| {
+                    part.update(|cv| {
+                        if let Cv::Group { k, .. } = cv {
+                            *k = (v > 0).then_some(v);
+                        }
+                    });
+                },
+            );
+            view! {
+                {labels(form, part)}
+                {folds}
+            }
+            .into_any()
+        }
         Scheme::StratifiedKfold => {
             let folds = count(
                 form,

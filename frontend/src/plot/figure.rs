@@ -1,5 +1,7 @@
 //! What to draw, as plain data: only what the views need of Plotly's vocabulary, in words of the field.
 
+use std::sync::Arc;
+
 /// Traces and what is around them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Figure {
@@ -153,6 +155,8 @@ pub struct Layout {
     pub legend: bool,
     /// Whether a unit is equally long on both axes.
     pub square: bool,
+    /// Images above the traces or beside the plot.
+    pub pictures: Vec<Picture>,
 }
 
 /// One axis.
@@ -182,6 +186,43 @@ pub enum Scale {
     Category,
     /// Evenly, with things at 0, 1, 2, … that the ticks name; points may lie beside them.
     Slots,
+}
+
+/// An image in a figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// Its address.
+    pub url: Arc<str>,
+    /// Where its center is (or the edge that touches the plot).
+    pub at: PictureAt,
+    /// Its side, in units of the data.
+    pub size: f64,
+}
+
+/// Where a [`Picture`] is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PictureAt {
+    /// In the plot.
+    Point {
+        /// Horizontal position.
+        x: f64,
+        /// Vertical position.
+        y: f64,
+    },
+    /// Above the plot: at a place along the horizontal axis, in a row counted from the plot.
+    Above {
+        /// Along the axis.
+        x: f64,
+        /// Row.
+        row: u32,
+    },
+    /// Left of the plot, likewise.
+    Left {
+        /// Along the axis.
+        y: f64,
+        /// Row.
+        row: u32,
+    },
 }
 
 /// A mark that is not data of a trace.

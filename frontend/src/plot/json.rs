@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Margin, Mark, Scale, Scatter, Side, Trace, Values};
+use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Margin, Mark, Picture, PictureAt, Scale, Scatter, Side, Trace, Values};
 use super::palette::Palette;
 
 /// Numbers that become a typed array on a trace instead of JSON.
@@ -84,6 +84,12 @@ impl Figure {
         json!({ "data": parts.data, "layout": parts.layout })
     }
 
+    /// Cells along a side of the first heat map.
+    fn cells(&self) -> f64 {
+        let side = self.traces.iter().find_map(|t| if let Trace::Heatmap(map) = t { Some(map.columns.len()) } else { None });
+        side.and_then(|n| u32::try_from(n).ok()).map_or(1.0, f64::from)
+    }
+
     fn has_margins(&self) -> bool {
         self.traces.iter().any(|t| matches!(t, Trace::Margin(_)))
     }
@@ -120,6 +126,19 @@ impl Figure {
             "bargap": 0.15,
             "autosize": true,
         });
+        if !layout.pictures.is_empty() {
+            let cells = self.cells();
+            out["images"] = layout.pictures.iter().map(|p| picture(p, cells)).collect();
+            let rows = layout.pictures.iter().filter_map(|p| if let PictureAt::Above { row, .. } = p.at { Some(row + 1) } else { None }).max();
+            if let Some(rows) = rows {
+                // Room for the rows of thumbnails, in pixels of a plot of usual size.
+                let size = layout.pictures.first().map_or(0.0, |p| p.size / cells * USUAL_SIDE);
+                let room = (f64::from(rows) * size).round();
+                out["margin"]["t"] = json!(24.0 + room);
+                out["margin"]["l"] = json!(16.0 + room);
+                out["yaxis"]["showticklabels"] = json!(false);
+            }
+        }
         if self.has_margins() {
             let beside = |anchor: &str| json!({ "domain": [0.86, 1], "anchor": anchor, "showgrid": false, "zeroline": false, "showticklabels": false, "ticks": "", "fixedrange": true });
             out["xaxis"]["domain"] = json!([0, 0.84]);
@@ -130,6 +149,30 @@ impl Figure {
         }
         out
     }
+}
+
+/// Side of a square plot in pixels, about.
+const USUAL_SIDE: f64 = 520.0;
+
+/// An image in Plotly's terms; beside the plot its position is in shares of the plot's side.
+fn picture(picture: &Picture, cells: f64) -> Value {
+    let (size, share) = (picture.size, picture.size / cells);
+    let mut out = match picture.at {
+        PictureAt::Point { x, y } => json!({
+            "xref": "x", "yref": "y", "x": x, "y": y, "sizex": size, "sizey": size, "xanchor": "center", "yanchor": "middle",
+        }),
+        PictureAt::Above { x, row } => json!({
+            "xref": "x", "yref": "y domain", "x": x, "y": 1.0 + f64::from(row) * share, "sizex": size, "sizey": share,
+            "xanchor": "center", "yanchor": "bottom",
+        }),
+        PictureAt::Left { y, row } => json!({
+            "xref": "x domain", "yref": "y", "x": -f64::from(row) * share, "y": y, "sizex": share, "sizey": size,
+            "xanchor": "right", "yanchor": "middle",
+        }),
+    };
+    out["source"] = json!(&*picture.url);
+    out["layer"] = json!("above");
+    out
 }
 
 /// Text that Plotly shows as it is: its labels know a few HTML tags and entities.

@@ -16,6 +16,6 @@ pub mod table;
 
 pub use card::FigureCard;
 pub use chart::{Chart, Csv};
-pub use figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Layout, Margin, Mark, Scatter, Side, Trace, Values};
+pub use figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Layout, Margin, Mark, Picture, PictureAt, Scatter, Side, Trace, Values};
 pub use palette::Palette;
 pub use table::{Cell, DataTable, Table};

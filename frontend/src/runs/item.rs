@@ -22,7 +22,7 @@ pub(super) fn view(app: App, run: Run) -> impl IntoView {
                 let error = run.error;
                 move || error.get().map(|message| view! { <p class="problem" role="alert" data-testid="run-error">{message}</p> })
             }
-            {body(run)}
+            {body(app, run)}
         </li>
     }
     .into_any()
@@ -113,7 +113,7 @@ fn progress(run: &Run) -> AnyView {
 }
 
 /// The result: depends on nothing but that it is there and open.
-fn body(run: Run) -> impl IntoView {
+fn body(app: App, run: Run) -> impl IntoView {
     let Run { spec, labels, result, open, .. } = run;
     let drawn = StoredValue::new((spec, labels));
     move || {
@@ -128,7 +128,7 @@ fn body(run: Run) -> impl IntoView {
             view! {
                 <div class="result" data-testid="run-result">
                     {warnings}
-                    <ResultView result spec labels />
+                    <ResultView result spec labels thumbnails=app.thumbnails() />
                 </div>
             }
             .into_any(),

@@ -14,6 +14,7 @@ use leptos::prelude::*;
 mod conditions;
 mod dimension_use;
 mod dimensionality;
+mod embedding;
 mod encoding;
 mod few_shot;
 mod manifolds;
@@ -33,6 +34,8 @@ pub fn ResultView(
     spec: AnalysisSpec,
     /// Text columns of the input that label its rows; those of other lengths are not used.
     labels: Vec<LabelColumn>,
+    /// Addresses of the thumbnails of conditions.
+    thumbnails: Signal<Arc<[Arc<str>]>>,
 ) -> impl IntoView {
     let spec = Arc::new(spec);
     let footer = footer(&result);
@@ -41,7 +44,7 @@ pub fn ResultView(
             Output::Dimensionality(_) => part(&result, |output| if let Output::Dimensionality(o) = output { Some(o) } else { None })
                 .map(|output| dimensionality::view(output, spec)),
             Output::Rdm(_) => part(&result, |output| if let Output::Rdm(o) = output { Some(o) } else { None })
-                .map(|output| rdm::view(output, spec, labels)),
+                .map(|output| rdm::view(output, spec, labels, thumbnails)),
             Output::RdmComparison(_) => part(&result, |output| if let Output::RdmComparison(o) = output { Some(o) } else { None })
                 .map(|output| rdm_comparison::view(output, spec)),
             Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
@@ -60,6 +63,8 @@ pub fn ResultView(
                 .map(|output| few_shot::view(output, spec)),
             Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
                 .map(|output| projection::view(output, spec)),
+            Output::Embedding(_) => part(&result, |output| if let Output::Embedding(o) = output { Some(o) } else { None })
+                .map(|output| embedding::view(output, spec, labels, thumbnails)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

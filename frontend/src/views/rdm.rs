@@ -8,15 +8,15 @@ use eigenscope::dataset::LabelColumn;
 use leptos::prelude::*;
 
 use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
-use super::{Part, at};
+use super::Part;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
 use crate::plot::table::matrix_csv;
-use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Trace, number};
+use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Picture, PictureAt, Trace, number};
 
 /// Ends of the color scale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Range {
-    /// The least and the greatest value off the diagonal.
+    /// The least and the greatest value off the diagonal, at any time.
     #[default]
     Auto,
     /// Zero and the greatest value.
@@ -36,9 +36,21 @@ impl Range {
 }
 
 /// The view of [`Output`].
-pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<LabelColumn>) -> AnyView {
-    let n = output.rdm.rows();
+pub(super) fn view(
+    output: Part<Output>,
+    spec: Arc<AnalysisSpec>,
+    labels: Vec<LabelColumn>,
+    thumbnails: Signal<Arc<[Arc<str>]>>,
+) -> AnyView {
+    let n = output.n as usize;
+    // Conditions have names of their own; labels of rows would not fit them.
+    let labels = match &output.conditions {
+        Some(names) => vec![LabelColumn { name: "condition".into(), values: names.clone() }],
+        None => labels,
+    };
     let labels: Arc<[LabelColumn]> = labels.into_iter().filter(|l| l.values.len() == n).collect();
+    let (time, set_time) = signal(0usize);
+    let times = output.times.clone();
     let (column, set_column) = signal(None::<usize>);
     let (range, set_range) = signal(Range::default());
     let is_bounded = matches!(output.measure, Measure::Correlation | Measure::Cosine);
@@ -47,7 +59,13 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<La
     let title = format!("RDM of {}", output.input);
     let chart = {
         let view = View { output: output.clone(), labels };
-        Memo::new_with_compare(move |_| Arc::new(view.chart(column.get(), range.get())), |_, _| true)
+        let chart = move |_: Option<&Arc<Chart>>| {
+            let mut chart = view.chart(column.get(), range.get(), time.get());
+            let order = view.order(column.get());
+            thumbnails.with(|urls| chart.figure.layout.pictures = along_axes(&order, urls));
+            Arc::new(chart)
+        };
+        Memo::new_with_compare(chart, |_, _| true)
     };
     view! {
         <FigureCard id="rdm" title chart spec>
@@ -60,6 +78,25 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<La
                                 <option value="">"original order"</option>
                                 {options}
                             </select>
+                        </label>
+                    }
+                })}
+            {times
+                .map(|times| {
+                    let last = times.len().saturating_sub(1);
+                    let what = move || times.get(time.get()).map_or_else(String::new, |[start, end]| format!("{start} – {}", end - 1));
+                    view! {
+                        <label>
+                            "Time "
+                            <input
+                                type="range"
+                                min="0"
+                                max=last.to_string()
+                                value="0"
+                                data-testid="rdm-time"
+                                on:input=move |e| set_time.set(event_target_value(&e).parse().unwrap_or(0))
+                            />
+                            <output>{what}</output>
                         </label>
                     }
                 })}
@@ -84,13 +121,19 @@ struct View {
 }
 
 impl View {
-    fn chart(&self, column: Option<usize>, range: Range) -> Chart {
-        let n = self.output.rdm.rows();
+    /// The conditions in the order that a column gives.
+    fn order(&self, column: Option<usize>) -> Arc<[usize]> {
         let column = column.and_then(|i| self.labels.get(i));
-        let order: Arc<[usize]> = column.map_or_else(|| (0..n).collect(), |c| sort_permutation(&c.values).into());
+        column.map_or_else(|| (0..self.output.n as usize).collect(), |c| sort_permutation(&c.values).into())
+    }
+
+    fn chart(&self, index: Option<usize>, range: Range, time: usize) -> Chart {
+        let n = self.output.n as usize;
+        let column = index.and_then(|i| self.labels.get(i));
+        let order = self.order(index);
         let all = names(n, &self.labels.iter().take(3).collect::<Vec<_>>());
         let sorted: Vec<String> = order.iter().map(|&i| all[i].clone()).collect();
-        let mut chart = heat_map(&self.output, &order, &sorted, range);
+        let mut chart = heat_map(&self.output, &order, &sorted, range, time);
         if let Some(column) = column {
             let step = n.div_ceil(MAX_SIDE).max(1);
             let (axis, marks) = mark_groups(&groups(&column.values, &order), step);
@@ -99,14 +142,39 @@ impl View {
         }
         chart.summary = summary(&self.output, &all);
         let output = self.output.clone();
-        chart.csv = Csv::new(move || matrix_csv("condition", &sorted, &sorted, |i, j| at(&output.rdm, order[i], order[j])));
+        chart.csv = Csv::new(move || matrix_csv("condition", &sorted, &sorted, |i, j| cell(&output, time, order[i], order[j])));
         chart
     }
 }
 
-fn heat_map(output: &Output, order: &[usize], sorted: &[String], range: Range) -> Chart {
+/// Thumbnails above and left of the matrix, staggered in rows so that they can be larger than a cell; none unless there is one for each
+/// condition and each condition is drawn.
+fn along_axes(order: &[usize], urls: &[Arc<str>]) -> Vec<Picture> {
+    const LARGE: u32 = 22;
+    const MOST_ROWS: u32 = 6;
+    let n = u32::try_from(order.len()).unwrap_or(u32::MAX);
+    if urls.len() != order.len() || n.div_ceil(LARGE) > 2 * MOST_ROWS || order.len() > MAX_SIDE {
+        return Vec::new();
+    }
+    let rows = n.div_ceil(LARGE).clamp(1, MOST_ROWS);
+    let size = 0.95 * f64::from(rows);
+    let pair = |(place, &condition): (u32, &usize)| {
+        let (along, row, url) = (f64::from(place), place % rows, &urls[condition]);
+        let at = |at: PictureAt| Picture { url: Arc::clone(url), at, size };
+        [at(PictureAt::Above { x: along, row }), at(PictureAt::Left { y: along, row })]
+    };
+    (0..n).zip(order).flat_map(pair).collect()
+}
+
+/// A cell of the RDM at one time.
+fn cell(output: &Output, time: usize, i: usize, j: usize) -> f64 {
+    let n = output.n as usize;
+    output.rdm.values.get((time * n + i) * n + j).copied().unwrap_or(f64::NAN)
+}
+
+fn heat_map(output: &Output, order: &[usize], sorted: &[String], range: Range, time: usize) -> Chart {
     let n = order.len();
-    let blocks = block_means(n, MAX_SIDE, |i, j| at(&output.rdm, order[i], order[j]));
+    let blocks = block_means(n, MAX_SIDE, |i, j| cell(output, time, order[i], order[j]));
     let axis_names = block_names(sorted, blocks.step);
     let n_undefined = output.rdm.values.iter().filter(|v| !v.is_finite()).count();
     let caption = sentence(&[
@@ -140,32 +208,33 @@ struct Extreme {
     column: usize,
 }
 
-/// The least and the greatest defined cell above the diagonal; `None` when there is none.
+/// The least and the greatest defined cell above the diagonal, at any time; `None` when there is none.
 fn extremes(output: &Output) -> Option<[Extreme; 2]> {
-    let n = output.rdm.rows();
+    let n = output.n as usize;
+    let n_times = output.times.as_ref().map_or(1, Vec::len);
     let mut found: Option<[Extreme; 2]> = None;
-    for row in 0..n {
-        for column in row + 1..n {
-            let value = at(&output.rdm, row, column);
-            if !value.is_finite() {
-                continue;
-            }
-            let cell = Extreme { value, row, column };
-            let [low, high] = found.get_or_insert([cell, cell]);
-            if value < low.value {
-                *low = cell;
-            }
-            if value > high.value {
-                *high = cell;
-            }
+    let pairs = |time: usize| (0..n).flat_map(move |row| (row + 1..n).map(move |column| (time, row, column)));
+    for (time, row, column) in (0..n_times).flat_map(pairs) {
+        let value = cell(output, time, row, column);
+        if !value.is_finite() {
+            continue;
+        }
+        let extreme = Extreme { value, row, column };
+        let [low, high] = found.get_or_insert([extreme, extreme]);
+        if value < low.value {
+            *low = extreme;
+        }
+        if value > high.value {
+            *high = extreme;
         }
     }
     found
 }
 
 fn summary(output: &Output, names: &[String]) -> String {
-    let n = number::count(output.rdm.rows());
-    let what = format!("{n} x {n} matrix of {} between the conditions of {}", measure_name(output.measure), output.input);
+    let n = number::count(output.n);
+    let times = output.times.as_ref().map_or_else(String::new, |times| format!(" at {} times", times.len()));
+    let what = format!("{n} x {n} matrix of {} between the conditions of {}{times}", measure_name(output.measure), output.input);
     match extremes(output) {
         None => format!("{what}; no pair has a value."),
         Some([low, high]) => {
@@ -182,7 +251,9 @@ fn measure_name(measure: Measure) -> &'static str {
         Measure::Sqeuclidean => "squared Euclidean distance",
         Measure::Cosine => "cosine distance",
         Measure::Mahalanobis => "squared Mahalanobis distance",
+        Measure::Crossnobis => "crossnobis distance",
         Measure::Poisson => "Poisson KL divergence",
+        Measure::PoissonCv => "cross-validated Poisson KL divergence",
         Measure::Gaussian => "Gaussian dissimilarity",
         Measure::Minkowski => "Minkowski distance",
         Measure::Cityblock => "city-block distance",
@@ -207,7 +278,8 @@ mod tests {
         };
         let size = n as usize;
         let rdm = Array::matrix(size, size, (0..n).flat_map(|i| (0..n).map(move |j| cell(i, j))).collect());
-        let output = Any::Rdm(Output { input: "IT".into(), measure: Measure::Correlation, n, rdm });
+        let output = Output { input: "IT".into(), measure: Measure::Correlation, n, rdm, conditions: None, times: None, condition_covariance: None };
+        let output = Any::Rdm(output);
         let values = (0..n).map(|i| ["face", "house", "animal"][i as usize % 3].to_string()).collect();
         let labels = Arc::new([LabelColumn { name: "category".into(), values }]);
         let output = part(&result(output), |o| if let Any::Rdm(o) = o { Some(o) } else { None }).expect("an RDM");
@@ -222,7 +294,7 @@ mod tests {
     #[test]
     fn sorting_moves_rows_and_columns_together() {
         let view = view(24, None);
-        let chart = view.chart(Some(0), Range::Auto);
+        let chart = view.chart(Some(0), Range::Auto, 0);
         crate::views::dump("rdm", &chart);
         let map = heatmap(&chart);
         assert_eq!(map.rows[..2], ["3 · animal", "6 · animal"]);
@@ -234,7 +306,7 @@ mod tests {
 
     #[test]
     fn undefined_cells_stay_undefined_and_are_counted() {
-        let chart = view(4, Some(1)).chart(None, Range::ZeroToTwo);
+        let chart = view(4, Some(1)).chart(None, Range::ZeroToTwo, 0);
         let map = heatmap(&chart);
         assert!(map.z[1].is_nan(), "row 1 against row 2");
         assert_eq!(map.range, Some([0.0, 2.0]));
@@ -243,14 +315,25 @@ mod tests {
 
     #[test]
     fn the_summary_names_the_extreme_pairs() {
-        let chart = view(4, None).chart(None, Range::Auto);
+        let chart = view(4, None).chart(None, Range::Auto, 0);
         assert_eq!(heatmap(&chart).range, Some([0.3 + 0.03, 1.05]));
         assert!(chart.summary.contains("the most similar pair has 0.330 (1 · face and 4 · face)"), "{}", chart.summary);
     }
 
     #[test]
+    fn thumbnails_are_staggered_in_the_order_of_the_rows() {
+        let urls: Vec<Arc<str>> = (0..92).map(|i| format!("data:{i}").into()).collect();
+        let order: Vec<usize> = (0..92).rev().collect();
+        let pictures = along_axes(&order, &urls);
+        assert_eq!(pictures.len(), 184);
+        assert_eq!((&*pictures[2].url, pictures[2].at), ("data:90", PictureAt::Above { x: 1.0, row: 1 }));
+        assert_eq!((pictures[11].at, pictures[11].size), (PictureAt::Left { y: 5.0, row: 0 }, 4.75));
+        assert!(along_axes(&order, &urls[1..]).is_empty(), "one image is missing");
+    }
+
+    #[test]
     fn large_matrices_are_drawn_as_block_means() {
-        let chart = view(1200, None).chart(Some(0), Range::Auto);
+        let chart = view(1200, None).chart(Some(0), Range::Auto, 0);
         assert_eq!(heatmap(&chart).z.len(), 600 * 600);
         assert_eq!(heatmap(&chart).rows[0], "1 – 2");
         assert_eq!(chart.caption, "Drawn at 600 x 600 of 1200 x 1200 (block means).");
@@ -258,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_single_condition_has_no_pair() {
-        let chart = view(1, None).chart(None, Range::Auto);
+        let chart = view(1, None).chart(None, Range::Auto, 0);
         assert_eq!(heatmap(&chart).range, Some([0.0, 1.0]));
         assert!(chart.summary.ends_with("no pair has a value."), "{}", chart.summary);
     }

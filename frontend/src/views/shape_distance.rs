@@ -51,6 +51,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::Manifolds(_)
         | AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
+        | AnalysisSpec::Embedding(_)
         | AnalysisSpec::Encoding(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

@@ -15,6 +15,7 @@ use crate::{Error, Estimate, Progress, Warning};
 
 pub mod dimension_use;
 pub mod dimensionality;
+pub mod embedding;
 pub mod encoding;
 pub mod few_shot;
 pub mod manifolds;
@@ -51,6 +52,8 @@ pub enum AnalysisSpec {
     Projection(projection::Spec),
     /// Relations between metrics of layers.
     Relation(relation::Spec),
+    /// Conditions as points and as a tree.
+    Embedding(embedding::Spec),
 }
 
 /// What came out, by kind.
@@ -80,6 +83,8 @@ pub enum Output {
     Projection(projection::Output),
     /// Relations between metrics of layers.
     Relation(relation::Output),
+    /// Conditions as points and as a tree.
+    Embedding(embedding::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -118,9 +123,13 @@ impl<'a> Context<'a> {
         Self { device, progress, warnings: RefCell::new(Vec::new()) }
     }
 
-    /// Adds a warning to the result.
+    /// Adds a warning to the result, once.
     pub fn warn(&self, code: &str, message: impl Into<String>) {
-        self.warnings.borrow_mut().push(Warning { code: code.into(), message: message.into() });
+        let warning = Warning { code: code.into(), message: message.into() };
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// Reports progress; see [`Progress::step`].
@@ -154,6 +163,7 @@ impl AnalysisSpec {
             Self::FewShot(spec) => spec.inputs(),
             Self::Projection(spec) => spec.inputs(),
             Self::Relation(spec) => spec.inputs(),
+            Self::Embedding(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -179,6 +189,7 @@ impl AnalysisSpec {
             Self::FewShot(spec) => spec.estimate(shapes),
             Self::Projection(spec) => spec.estimate(shapes),
             Self::Relation(spec) => spec.estimate(shapes),
+            Self::Embedding(spec) => spec.estimate(shapes),
         }
     }
 
@@ -197,6 +208,7 @@ impl AnalysisSpec {
             Self::FewShot(_) => "Few-shot",
             Self::Projection(_) => "Projection",
             Self::Relation(_) => "Relation",
+            Self::Embedding(_) => "Embedding",
         }
     }
 
@@ -228,6 +240,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::FewShot(spec) => Output::FewShot(few_shot::run(spec, inputs, &context).await?),
         AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
         AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
+        AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

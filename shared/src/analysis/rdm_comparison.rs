@@ -4,7 +4,9 @@
 //! All of it runs on the host in f64.
 
 mod ceiling;
+mod flexible;
 mod geometry;
+pub mod inference;
 mod input;
 mod measure;
 mod pairs;
@@ -16,15 +18,18 @@ mod whitening;
 use serde::{Deserialize, Serialize};
 
 use self::ceiling::Ceiling;
+pub use self::flexible::{Family, Flexible};
+use self::inference::{CrossValidation, Crossed, Inference, ModelTest, Over, Scores, Tests};
+pub(super) use self::input::rdms_of as stack;
 use self::input::{Rdm, Rdms, conditions_of};
 use self::measure::{Form, Measure, Prepared};
 use super::{Context, rdm};
 use crate::dataset::{Inputs, Shapes};
-use crate::stats::{count, mean, sem, student_t_sf};
+use crate::stats::{count, mean};
 use crate::{Array, Error, Estimate, parallel};
 
 /// What to compute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
     /// Names of inputs with data RDMs: K x K, R x K x K, or R x K(K-1)/2 each; all are stacked.
@@ -38,12 +43,12 @@ pub struct Spec {
     pub compare: Compare,
     /// Name of the covariance of the conditions (K x K) for `cosine_cov`, `corr_cov` and `neg_riem_dist`; identity if absent.
     pub sigma_k: Option<String>,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self { data: Vec::new(), models: Vec::new(), compare: Compare::Corr, sigma_k: None }
-    }
+    /// Models with parameters; with them all models are scored on held-out conditions of held-out data RDMs.
+    pub flexible: Vec<Flexible>,
+    /// How they are cross-validated.
+    pub cv: CrossValidation,
+    /// How sure the scores are: bootstraps and tests.
+    pub inference: Inference,
 }
 
 /// Similarity of two RDM vectors.
@@ -107,6 +112,10 @@ pub struct Output {
     pub scores: Array,
     /// Names of the data RDMs.
     pub data_names: Vec<String>,
+    /// Tests of models against each other, and how the standard errors and p-values came about; absent where there are none.
+    pub inference: Option<Tests>,
+    /// Folds of conditions, folds of data RDMs and repeats, when the scores are cross-validated.
+    pub folds: Option<[u32; 3]>,
 }
 
 /// The score of one model over all data RDMs.
@@ -116,10 +125,11 @@ pub struct ModelScore {
     pub name: String,
     /// Mean over data RDMs; `None` when undefined for all.
     pub mean: Option<f64>,
-    /// Standard error over data RDMs (ddof 1); `None` for a single one.
-    pub sem: Option<f64>,
-    /// One-sided t-test against zero over data RDMs; `None` for a single one and for distances.
-    pub p_vs_0: Option<f64>,
+    /// For a model with parameters the weights of its RDMs (norm 1), fitted to everything.
+    pub weights: Option<Vec<f64>>,
+    /// How sure it is: from the bootstrap if there is one, else over data RDMs.
+    #[serde(flatten)]
+    pub test: ModelTest,
 }
 
 impl Compare {
@@ -138,7 +148,23 @@ impl Spec {
     #[must_use]
     pub fn inputs(&self) -> Vec<String> {
         let sigma = self.sigma_k.iter().filter(|_| self.compare.uses_sigma());
-        self.data.iter().chain(&self.models).chain(sigma).cloned().collect()
+        self.data.iter().chain(&self.models).chain(self.flexible.iter().flat_map(|model| &model.rdms)).chain(sigma).chain(self.inference.inputs()).cloned().collect()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        for (i, model) in self.flexible.iter().enumerate() {
+            if model.name.trim().is_empty() {
+                return Err(Error::parameter("flexible", format!("model {} with parameters has no name; give it one", i + 1)));
+            }
+            if !(model.ridge >= 0.0 && model.ridge.is_finite()) {
+                return Err(Error::parameter("flexible.ridge", format!("must be 0 or a positive number, got {}", model.ridge)));
+            }
+        }
+        if !self.flexible.is_empty() && self.inference.permutations > 0 && self.inference.groups.is_none() {
+            let message = "conditions are permuted for models without parameters; leave permutations out, or the models with parameters";
+            return Err(Error::parameter("inference.permutations", message));
+        }
+        Ok(())
     }
 
     /// What the run will cost.
@@ -167,9 +193,31 @@ impl Spec {
             // 81 eigenvalue problems for each score.
             Compare::NegRiemDist => data * models * 81.0 * 2.0 * k * k * k,
         };
-        // The pairs, their prepared form and the work space of one more.
-        Estimate { flops, peak_bytes: 8.0 * m * (2.0 * rdms + 6.0) }
+        let resample = match self.compare {
+            Compare::Cosine | Compare::Corr => 2.0 * m * scores,
+            Compare::CosineCov | Compare::CorrCov if self.sigma_k.is_none() => 2.0 * m * scores + 4.0 * k * k * rdms,
+            Compare::Spearman | Compare::RhoA => 2.0 * m * scores + 8.0 * m * (rdms + data * (data + 1.0)),
+            Compare::TauA
+            | Compare::TauB
+            | Compare::CosineCov
+            | Compare::CorrCov
+            | Compare::Bures
+            | Compare::BuresMetric
+            | Compare::NegRiemDist
+            | Compare::Euclidean => flops,
+        };
+        let ways = if self.inference.over == Over::Dual { 2.0 } else { 1.0 };
+        let resamples = f64::from(self.inference.bootstrap) * ways;
+        let permutations = f64::from(self.inference.permutations) * models * data * 2.0 * m;
+        // The pairs, their prepared form and the work space of one more; then the scores of all resamples.
+        let peak_bytes = 8.0 * m * (2.0 * rdms + 6.0) + 8.0 * resamples * (models + 2.0);
+        Estimate { flops: flops + resamples * resample + permutations, peak_bytes }
     }
+}
+
+/// Number of conditions in an input of this shape.
+pub(super) fn n_conditions(shape: &[usize]) -> f64 {
+    stack_size(shape).1
 }
 
 /// Number of RDMs and of conditions in an input of this shape.
@@ -198,7 +246,12 @@ fn stack_size(shape: &[usize]) -> (f64, f64) {
 ///   (G1 model, G2 data) and G0 those of noise with covariance S;
 /// - `euclidean`: |x - y|.
 ///
-/// Per model: mean over data RDMs, its standard error (ddof 1), and P(T > t) of Student's t with R - 1 degrees of freedom.
+/// Per model: mean over data RDMs, and how sure it is ([`Inference`]). Without a bootstrap: the standard error over data RDMs (ddof 1) and
+/// R - 1 degrees of freedom. With one: the standard deviation (ddof 1) over resamples that draw conditions, data RDMs or both with
+/// replacement, times sqrt(n / (n - 1)) for one factor; copies of one condition make no pair, and fewer than 3 distinct conditions make no
+/// resample. `dual`: `a_r s_r + a_p s_p - a_r a_p (s_both - s_r - s_p)`, clipped to `max(a_r s_r, a_p s_p)..s_both`; min(R, K) - 1 degrees
+/// of freedom. Tests: against zero (one-sided), against the lower ceiling and between models (two-sided), of the difference itself in each
+/// resample, so that what varies together cancels; `p_adjusted` by false discovery rate or Bonferroni within each of the three families.
 /// Noise ceiling: mean score of each data RDM against the pool of all (upper) and of all others (lower); the pool is the mean of unit vectors
 /// (in the metric of the measure), of ranks, or of trace-normalized Gram matrices.
 ///
@@ -208,13 +261,15 @@ fn stack_size(shape: &[usize]) -> (f64, f64) {
 /// # Degenerate
 /// Missing (NaN) pairs: each comparison uses the pairs finite in both (warning `nan_pairs`); whitened measures delete them from V, Bures and
 /// Riemannian ones accept only whole missing conditions. Constant RDMs have undefined (NaN) scores, left out of means (warning
-/// `undefined_scores`); so have data RDMs of fewer channels than conditions - 1 in `neg_riem_dist` (singular second moments). R = 1: no standard error, test or ceiling.
+/// `undefined_scores`); so have data RDMs of fewer channels than conditions - 1 in `neg_riem_dist` (singular second moments). R = 1: no ceiling, and no standard error or test
+/// but by a bootstrap over conditions or by permutation.
 ///
 /// # Accuracy
 /// 1e-12 for all but `neg_riem_dist` (1e-8 of the minimum); deterministic.
 ///
 /// # Cost
-/// O((R + M) n log n) for ranks, O(R M n) for inner products, O(R M n log n) for tau, O(R M K^3) for Bures and (81 times) Riemann.
+/// A resample costs n (M R + R^2 / 2) multiplications for cosines and correlations (one matrix product), n (M + R) (R + 1) steps for ranks
+/// (nothing is sorted again), and a comparison of its own for the other measures.
 ///
 /// # Errors
 /// [`Error::Input`] for asymmetric RDMs, nonzero diagonals, fewer than 3 or different conditions; [`Error::Shape`] for other shapes;
@@ -226,7 +281,8 @@ fn stack_size(shape: &[usize]) -> (f64, f64) {
 /// measures are normalized in the whitened metric, so that the upper ceiling is a bound; NaN pairs may differ between RDMs; `bures_metric`
 /// is the metric and not its square; `neg_riem_dist` searches one dimension (the scale has a closed form) and cannot stop early.
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
-    let rdms = Rdms::read(&spec.data, &spec.models, inputs)?;
+    spec.check()?;
+    let rdms = Rdms::read(spec, inputs)?;
     let k = rdms.n_conditions;
     let sigma = match &spec.sigma_k {
         Some(name) if spec.compare.uses_sigma() => {
@@ -247,38 +303,116 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     warn_missing(context, &rdms);
     context.step(0.1, "preparing the RDMs")?;
     let measure = Measure { compare: spec.compare, n_conditions: k, sigma: sigma.as_ref() };
+    spec.inference.check(&measure)?;
     let data = Side::prepare(&measure, &rdms.data)?;
+    if !spec.flexible.is_empty() {
+        return cross_validated(spec, &measure, rdms, inputs, context);
+    }
     context.step(0.25, "preparing the model RDMs")?;
     let models = Side::prepare(&measure, &rdms.models)?;
     warn_clipped(context, &[(&rdms.data, &data.forms), (&rdms.models, &models.forms)]);
 
     let mut scores = Vec::with_capacity(rdms.models.len() * rdms.data.len());
     for i in 0..rdms.models.len() {
-        context.step(0.4 + 0.2 * count(i) / count(rdms.models.len()), "comparing RDMs")?;
+        context.step(0.4 + 0.1 * count(i) / count(rdms.models.len()), "comparing RDMs")?;
         for score in parallel::map(rdms.data.len(), |s| score(&measure, (&models, i), (&data, s))) {
             scores.push(score?);
         }
     }
+    let shared = (data.groups.len() == 1).then(|| &data.groups[0]);
+    let step = |share: f64| context.step(0.5 + 0.1 * share, "noise ceiling");
+    let ceiling: Option<Ceiling> = if spec.compare.is_distance() {
+        None
+    } else {
+        ceiling::ceiling(&measure, shared, &rdms.data, &data.forms, &vec![1.0; rdms.data.len()], &step)?
+    };
+    let names: Vec<String> = rdms.models.iter().map(|m| m.name.clone()).collect();
+    let heuristic = ceiling.as_ref().is_some_and(|c| c.heuristic);
+    let (bounds, terms) = (ceiling.as_ref().map(|c| c.bounds), ceiling.as_ref().map(|c| c.terms.as_slice()));
+    let mut output = judged(spec, &measure, &rdms, Found { names, scores, bounds, terms }, None, inputs, context)?;
+    output.noise_ceiling_is_heuristic = heuristic;
+    Ok(output)
+}
+
+/// All models on held-out conditions of held-out data RDMs.
+fn cross_validated(spec: &Spec, measure: &Measure<'_>, rdms: Rdms, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
+    let refuse = |message: &str| Err(Error::parameter("flexible", message));
+    if !matches!(
+        spec.compare,
+        Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov | Compare::Spearman | Compare::RhoA
+    ) {
+        return refuse("models with parameters are fitted for cosine, corr, cosine_cov, corr_cov, spearman and rho-a; choose one of them");
+    }
+    if measure.sigma.is_some() {
+        return refuse("models with parameters are fitted without a covariance of the conditions; leave sigma_k out");
+    }
+    if let Some(gap) = rdms.all().find(|rdm| !rdm.missing.is_empty()) {
+        return refuse(&format!("models with parameters need complete RDMs, but {} has {} missing pairs", gap.name, gap.missing.len()));
+    }
+    spec.cv.check(&rdms, &spec.inference)?;
+    context.step(0.3, "fitting models to folds")?;
+    let crossed = Crossed { flexible: &spec.flexible, cv: &spec.cv };
+    let found = inference::cross_validated(&spec.inference, crossed, measure, &rdms);
+    let names: Vec<String> = rdms.models.iter().map(|m| &m.name).chain(spec.flexible.iter().map(|m| &m.name)).cloned().collect();
+    let bounds = ceiling::bounds(&found.ceiling_terms, &vec![1.0; rdms.data.len()]);
+    let terms = bounds.map(|_| found.ceiling_terms.as_slice());
+    let all = Found { names, scores: found.each, bounds, terms };
+    let mut output = judged(spec, measure, &rdms, all, Some(crossed), inputs, context)?;
+    // Training RDMs are not the test RDMs: nothing bounds a score strictly.
+    output.noise_ceiling_is_heuristic = true;
+    output.folds = Some(found.folds);
+    for (model, weights) in output.models.iter_mut().skip(rdms.models.len()).zip(found.weights) {
+        model.weights = weights;
+    }
+    Ok(output)
+}
+
+/// Scores of models (x data RDMs) before they are judged.
+struct Found<'a> {
+    names: Vec<String>,
+    scores: Vec<f64>,
+    bounds: Option<[f64; 2]>,
+    terms: Option<&'a [[f64; 2]]>,
+}
+
+fn judged(
+    spec: &Spec,
+    measure: &Measure<'_>,
+    rdms: &Rdms,
+    found: Found<'_>,
+    crossed: Option<Crossed<'_>>,
+    inputs: &Inputs,
+    context: &Context<'_>,
+) -> Result<Output, Error> {
+    let Found { names, scores, bounds, terms } = found;
     let undefined = scores.iter().filter(|v| v.is_nan()).count();
     if undefined > 0 {
         let message = format!("{undefined} of {} scores are undefined (constant or degenerate RDMs) and left out of means", scores.len());
         context.warn("undefined_scores", message);
     }
-    let shared = (data.groups.len() == 1).then(|| &data.groups[0]);
-    let ceiling: Option<Ceiling> =
-        if spec.compare.is_distance() { None } else { ceiling::ceiling(&measure, shared, &rdms.data, &data.forms, context)? };
     let n_data = rdms.data.len();
-    let summary = |(rdm, scores): (&Rdm, &[f64])| summarize(&rdm.name, scores, spec.compare);
+    let means: Vec<Option<f64>> = scores.chunks_exact(n_data).map(mean_of_defined).collect();
+    let known = Scores { each: &scores, means: &means, ceiling: bounds, ceiling_terms: terms };
+    let (tests, inference) = inference::infer(&spec.inference, measure, rdms, &known, crossed, inputs, context)?;
+    let named = |((name, mean), test): ((String, Option<f64>), ModelTest)| ModelScore { name, mean, weights: None, test };
     Ok(Output {
         compare: spec.compare,
-        n_conditions: small(k),
+        n_conditions: small(rdms.n_conditions),
         n_data: small(n_data),
-        models: rdms.models.iter().zip(scores.chunks_exact(n_data)).map(summary).collect(),
-        noise_ceiling: ceiling.map(|c| c.bounds),
-        noise_ceiling_is_heuristic: ceiling.is_some_and(|c| c.heuristic),
-        scores: Array::matrix(rdms.models.len(), n_data, scores),
-        data_names: rdms.data.into_iter().map(|r| r.name).collect(),
+        models: names.into_iter().zip(means).zip(tests).map(named).collect(),
+        noise_ceiling: bounds,
+        noise_ceiling_is_heuristic: false,
+        scores: Array::matrix(scores.len() / n_data, n_data, scores),
+        data_names: rdms.data.iter().map(|r| r.name.clone()).collect(),
+        inference,
+        folds: None,
     })
+}
+
+fn mean_of_defined(scores: &[f64]) -> Option<f64> {
+    let defined: Vec<f64> = scores.iter().copied().filter(|v| v.is_finite()).collect();
+    let mean = mean(&defined);
+    mean.is_finite().then_some(mean)
 }
 
 /// RDMs of one role, prepared; those with the same missing pairs share a group.
@@ -321,21 +455,6 @@ fn score(measure: &Measure<'_>, (models, i): (&Side<'_>, usize), (data, s): (&Si
         return Ok(group.score(&group.form(&model.pairs)?, &data.forms[s]));
     }
     measure.score_on_shared_pairs(model, subject)
-}
-
-fn summarize(name: &str, scores: &[f64], compare: Compare) -> ModelScore {
-    let defined: Vec<f64> = scores.iter().copied().filter(|v| v.is_finite()).collect();
-    let finite = |v: f64| v.is_finite().then_some(v);
-    let (mean, sem) = (finite(mean(&defined)), finite(sem(&defined)));
-    let p_vs_0 = match (mean, sem) {
-        (Some(mean), Some(sem)) if !compare.is_distance() => {
-            // A floor for the variance: equal scores over RDMs are not infinitely sure.
-            let spread = (sem * sem).max(f64::EPSILON).sqrt();
-            finite(student_t_sf(mean / spread, count(defined.len() - 1)))
-        }
-        _ => None,
-    };
-    ModelScore { name: name.into(), mean, sem, p_vs_0 }
 }
 
 fn warn_missing(context: &Context<'_>, rdms: &Rdms) {

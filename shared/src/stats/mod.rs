@@ -2,6 +2,7 @@
 //!
 //! Everything here takes `&[f64]` and returns numbers: no serde, no matrices, no errors. Undefined results are NaN.
 
+mod adjust;
 mod commonality;
 mod correlation;
 mod kendall;
@@ -9,9 +10,11 @@ mod least_squares;
 mod moments;
 mod quantile;
 mod ranks;
+mod signed_rank;
 mod student_t;
 mod sums;
 
+pub use adjust::{bonferroni, false_discovery_rate};
 pub use commonality::commonality;
 pub use correlation::{centered_unit, is_constant, pearson, spearman, unit};
 pub use kendall::{Kendall, Order, kendall};
@@ -19,6 +22,7 @@ pub use least_squares::{explained, residuals};
 pub use moments::{mean, sem, variance};
 pub use quantile::{median, quantile};
 pub use ranks::average_ranks;
+pub use signed_rank::{SignedRank, signed_rank};
 pub use student_t::{incomplete_beta, ln_beta, student_t_quantile, student_t_sf};
 pub use sums::{dot, fold_pairs, sum};
 

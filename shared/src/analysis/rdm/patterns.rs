@@ -2,8 +2,8 @@
 
 use faer::Mat;
 
-use super::{Spec, cholesky};
-use crate::compute::Device;
+use super::Spec;
+use super::noise::Whitener;
 use crate::dataset::{Matrix, Values};
 use crate::stats::{is_constant, mean, unit};
 use crate::{Error, parallel};
@@ -89,20 +89,14 @@ impl Patterns {
         center_channels(&mut self.columns);
     }
 
-    /// Replaces each row b by L'b, where the precision is LL': squared distances become Mahalanobis distances.
-    pub(super) async fn whiten(&mut self, precision: &Matrix) -> Result<(), Error> {
-        let p = self.channels();
-        if (precision.n_samples(), precision.n_features()) != (p, p) {
-            return Err(Error::Shape {
-                what: precision.name().into(),
-                expected: format!("a precision matrix of {p} x {p} (the channels of {})", self.input),
-                got: format!("{} x {}", precision.n_samples(), precision.n_features()),
-            });
-        }
-        let factor = cholesky(precision, "the noise precision")?;
-        // On the host in f64 on every device: near-duplicate rows are recomputed from the whitened ones.
-        self.columns = Device::cpu().cross(factor.as_ref(), self.columns.as_ref()).await?;
-        Ok(())
+    /// Makes squared distances Mahalanobis distances.
+    pub(super) async fn whiten(&mut self, whitener: &Whitener) -> Result<(), Error> {
+        whitener.whiten(&mut self.columns).await
+    }
+
+    /// Other patterns of the same input.
+    pub(super) fn with_columns(&self, columns: Mat<f64>) -> Self {
+        Self { columns, input: self.input.clone() }
     }
 
     /// Rates with the prior mixed in, and their logarithms.
@@ -124,6 +118,24 @@ impl Patterns {
         let logs = parallel::map(self.n(), |i| self.row(i).iter().map(|v| v.ln()).collect::<Vec<_>>());
         let logs = Mat::from_fn(p, self.n(), |c, i| logs[i][c]);
         Ok((self.columns, logs))
+    }
+}
+
+/// Subtracts each channel's mean over all conditions of all folds: differences between folds stay.
+pub(super) fn center_together(folds: &mut [Mat<f64>]) {
+    let Some(p) = folds.first().map(Mat::nrows) else { return };
+    let columns = |folds: &[Mat<f64>]| folds.iter().map(Mat::ncols).sum::<usize>();
+    let n = crate::stats::count(columns(folds));
+    let mut center = vec![0.0; p];
+    for fold in folds.iter() {
+        for i in 0..fold.ncols() {
+            center.iter_mut().zip(fold.col_as_slice(i)).for_each(|(c, v)| *c += v / n);
+        }
+    }
+    for fold in folds {
+        for i in 0..fold.ncols() {
+            fold.col_as_slice_mut(i).iter_mut().zip(&center).for_each(|(v, c)| *v -= c);
+        }
     }
 }
 

@@ -255,7 +255,7 @@ fn f32_input_is_widened_and_not_rounded() {
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is tested")]
     let narrow: Vec<Vec<f32>> = x.iter().map(|row| row.iter().map(|&v| v as f32).collect()).collect();
     let wide: Vec<Vec<f64>> = narrow.iter().map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect();
-    let array = ndarray::ArrayD::from_shape_vec(ndarray::IxDyn(&[8, 5]), narrow.concat()).expect("shape fits");
+    let array = ArrayD::from_shape_vec(ndarray::IxDyn(&[8, 5]), narrow.concat()).expect("shape fits");
     let (from_f32, _) = rdm_of(Dataset::from_f32("", array), Spec::default()).expect("runs");
     let (from_f64, _) = rdm_of(dataset(&wide), Spec::default()).expect("runs");
     assert_eq!(from_f32.rdm, from_f64.rdm);

@@ -6,57 +6,79 @@ use super::Compare;
 use super::input::Rdm;
 use super::measure::{Form, Measure, Prepared};
 use crate::Error;
-use crate::analysis::Context;
 use crate::stats::{average_ranks, count, dot, mean, variance};
 
 /// Lower and upper ceiling, and whether they are only heuristic.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Ceiling {
     pub(super) bounds: [f64; 2],
     pub(super) heuristic: bool,
+    /// Lower and upper term of each data RDM; NaN where it is not used.
+    pub(super) terms: Vec<[f64; 2]>,
 }
 
+/// Told how far a computation is; an error stops it.
+type Step<'a> = &'a dyn Fn(f64) -> Result<(), Error>;
+
 /// The ceiling of some data RDMs with their forms; `None` for fewer than two usable RDMs and for distances.
+///
+/// A data RDM counts as often as its weight says; all of its copies are left out for its lower term.
 pub(super) fn ceiling(
     measure: &Measure<'_>,
     shared: Option<&Prepared<'_>>,
     data: &[Rdm],
     forms: &[Form],
-    context: &Context<'_>,
+    weights: &[f64],
+    step: Step<'_>,
 ) -> Result<Option<Ceiling>, Error> {
-    let used: Vec<usize> = (0..data.len()).filter(|&s| !matches!(forms[s], Form::Undefined)).collect();
+    let used: Vec<usize> = (0..data.len()).filter(|&s| weights[s] > 0.0 && !matches!(forms[s], Form::Undefined)).collect();
     if used.len() < 2 {
         return Ok(None);
     }
-    let subjects = Subjects { measure, shared, data, forms, used };
+    let weights: Vec<f64> = used.iter().map(|&s| weights[s]).collect();
+    let subjects = Subjects { measure, shared, data, forms, used, weights };
     let used = &subjects.used;
     let (pairs, heuristic) = match (measure.compare, shared) {
-        (Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov, Some(_)) => (from_similarities(used, forms), false),
-        (Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov, None) => {
-            (pooled(&subjects, &normalized(measure, data, used)?, context)?, true)
+        (Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov, Some(_)) => {
+            let similarity = |s: usize, r: usize| match (&forms[used[s]], &forms[used[r]]) {
+                (Form::Unit(a), Form::Unit(b)) => dot(a, b),
+                _ => f64::NAN,
+            };
+            (from_similarities(&subjects.weights, similarity), false)
         }
-        (Compare::Spearman | Compare::RhoA, _) => (pooled(&subjects, &ranked(data, used), context)?, shared.is_none()),
-        (Compare::TauA | Compare::TauB, _) => (pooled(&subjects, &ranked(data, used), context)?, true),
-        (Compare::Bures, Some(shared)) => (pooled_grams(shared, used, forms, context)?, true),
+        (Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov, None) => {
+            (pooled(&subjects, &normalized(measure, data, used)?, step)?, true)
+        }
+        (Compare::Spearman | Compare::RhoA, _) => (pooled(&subjects, &ranked(data, used), step)?, shared.is_none()),
+        (Compare::TauA | Compare::TauB, _) => (pooled(&subjects, &ranked(data, used), step)?, true),
+        (Compare::Bures, Some(shared)) => (pooled_grams(shared, &subjects, step)?, true),
         (Compare::Bures, None) | (Compare::BuresMetric | Compare::NegRiemDist | Compare::Euclidean, _) => return Ok(None),
     };
-    // Leaving one out can leave nothing (two opposite RDMs): such a term is skipped.
-    let bound = |side: fn(&[f64; 2]) -> f64| mean(&pairs.iter().map(side).filter(|v| v.is_finite()).collect::<Vec<_>>());
-    let bounds = [bound(|p| p[0]), bound(|p| p[1])];
-    Ok(bounds.iter().all(|b| b.is_finite()).then_some(Ceiling { bounds, heuristic }))
+    let mut terms = vec![[f64::NAN; 2]; data.len()];
+    used.iter().zip(&pairs).for_each(|(&s, &pair)| terms[s] = pair);
+    Ok(bounds(&pairs, &subjects.weights).map(|bounds| Ceiling { bounds, heuristic, terms }))
 }
 
-/// Closed form from the similarities C of the data RDMs:
-/// `upper_s = (C1)_s / sqrt(1'C1)`, `lower_s = ((C1)_s - 1) / sqrt(1'C1 - 2 (C1)_s + 1)`.
-fn from_similarities(used: &[usize], forms: &[Form]) -> Vec<[f64; 2]> {
-    let similarity = |s: usize, r: usize| match (&forms[s], &forms[r]) {
-        (Form::Unit(a), Form::Unit(b)) => dot(a, b),
-        _ => f64::NAN,
+/// Weighted means of lower and upper terms; leaving one out can leave nothing (two opposite RDMs): such a term is skipped.
+pub(super) fn bounds(terms: &[[f64; 2]], weights: &[f64]) -> Option<[f64; 2]> {
+    let bound = |side: usize| {
+        let defined = || terms.iter().zip(weights).filter(|(term, w)| term[side].is_finite() && **w > 0.0);
+        defined().map(|(term, w)| w * term[side]).sum::<f64>() / defined().map(|(_, w)| w).sum::<f64>()
     };
-    let rows =
-        crate::parallel::map(used.len(), |s| used.iter().map(|&r| if used[s] == r { 1.0 } else { similarity(used[s], r) }).sum::<f64>());
-    let total: f64 = rows.iter().sum();
-    rows.iter().map(|row| [(row - 1.0) / (total - 2.0 * row + 1.0).sqrt(), row / total.sqrt()]).collect()
+    let bounds = [bound(0), bound(1)];
+    bounds.iter().all(|b| b.is_finite()).then_some(bounds)
+}
+
+/// Closed form from the similarities C of the data RDMs with weights W:
+/// `upper_s = (CW)_s / sqrt(W'CW)`, `lower_s = ((CW)_s - W_s) / sqrt(W'CW - 2 W_s (CW)_s + W_s^2)`.
+pub(super) fn from_similarities(weights: &[f64], similarity: impl Fn(usize, usize) -> f64 + Sync) -> Vec<[f64; 2]> {
+    let with = |s: usize, r: usize| weights[r] * if s == r { 1.0 } else { similarity(s, r) };
+    let rows = crate::parallel::map(weights.len(), |s| (0..weights.len()).map(|r| with(s, r)).sum::<f64>());
+    let total: f64 = rows.iter().zip(weights).map(|(row, w)| w * row).sum();
+    rows.iter()
+        .zip(weights)
+        .map(|(row, w)| [(row - w) / (total - 2.0 * w * row + w * w).sqrt(), row / total.sqrt()])
+        .collect()
 }
 
 /// Ranks of each RDM over its own pairs, NaN where missing.
@@ -80,21 +102,24 @@ fn normalized(measure: &Measure<'_>, data: &[Rdm], used: &[usize]) -> Result<Vec
 }
 
 /// Lower and upper score of each RDM against the per-pair means of the others and of all.
-fn pooled(subjects: &Subjects<'_>, values: &[Vec<f64>], context: &Context<'_>) -> Result<Vec<[f64; 2]>, Error> {
+fn pooled(subjects: &Subjects<'_>, values: &[Vec<f64>], step: Step<'_>) -> Result<Vec<[f64; 2]>, Error> {
     let m = values[0].len();
     let (mut total, mut counts) = (vec![0.0; m], vec![0.0; m]);
-    for rdm in values {
+    for (rdm, weight) in values.iter().zip(&subjects.weights) {
         for (at, value) in rdm.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
-            total[at] += value;
-            counts[at] += 1.0;
+            total[at] += weight * value;
+            counts[at] += weight;
         }
     }
     let all = pool(total.iter().zip(&counts).map(|(t, c)| t / c).collect());
     let all_form = subjects.form(&all)?;
     let mut out = Vec::with_capacity(values.len());
     for (place, own) in values.iter().enumerate() {
-        context.step(0.6 + 0.4 * count(place) / count(values.len()), "noise ceiling")?;
-        let without = |at: usize| if own[at].is_nan() { total[at] / counts[at] } else { (total[at] - own[at]) / (counts[at] - 1.0) };
+        step(count(place) / count(values.len()))?;
+        let weight = subjects.weights[place];
+        let without = |at: usize| {
+            if own[at].is_nan() { total[at] / counts[at] } else { (total[at] - weight * own[at]) / (counts[at] - weight) }
+        };
         let others = pool((0..m).map(without).collect());
         let lower = subjects.score(&others, subjects.form(&others)?.as_ref(), place)?;
         let upper = subjects.score(&all, all_form.as_ref(), place)?;
@@ -111,6 +136,8 @@ struct Subjects<'a> {
     data: &'a [Rdm],
     forms: &'a [Form],
     used: Vec<usize>,
+    /// How often each of the used RDMs counts.
+    weights: Vec<f64>,
 }
 
 impl Subjects<'_> {
@@ -133,22 +160,22 @@ fn pool(pairs: Vec<f64>) -> Rdm {
 }
 
 /// Pool = mean of the centered Gram matrices divided by their traces.
-fn pooled_grams(shared: &Prepared<'_>, used: &[usize], forms: &[Form], context: &Context<'_>) -> Result<Vec<[f64; 2]>, Error> {
+fn pooled_grams(shared: &Prepared<'_>, subjects: &Subjects<'_>, step: Step<'_>) -> Result<Vec<[f64; 2]>, Error> {
     let k = shared.n_kept();
     let sum_without = |left_out: Option<usize>| {
         let mut total = Mat::zeros(k, k);
-        for &s in used.iter().filter(|&&s| Some(s) != left_out) {
-            if let Form::Gram(gram) = &forms[s] {
-                gram.add_normalized(&mut total);
+        for (&s, &weight) in subjects.used.iter().zip(&subjects.weights).filter(|(s, _)| Some(**s) != left_out) {
+            if let Form::Gram(gram) = &subjects.forms[s] {
+                gram.add_normalized(&mut total, weight);
             }
         }
         shared.gram_form(&total)
     };
     let all = sum_without(None)?;
-    let mut out = Vec::with_capacity(used.len());
-    for (place, &s) in used.iter().enumerate() {
-        context.step(0.6 + 0.4 * count(place) / count(used.len()), "noise ceiling")?;
-        out.push([shared.score(&sum_without(Some(s))?, &forms[s]), shared.score(&all, &forms[s])]);
+    let mut out = Vec::with_capacity(subjects.used.len());
+    for (place, &s) in subjects.used.iter().enumerate() {
+        step(count(place) / count(subjects.used.len()))?;
+        out.push([shared.score(&sum_without(Some(s))?, &subjects.forms[s]), shared.score(&all, &subjects.forms[s])]);
     }
     Ok(out)
 }

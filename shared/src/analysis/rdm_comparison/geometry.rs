@@ -61,8 +61,8 @@ impl Gram {
         (self.trace + other.trace - 2.0 * self.fidelity(other)).clamp(0.0, f64::INFINITY).sqrt()
     }
 
-    /// Adds G / tr G to `total`.
-    pub(super) fn add_normalized(&self, total: &mut Mat<f64>) {
-        *total += faer::Scale(1.0 / self.trace) * (&self.root * self.root.transpose());
+    /// Adds `weight` times G / tr G to `total`.
+    pub(super) fn add_normalized(&self, total: &mut Mat<f64>, weight: f64) {
+        *total += faer::Scale(weight / self.trace) * (&self.root * self.root.transpose());
     }
 }

@@ -1,7 +1,10 @@
 //! Reads RDMs from inputs: square matrices, stacks of them, or vectors of pairs.
 
+use std::ops::Range;
+
 use ndarray::{ArrayD, ArrayView2, ArrayViewD, Ix2, ShapeError};
 
+use super::Spec;
 use crate::Error;
 use crate::analysis::rdm::{asymmetric_entry, nonzero_diagonal};
 use crate::dataset::{Dataset, Inputs, Values, shape_text};
@@ -23,12 +26,14 @@ pub(super) struct Rdms {
     pub(super) n_conditions: usize,
     pub(super) data: Vec<Rdm>,
     pub(super) models: Vec<Rdm>,
+    /// The RDMs of each model with parameters.
+    pub(super) parts: Vec<Vec<Rdm>>,
 }
 
 impl Rdms {
     /// # Errors
     /// [`Error::Input`] and [`Error::Shape`] that name the input.
-    pub(super) fn read(data: &[String], models: &[String], inputs: &Inputs) -> Result<Self, Error> {
+    pub(super) fn read(spec: &Spec, inputs: &Inputs) -> Result<Self, Error> {
         let mut seen: Option<(String, usize)> = None;
         let mut read = |field: &str, names: &[String]| {
             if names.is_empty() {
@@ -56,8 +61,29 @@ impl Rdms {
             }
             Ok(out)
         };
-        let (data, models) = (read("data", data)?, read("models", models)?);
-        Ok(Self { n_conditions: seen.map_or(0, |s| s.1), data, models })
+        let data = read("data", &spec.data)?;
+        // Models with parameters can stand alone.
+        let models = if spec.flexible.is_empty() || !spec.models.is_empty() { read("models", &spec.models)? } else { Vec::new() };
+        let parts = spec.flexible.iter().map(|model| read("flexible", &model.rdms)).collect::<Result<_, _>>()?;
+        Ok(Self { n_conditions: seen.map_or(0, |s| s.1), data, models, parts })
+    }
+
+    /// Models, the RDMs of models with parameters, data.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Rdm> {
+        self.models.iter().chain(self.parts.iter().flatten()).chain(&self.data)
+    }
+
+    /// Where the RDMs of each model with parameters are among all of them.
+    pub(super) fn parts(&self) -> Vec<Range<usize>> {
+        let mut start = self.models.len();
+        self.parts
+            .iter()
+            .map(|part| {
+                let own = start..start + part.len();
+                start = own.end;
+                own
+            })
+            .collect()
     }
 }
 
@@ -67,7 +93,11 @@ pub(super) fn conditions_of(pairs: usize) -> Option<usize> {
     (k * (k - 1) / 2 == pairs && pairs > 0).then_some(k)
 }
 
-fn rdms_of(dataset: &Dataset) -> Result<(usize, Vec<Vec<f64>>), Error> {
+/// The RDMs of a dataset with their number of conditions, at least 3.
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::Shape`] that name the dataset.
+pub(in crate::analysis) fn rdms_of(dataset: &Dataset) -> Result<(usize, Vec<Vec<f64>>), Error> {
     let (k, rdms) = match &*dataset.values {
         Values::F32(a) => stack_of(&dataset.name, a, f64::from),
         Values::F64(a) => stack_of(&dataset.name, a, |v| v),

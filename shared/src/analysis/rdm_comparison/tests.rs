@@ -38,7 +38,7 @@ fn compare_with(compare: Compare, data: Dataset, models: Dataset, sigma_k: Optio
         inputs.insert("sigma", s);
         "sigma".to_owned()
     });
-    let spec = Spec { data: vec!["data".into()], models: vec!["models".into()], compare, sigma_k };
+    let spec = Spec { data: vec!["data".into()], models: vec!["models".into()], compare, sigma_k, ..Spec::default() };
     let device = Device::cpu();
     let context = Context::new(&device, &Silent);
     let output = pollster::block_on(run(&spec, &inputs, &context))?;
@@ -166,15 +166,15 @@ fn summaries_match_scipy() {
     let output = scores(Compare::Corr, &rows(&all["data"]), &rows(&all["models"]));
     let column = |f: fn(&ModelScore) -> Option<f64>| output.models.iter().map(|m| f(m).expect("four data RDMs")).collect::<Vec<_>>();
     close("mean", &column(|m| m.mean), &numbers(&all["summary"]["mean"]), 1e-12);
-    close("sem", &column(|m| m.sem), &numbers(&all["summary"]["sem"]), 1e-12);
-    close("p", &column(|m| m.p_vs_0), &numbers(&all["summary"]["p_vs_0"]), 1e-9);
+    close("sem", &column(|m| m.test.sem), &numbers(&all["summary"]["sem"]), 1e-12);
+    close("p", &column(|m| m.test.p_vs_0), &numbers(&all["summary"]["p_vs_0"]), 1e-9);
     assert_eq!(output.data_names, ["data[0]", "data[1]", "data[2]", "data[3]"]);
 }
 
 #[test]
 fn a_single_rdm_has_no_spread() {
     let output = scores(Compare::Corr, &random_rdms(1, 6, 5, 5), &random_rdms(2, 6, 5, 6));
-    assert_eq!((output.noise_ceiling, output.models[0].sem, output.models[0].p_vs_0), (None, None, None));
+    assert_eq!((output.noise_ceiling, output.models[0].test.sem, output.models[0].test.p_vs_0), (None, None, None));
     assert!(output.models[0].mean.is_some(), "the score itself is there");
     assert_eq!((output.data_names, output.models[1].name.as_str()), (vec!["data".to_owned()], "models[1]"));
 }
@@ -339,7 +339,7 @@ fn published_values_of_the_92_images() {
     for (model, want) in output.models.iter().zip(want) {
         let mean = model.mean.expect("defined");
         assert!((mean - want).abs() < 5e-5, "{}: {mean}, want {want}", model.name);
-        assert!(model.p_vs_0.is_some_and(|p| (0.0..1.0).contains(&p)), "{} has a test", model.name);
+        assert!(model.test.p_vs_0.is_some_and(|p| (0.0..1.0).contains(&p)), "{} has a test", model.name);
     }
     for compare in ALL {
         let (output, _) = compare_with(compare, subjects.clone(), models.clone(), None).expect("runs");

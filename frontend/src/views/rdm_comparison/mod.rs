@@ -1,13 +1,17 @@
 //! How well each model RDM explains the data RDMs, against the noise ceiling.
 
+mod significance;
+
 use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
+use eigenscope::analysis::rdm_comparison::inference::{ModelTest, Over, Test};
 use eigenscope::analysis::rdm_comparison::{Compare, ModelScore, Output};
 use leptos::prelude::*;
 
 use super::conditions::told_apart;
 use super::{Part, at};
+use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_POINTS, points_note, sentence, thinned};
 use crate::plot::table::matrix_csv;
 use crate::plot::{
@@ -34,6 +38,9 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
         let output = output.clone();
         Memo::new(move |_| order.with(|order| table(&output, order)))
     };
+    let pairs = significance::table(&output, &ordered_names(&output, &(0..output.models.len()).collect::<Vec<_>>()))
+        .map(|table| Memo::new(move |_| table.clone()))
+        .map(|table| view! { <DataTable table caption="Models against each other" test_id="pairs-table" /> });
     let heat = has_heat_map.then(|| {
         let chart = Memo::new_with_compare(move |_| Arc::new(order.with(|order| heat_map(&output, order))), |_, _| true);
         view! { <FigureCard id="model-scores-matrix" title="Scores of each model and data RDM" chart spec=Arc::clone(&spec) /> }
@@ -47,6 +54,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
         </FigureCard>
         {heat}
         <DataTable table caption="Models against the data RDMs" test_id="comparison-table" />
+        {pairs}
     }
     .into_any()
 }
@@ -66,12 +74,12 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
     let names = ordered_names(output, order);
     let models: Vec<&ModelScore> = order.iter().map(|&i| &output.models[i]).collect();
     let x = positions(models.len());
-    let sem = |m: &ModelScore| m.sem.unwrap_or(f64::NAN);
+    let sem = |m: &ModelScore| m.test.sem.unwrap_or(f64::NAN);
     let bar = Bar {
         name: "mean".into(),
         x: Values::Numbers(x.clone()),
         y: models.iter().map(|m| m.mean.unwrap_or(f64::NAN)).collect(),
-        errors: if models.iter().any(|m| m.sem.is_some()) { models.iter().map(|m| sem(m)).collect() } else { Vec::new() },
+        errors: if models.iter().any(|m| m.test.sem.is_some()) { models.iter().map(|m| sem(m)).collect() } else { Vec::new() },
         width: Some(0.7),
         color: Color::Series(0),
         texts: names.clone(),
@@ -84,6 +92,10 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
         note = points_note(models.len() * n_data, kept.len());
         traces.push(Trace::Scatter(points(output, order, &x, &kept)));
     }
+    let ends = bar_ends(&models).chain(output.scores.values.iter().copied()).chain(output.noise_ceiling.into_iter().flatten());
+    if let Some([low, high]) = extent(&ends.collect::<Vec<_>>()) {
+        traces.extend(significance::lines(output, order, high, high - low.min(0.0)));
+    }
     let layout = Layout {
         x: Axis::slots(names),
         y: Axis::linear(measure_name(output.compare)),
@@ -92,9 +104,10 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
     };
     let caption = sentence(&[
         match n_data {
-            1 => "bars: the score on the only data RDM".into(),
-            _ => format!("bars: mean over {} data RDMs; lines: ± 1 SEM; points: single data RDMs", number::count(n_data)),
+            1 => format!("bars: the score on the only data RDM{}", errors_of(output)),
+            _ => format!("bars: mean over {} data RDMs{}; points: single data RDMs", number::count(n_data), errors_of(output)),
         },
+        significance::legend(output),
         match output.noise_ceiling {
             Some(_) if output.noise_ceiling_is_heuristic => "the ceiling of this measure is a heuristic, not a bound".into(),
             Some(_) => String::new(),
@@ -104,6 +117,25 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
     ]);
     let csv_table = table(output, order);
     Chart { figure: Figure { traces, layout }, summary: summary(output), caption, csv: Csv::new(move || csv_table.csv()) }
+}
+
+/// What the error bars are.
+fn errors_of(output: &Output) -> String {
+    if output.models.iter().all(|m| m.test.sem.is_none()) {
+        return String::new();
+    }
+    let over = match output.inference.as_ref().and_then(|i| i.over) {
+        None => "over data RDMs",
+        Some(Over::Pattern) => "for new conditions (bootstrap)",
+        Some(Over::Rdm) => "for new data RDMs (bootstrap)",
+        Some(Over::Both) => "for new conditions and data RDMs (bootstrap)",
+        Some(Over::Dual) => "for new conditions and data RDMs (dual bootstrap)",
+    };
+    format!("; lines: ± 1 SEM {over}")
+}
+
+fn bar_ends<'a>(models: &'a [&ModelScore]) -> impl Iterator<Item = f64> + 'a {
+    models.iter().map(|m| m.mean.unwrap_or(f64::NAN) + m.test.sem.unwrap_or(0.0))
 }
 
 /// One point per model and data RDM, spread over the bar in the order of the data RDMs.
@@ -151,18 +183,59 @@ fn heat_map(output: &Output, order: &[usize]) -> Chart {
 }
 
 fn table(output: &Output, order: &[usize]) -> Table {
-    let single = "needs at least two data RDMs";
+    let single = "needs at least two data RDMs or a bootstrap over conditions";
+    let has = |value: fn(&ModelTest) -> Option<f64>| output.models.iter().any(|m| value(&m.test).is_some());
+    let (ceiling, permuted, grouped) = (has(|t| t.p_vs_ceiling), has(|t| t.p_permutation), has(|t| t.p_groups));
+    let p = |p: Option<f64>| p.filter(|p| p.is_finite()).map_or(Cell::Undefined(single), Cell::P);
     let rows = ordered_names(output, order).into_iter().zip(order).map(|(name, &i)| {
-        let model = &output.models[i];
-        vec![
+        let (model, test) = (&output.models[i], &output.models[i].test);
+        let [low, high] = test.interval.map_or([None; 2], |ends| ends.map(Some));
+        let mut row = vec![
             Cell::Text(name),
             Cell::number(model.mean, "the score is undefined for every data RDM"),
-            Cell::number(model.sem, single),
-            model.p_vs_0.filter(|p| p.is_finite()).map_or(Cell::Undefined("needs at least two data RDMs and a similarity"), Cell::P),
-        ]
+            Cell::number(test.sem, single),
+            Cell::number(low, single),
+            Cell::number(high, single),
+            p(test.p_vs_0),
+            p(test.p_vs_0_adjusted),
+        ];
+        if ceiling {
+            row.extend([p(test.p_vs_ceiling), p(test.p_vs_ceiling_adjusted)]);
+        }
+        if permuted {
+            row.push(p(test.p_permutation));
+        }
+        if grouped {
+            row.extend([Cell::number(test.group_difference, "a group has no defined score"), p(test.p_groups)]);
+        }
+        row
     });
     let mean = format!("Mean {}", measure_name(output.compare));
-    Table::new(["Model", mean.as_str(), "SEM", "p (one-sided t-test against 0)"], rows.collect())
+    let test = match output.inference.as_ref().map(|i| i.test) {
+        None | Some(Test::T) => "t-test",
+        Some(Test::Bootstrap) => "bootstrap",
+        Some(Test::SignedRank) => "signed rank",
+    };
+    let mut columns = vec![
+        "Model".to_owned(),
+        mean,
+        "SEM".to_owned(),
+        "95 % interval from".to_owned(),
+        "to".to_owned(),
+        format!("p > 0 (one-sided {test})"),
+        "adjusted".to_owned(),
+    ];
+    if ceiling {
+        columns.extend([format!("p ≠ lower ceiling ({test})"), "adjusted".to_owned()]);
+    }
+    if permuted {
+        columns.push("p (conditions permuted)".to_owned());
+    }
+    if grouped {
+        let [first, second] = output.inference.as_ref().and_then(|i| i.group_names.clone()).unwrap_or_default();
+        columns.extend([format!("Mean of {first} minus {second}"), "p (groups permuted)".to_owned()]);
+    }
+    Table::new(columns.iter().map(String::as_str), rows.collect())
 }
 
 fn ordered_names(output: &Output, order: &[usize]) -> Vec<String> {
@@ -205,6 +278,7 @@ fn measure_name(compare: Compare) -> &'static str {
 #[cfg(test)]
 mod tests {
     use eigenscope::Array;
+    use eigenscope::analysis::rdm_comparison::inference::{Correction, PairTest, Tests};
 
     use super::*;
 
@@ -212,8 +286,11 @@ mod tests {
         let model = |name: &str, mean: Option<f64>| ModelScore {
             name: name.into(),
             mean,
-            sem: mean.filter(|_| n_data > 1).map(|_| 0.03),
-            p_vs_0: mean.filter(|_| n_data > 1).map(|m| if m > 0.3 { 1e-9 } else { 0.2 }),
+            test: ModelTest {
+                sem: mean.filter(|_| n_data > 1).map(|_| 0.03),
+                p_vs_0: mean.filter(|_| n_data > 1).map(|m| if m > 0.3 { 1e-9 } else { 0.2 }),
+                ..ModelTest::default()
+            },
         };
         let means = [0.1, 0.42, f64::NAN, 0.3];
         let scores = means.iter().flat_map(|m| (0..n_data).map(move |j| m + 0.02 * f64::from(j % 5))).collect();
@@ -226,7 +303,41 @@ mod tests {
             noise_ceiling_is_heuristic: false,
             scores: Array::matrix(4, n_data as usize, scores),
             data_names: (1..=n_data).map(|i| format!("S{i}")).collect(),
+            inference: (n_data > 1).then(|| inference(&means)),
         }
+    }
+
+    /// The second model beats the first.
+    fn inference(means: &[f64]) -> Tests {
+        let pair = |(a, b): (u32, u32)| {
+            let difference = means[a as usize] - means[b as usize];
+            let p = if (a, b) == (0, 1) { 0.001 } else { 0.4 };
+            let defined = difference.is_finite();
+            PairTest { a, b, difference: defined.then_some(difference), sem: None, p: defined.then_some(p), p_adjusted: defined.then_some(p) }
+        };
+        Tests {
+            over: Some(Over::Dual),
+            test: Test::T,
+            correction: Correction::Fdr,
+            n_resamples: 1000,
+            n_left_out: 0,
+            degrees_of_freedom: 5,
+            ceiling_sem: None,
+            pairs: (0..4).flat_map(|a| (a + 1..4).map(move |b| (a, b))).map(pair).collect(),
+            group_names: None,
+        }
+    }
+
+    #[test]
+    fn a_line_goes_from_the_better_model_to_the_worse() {
+        let lines = significance::lines(&output(6), &[1, 3, 0, 2], 0.6, 0.6);
+        let Trace::Scatter(line) = &lines[0] else { panic!("a line") };
+        let Values::Numbers(x) = &line.x else { panic!("positions") };
+        assert_eq!(x[..2], [0.0, 2.0], "model 1 is first, model 0 third");
+        let Trace::Scatter(dot) = &lines[2] else { panic!("a dot") };
+        assert_eq!(dot.x, Values::Numbers(vec![0.0]));
+        assert!(significance::legend(&output(6)).starts_with("1 of 6 pairs of models differ"), "{}", significance::legend(&output(6)));
+        assert!(significance::lines(&output(1), &[0, 1, 2, 3], 0.6, 0.6).is_empty(), "no tests, no lines");
     }
 
     #[test]
@@ -239,7 +350,7 @@ mod tests {
     fn bars_have_errors_points_and_the_ceiling() {
         let chart = bars(&output(6), &[1, 3, 0, 2]);
         crate::views::dump("rdm_comparison", &chart);
-        assert_eq!(chart.figure.traces.len(), 2);
+        assert_eq!(chart.figure.traces.len(), 5, "bars, points, and three traces of a comparison");
         assert_eq!(chart.figure.layout.marks, [Mark::Band { y: [0.45, 0.55], text: "noise ceiling".into() }]);
         let Trace::Bar(bar) = &chart.figure.traces[0] else { panic!("bars first") };
         assert_eq!((bar.y[0], bar.errors[0]), (0.42, 0.03));
@@ -255,7 +366,7 @@ mod tests {
         let Trace::Bar(bar) = &chart.figure.traces[0] else { panic!("bars") };
         assert!(bar.errors.is_empty(), "no error bars of one value");
         assert!(chart.caption.contains("no noise ceiling"), "{}", chart.caption);
-        assert!(matches!(table(&output(1), &[0]).rows[0][3], Cell::Undefined(_)), "no test on one value");
+        assert!(matches!(table(&output(1), &[0]).rows[0][5], Cell::Undefined(_)), "no test on one value");
     }
 
     #[test]

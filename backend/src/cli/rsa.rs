@@ -1,0 +1,270 @@
+//! Dissimilarity matrices and their comparison on the command line.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
+
+use std::str::FromStr;
+
+use clap::Args;
+use eigenscope::analysis::embedding::{self, Linkage, Method};
+use eigenscope::analysis::rdm::{self, Covariance, FoldWeights, Measure, Noise, RowPairs, Transform};
+use eigenscope::analysis::rdm_comparison::inference::{Correction, Inference, Over, Test};
+use eigenscope::analysis::rdm_comparison::{self, Compare};
+use eigenscope::labels::Labels;
+use eigenscope::{AnalysisSpec, Error};
+
+use super::args::{Common, word};
+use super::inputs::InputArg;
+use super::specs::{Plan, plan};
+
+/// A transform by its name, with its numbers behind colons.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct TransformArg(pub Transform);
+
+impl FromStr for TransformArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |s: &str| s.parse::<f64>().map_err(|e| format!("\"{s}\" is not a number ({e})"));
+        let transform = match text.split(':').collect::<Vec<_>>().as_slice() {
+            ["rank"] => Transform::Rank,
+            ["sqrt"] => Transform::Sqrt,
+            ["positive"] => Transform::Positive,
+            ["min_max"] => Transform::MinMax,
+            ["geo_topological", low, high] => Transform::GeoTopological { low: number(low)?, high: number(high)? },
+            ["geodesic"] => Transform::Geodesic,
+            _ => return Err("expected rank, sqrt, positive, min_max, geo_topological:LOW:HIGH or geodesic".into()),
+        };
+        Ok(Self(transform))
+    }
+}
+
+/// Options of `rdm`.
+#[derive(Debug, Args)]
+pub(super) struct RdmArgs {
+    /// The matrix, rows = conditions.
+    pub input: InputArg,
+    /// Dissimilarity: correlation, euclidean, sqeuclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv, gaussian, minkowski,
+    /// cityblock or chebyshev.
+    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
+    pub measure: Measure,
+    /// Subtract each row's mean first.
+    #[arg(long)]
+    pub remove_mean: bool,
+    /// Do not divide sqeuclidean by the number of channels.
+    #[arg(long)]
+    pub no_normalize: bool,
+    /// Width of gaussian.
+    #[arg(long)]
+    pub sigma: Option<f64>,
+    /// Exponent of minkowski.
+    #[arg(long)]
+    pub minkowski_p: Option<f64>,
+    /// Prior rate of poisson.
+    #[arg(long)]
+    pub prior_lambda: Option<f64>,
+    /// Weight of the prior of poisson.
+    #[arg(long)]
+    pub prior_weight: Option<f64>,
+    /// The mean of both Poisson divergences instead of their sum.
+    #[arg(long)]
+    pub half: bool,
+    /// Condition of each row: rows of one condition are averaged.
+    #[arg(long, value_name = "PATH")]
+    pub conditions: Option<InputArg>,
+    /// Column of the conditions, where the file has several.
+    #[arg(long, value_name = "COLUMN", requires = "conditions")]
+    pub condition_column: Option<String>,
+    /// Fold (run, session) of each row, for crossnobis and poisson_cv; without it the r-th row of each condition is in fold r.
+    #[arg(long, value_name = "PATH", requires = "conditions")]
+    pub folds: Option<InputArg>,
+    /// Column of the folds, where the file has several.
+    #[arg(long, value_name = "COLUMN", requires = "folds")]
+    pub fold_column: Option<String>,
+    /// How folds of different sizes count: fold (equally) or row (each against all other rows).
+    #[arg(long, default_value = "fold", value_parser = word::<FoldWeights>)]
+    pub fold_weights: FoldWeights,
+    /// Average over pairs of rows, for conditions missing from folds and data with gaps: channels or equal (how pairs count).
+    #[arg(long, value_parser = word::<RowPairs>)]
+    pub row_pairs: Option<RowPairs>,
+    /// Noise precision matrix of mahalanobis and crossnobis.
+    #[arg(long, value_name = "PATH", conflicts_with = "noise")]
+    pub precision: Option<InputArg>,
+    /// Estimate the noise covariance instead: shrinkage_diag, shrinkage_eye, full or diag.
+    #[arg(long, value_parser = word::<Covariance>)]
+    pub noise: Option<Covariance>,
+    /// Residuals (rows x channels) to estimate it from; without them the deviations from the mean of each condition.
+    #[arg(long, value_name = "PATH", requires = "noise")]
+    pub residuals: Option<InputArg>,
+    /// Run of each row of the residuals.
+    #[arg(long, value_name = "PATH", requires = "residuals")]
+    pub runs: Option<InputArg>,
+    /// Column of the runs, where the file has several.
+    #[arg(long, value_name = "COLUMN", requires = "runs")]
+    pub run_column: Option<String>,
+    /// One covariance for each fold (a run of the same name).
+    #[arg(long, requires = "runs")]
+    pub noise_per_fold: bool,
+    /// Degrees of freedom of the residuals.
+    #[arg(long, value_name = "N", requires = "noise")]
+    pub degrees_of_freedom: Option<u32>,
+    /// One RDM for each of N parts of the third axis; 0 for one at every point.
+    #[arg(long, value_name = "N")]
+    pub time_bins: Option<u32>,
+    /// What is done to the dissimilarities, in this order: rank, sqrt, positive, min_max, geo_topological:LOW:HIGH, geodesic.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    pub transform: Vec<TransformArg>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `rsa`.
+#[derive(Debug, Args)]
+pub(super) struct RsaArgs {
+    /// Data RDMs: K x K, R x K x K or R x K(K-1)/2 each.
+    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    pub data: Vec<InputArg>,
+    /// Model RDMs, likewise.
+    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    pub models: Vec<InputArg>,
+    /// Similarity: corr, cosine, spearman, rho-a, tau-a, tau-b, corr_cov, cosine_cov, bures, bures_metric, neg_riem_dist or euclidean.
+    #[arg(long, default_value = "corr", value_parser = word::<Compare>)]
+    pub compare: Compare,
+    /// Covariance of the conditions for corr_cov, cosine_cov and neg_riem_dist.
+    #[arg(long, value_name = "PATH")]
+    pub sigma_k: Option<InputArg>,
+    /// Bootstrap resamples for standard errors, intervals and tests; without it they come from the data RDMs alone.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub bootstrap: u32,
+    /// What is resampled: pattern (conditions), rdm (data RDMs), both, or dual (both and each, with the corrected variance).
+    #[arg(long, default_value = "dual", value_parser = word::<Over>, requires = "bootstrap")]
+    pub over: Over,
+    /// Where p-values come from: t, bootstrap (shares of resamples) or signed_rank (over data RDMs).
+    #[arg(long, default_value = "t", value_parser = word::<Test>)]
+    pub test: Test,
+    /// Adjustment of p-values for several tests: fdr, bonferroni or none.
+    #[arg(long, default_value = "fdr", value_parser = word::<Correction>)]
+    pub correction: Correction,
+    /// Permutations of the conditions of each model, for a test against unrelated RDMs.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub permutations: u32,
+    /// Two groups of data RDMs to compare (one label each), with --permutations.
+    #[arg(long, value_name = "PATH", requires = "permutations")]
+    pub groups: Option<InputArg>,
+    /// Column of the groups, where the file has several.
+    #[arg(long, value_name = "COLUMN", requires = "groups")]
+    pub group_column: Option<String>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
+    let optional = [&args.conditions, &args.folds, &args.precision, &args.residuals, &args.runs];
+    let files = std::iter::once(&args.input).chain(optional.into_iter().flatten()).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let default = rdm::Spec::default();
+        let mut rest = names[1..].iter().cloned();
+        // In the order of the files.
+        let mut next = |arg: &Option<InputArg>| arg.as_ref().and_then(|_| rest.next());
+        let labels = |input: Option<String>, column: &Option<String>| input.map(|input| Labels { input, column: column.clone() });
+        let conditions = labels(next(&args.conditions), &args.condition_column);
+        let folds = labels(next(&args.folds), &args.fold_column);
+        let precision = next(&args.precision);
+        let residuals = next(&args.residuals);
+        let runs = labels(next(&args.runs), &args.run_column);
+        Ok(AnalysisSpec::Rdm(rdm::Spec {
+            input: names[0].clone(),
+            measure: args.measure,
+            remove_mean: args.remove_mean,
+            normalize: !args.no_normalize,
+            sigma: args.sigma.unwrap_or(default.sigma),
+            minkowski_p: args.minkowski_p.unwrap_or(default.minkowski_p),
+            prior_lambda: args.prior_lambda.unwrap_or(default.prior_lambda),
+            prior_weight: args.prior_weight.unwrap_or(default.prior_weight),
+            half: args.half,
+            conditions,
+            folds,
+            fold_weights: args.fold_weights,
+            row_pairs: args.row_pairs,
+            precision,
+            noise: args.noise.map(|covariance| Noise {
+                covariance,
+                residuals,
+                runs,
+                per_fold: args.noise_per_fold,
+                degrees_of_freedom: args.degrees_of_freedom,
+            }),
+            time_bins: args.time_bins,
+            transforms: args.transform.iter().map(|t| t.0).collect(),
+        }))
+    })
+}
+
+pub(super) fn rsa(args: &RsaArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let files = args.data.iter().chain(&args.models).chain(&args.sigma_k).chain(&args.groups).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let (data, rest) = names.split_at(args.data.len());
+        let (models, rest) = rest.split_at(args.models.len());
+        let mut rest = rest.iter().cloned();
+        let sigma_k = args.sigma_k.as_ref().and_then(|_| rest.next());
+        Ok(AnalysisSpec::RdmComparison(rdm_comparison::Spec {
+            data: data.to_vec(),
+            models: models.to_vec(),
+            compare: args.compare,
+            sigma_k,
+            inference: Inference {
+                bootstrap: args.bootstrap,
+                over: args.over,
+                test: args.test,
+                correction: args.correction,
+                permutations: args.permutations,
+                groups: rest.next().map(|input| Labels { input, column: args.group_column.clone() }),
+                seed: seed.unwrap_or(0),
+            },
+        }))
+    })
+}
+
+/// Options of `embed`.
+#[derive(Debug, Args)]
+pub(super) struct EmbedArgs {
+    /// An RDM, or a stack of them.
+    pub input: InputArg,
+    /// Which RDM of a stack, counted from 0; their mean without it.
+    #[arg(long, value_name = "N")]
+    pub rdm: Option<u32>,
+    /// How points are placed: smacof, classical or tsne.
+    #[arg(long, default_value = "smacof", value_parser = word::<Method>)]
+    pub method: Method,
+    /// Dimensions of the points.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub dimensions: u32,
+    /// Random starts of smacof.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub starts: u32,
+    /// Effective number of neighbors of tsne.
+    #[arg(long, default_value_t = 15.0)]
+    pub perplexity: f64,
+    /// How clusters merge: average, complete, single or ward.
+    #[arg(long, default_value = "average", value_parser = word::<Linkage>)]
+    pub linkage: Linkage,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(super) fn embed(args: &EmbedArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&[&args.input], &args.common, |names| {
+        Ok(AnalysisSpec::Embedding(embedding::Spec {
+            input: names[0].clone(),
+            rdm: args.rdm,
+            method: args.method,
+            dimensions: args.dimensions,
+            n_starts: args.starts,
+            perplexity: args.perplexity,
+            linkage: args.linkage,
+            seed: seed.unwrap_or(0),
+        }))
+    })
+}
