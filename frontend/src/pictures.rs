@@ -103,9 +103,7 @@ pub(crate) fn card(app: App) -> impl IntoView {
         })
     };
     let shown = move || {
-        app.pictures.with(|all| {
-            all.iter().take(SHOWN).map(|p| view! { <img src=p.url.to_string() alt=p.source.name() /> }).collect_view()
-        })
+        app.pictures.with(|all| all.iter().take(SHOWN).map(|p| view! { <img src=p.url.to_string() alt=p.source.name() /> }).collect_view())
     };
     view! {
         <Show when=there>

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use eigenscope::Array;
 use eigenscope::analysis::rdm_comparison::inference::Over;
 use eigenscope::analysis::{
-    AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation,
-    shape_distance, variance_partition,
+    AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison,
+    relation, shape_distance, variance_partition,
 };
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
@@ -147,7 +147,8 @@ fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::R
     let rows = output.models.iter().map(|m| {
         let test = &m.test;
         let interval = test.interval.map_or_else(undefined, |[low, high]| format!("{} to {}", number(low), number(high)));
-        let mut row = vec![m.name.clone(), optional(m.mean), optional(test.sem), interval, optional(test.p_vs_0), optional(test.p_vs_0_adjusted)];
+        let mut row =
+            vec![m.name.clone(), optional(m.mean), optional(test.sem), interval, optional(test.p_vs_0), optional(test.p_vs_0_adjusted)];
         if ceiling {
             row.extend([optional(test.p_vs_ceiling), optional(test.p_vs_ceiling_adjusted)]);
         }
@@ -173,6 +174,14 @@ fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::R
     if let Some([low, high]) = output.noise_ceiling {
         let kind = if output.noise_ceiling_is_heuristic { " (heuristic)" } else { "" };
         writeln!(out, "noise ceiling {} to {}{kind}", number(low), number(high))?;
+    }
+    if let Some([conditions, data, repeats]) = output.folds {
+        writeln!(out, "scored on held-out conditions ({conditions} folds) and data RDMs ({data} folds), {repeats} divisions")?;
+    }
+    for model in &output.models {
+        if let Some(weights) = &model.weights {
+            writeln!(out, "weights of {}: {}", model.name, weights.iter().map(|&w| number(w)).collect::<Vec<_>>().join(", "))?;
+        }
     }
     let Some(inference) = &output.inference else { return Ok(()) };
     if let Some(over) = inference.over {

@@ -7,13 +7,13 @@ use std::str::FromStr;
 use clap::Args;
 use eigenscope::analysis::embedding::{self, Linkage, Method};
 use eigenscope::analysis::rdm::{self, Covariance, FoldWeights, Measure, Noise, RowPairs, Transform};
-use eigenscope::analysis::rdm_comparison::inference::{Correction, Inference, Over, Test};
-use eigenscope::analysis::rdm_comparison::{self, Compare};
+use eigenscope::analysis::rdm_comparison::inference::{Correction, CrossValidation, Inference, Over, Test};
+use eigenscope::analysis::rdm_comparison::{self, Compare, Family, Flexible};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error};
 
 use super::args::{Common, word};
-use super::inputs::InputArg;
+use super::inputs::{InputArg, parse_named};
 use super::specs::{Plan, plan};
 
 /// A transform by its name, with its numbers behind colons.
@@ -125,8 +125,32 @@ pub(super) struct RsaArgs {
     #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
     pub data: Vec<InputArg>,
     /// Model RDMs, likewise.
-    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    #[arg(long, value_name = "RDMS", num_args = 1.., required_unless_present_any = ["non_negative", "weighted", "select", "interpolate"])]
     pub models: Vec<InputArg>,
+    /// A model that is a sum of a stack of RDMs with weights of 0 or more, fitted and scored on folds; repeat for more.
+    #[arg(long, value_name = "NAME=RDMS", value_parser = parse_named)]
+    pub non_negative: Vec<(String, InputArg)>,
+    /// Likewise with any weights.
+    #[arg(long, value_name = "NAME=RDMS", value_parser = parse_named)]
+    pub weighted: Vec<(String, InputArg)>,
+    /// The RDM of a stack that fits best.
+    #[arg(long, value_name = "NAME=RDMS", value_parser = parse_named)]
+    pub select: Vec<(String, InputArg)>,
+    /// Between two neighbors of a stack.
+    #[arg(long, value_name = "NAME=RDMS", value_parser = parse_named)]
+    pub interpolate: Vec<(String, InputArg)>,
+    /// Penalty of squared weights.
+    #[arg(long, default_value_t = 0.0)]
+    pub ridge: f64,
+    /// Folds of conditions for models with parameters; chosen by their number if absent.
+    #[arg(long, value_name = "N")]
+    pub condition_folds: Option<u32>,
+    /// Folds of data RDMs, 1 to fit to all of them; chosen by their number if absent.
+    #[arg(long, value_name = "N")]
+    pub data_folds: Option<u32>,
+    /// Random divisions into folds.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub fold_repeats: u32,
     /// Similarity: corr, cosine, spearman, rho-a, tau-a, tau-b, corr_cov, cosine_cov, bures, bures_metric, neg_riem_dist or euclidean.
     #[arg(long, default_value = "corr", value_parser = word::<Compare>)]
     pub compare: Compare,
@@ -202,17 +226,34 @@ pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
 }
 
 pub(super) fn rsa(args: &RsaArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    let files = args.data.iter().chain(&args.models).chain(&args.sigma_k).chain(&args.groups).collect::<Vec<_>>();
+    let families = [
+        (Family::NonNegative, &args.non_negative),
+        (Family::Weighted, &args.weighted),
+        (Family::Select, &args.select),
+        (Family::Interpolate, &args.interpolate),
+    ];
+    let flexible = || families.iter().flat_map(|(family, models)| models.iter().map(move |(name, file)| (*family, name, file)));
+    let parts = flexible().map(|(_, _, file)| file);
+    let files = args.data.iter().chain(&args.models).chain(parts).chain(&args.sigma_k).chain(&args.groups).collect::<Vec<_>>();
     plan(&files, &args.common, |names| {
         let (data, rest) = names.split_at(args.data.len());
         let (models, rest) = rest.split_at(args.models.len());
         let mut rest = rest.iter().cloned();
+        let model = |(family, name, _): (Family, &String, &InputArg)| Flexible {
+            name: name.clone(),
+            family,
+            rdms: rest.next().into_iter().collect(),
+            ridge: args.ridge,
+        };
+        let flexible = flexible().map(model).collect();
         let sigma_k = args.sigma_k.as_ref().and_then(|_| rest.next());
         Ok(AnalysisSpec::RdmComparison(rdm_comparison::Spec {
             data: data.to_vec(),
             models: models.to_vec(),
             compare: args.compare,
             sigma_k,
+            flexible,
+            cv: CrossValidation { conditions: args.condition_folds, data: args.data_folds, repeats: args.fold_repeats },
             inference: Inference {
                 bootstrap: args.bootstrap,
                 over: args.over,

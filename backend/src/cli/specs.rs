@@ -5,9 +5,7 @@ use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, rela
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
-use super::args::{
-    ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RelateArgs, RunArgs, ShapesArgs,
-};
+use super::args::{ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RelateArgs, RunArgs, ShapesArgs};
 use super::inputs::{self, InputArg};
 
 /// What to run.

@@ -17,8 +17,7 @@ const MOST_FILES: usize = 20_000;
 pub(crate) fn take(app: App, transfer: &DataTransfer) {
     // Entries are there only while the event lasts.
     let items = transfer.items();
-    let entries: Vec<FileSystemEntry> =
-        (0..items.length()).filter_map(|i| items.get(i)?.webkit_get_as_entry().ok().flatten()).collect();
+    let entries: Vec<FileSystemEntry> = (0..items.length()).filter_map(|i| items.get(i)?.webkit_get_as_entry().ok().flatten()).collect();
     let plain = files(transfer.files());
     if !entries.iter().any(FileSystemEntry::is_directory) {
         load::take(app, plain);

@@ -340,6 +340,7 @@ impl Form {
             list(&mut s.data);
             list(&mut s.models);
             option(&mut s.sigma_k);
+            s.flexible.iter_mut().for_each(|model| list(&mut model.rdms));
             s.inference.groups.iter_mut().for_each(|labels| one(&mut labels.input));
         });
         self.embedding.update(|s| one(&mut s.input));

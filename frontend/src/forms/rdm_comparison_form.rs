@@ -1,12 +1,13 @@
 //! Form of the RDM comparison.
 
 use eigenscope::analysis::rdm_comparison::inference::{Correction, Over, Test};
-use eigenscope::analysis::rdm_comparison::{Compare, Spec};
+use eigenscope::analysis::rdm_comparison::{Compare, Family, Flexible, Spec};
 use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, inputs, label, seed, switch};
-use super::{Check, Form, label_fields};
+use super::label_fields::{self, limit};
+use super::{Check, Form};
 
 const COMPARE: &[(Compare, &str)] = &[
     (Compare::Corr, "Pearson correlation"),
@@ -33,12 +34,29 @@ const OVER: &[(Over, &str)] = &[
 const TEST: &[(Test, &str)] =
     &[(Test::T, "t-test"), (Test::Bootstrap, "shares of bootstrap resamples"), (Test::SignedRank, "Wilcoxon signed rank over data RDMs")];
 
+const FAMILIES: &[(Option<Family>, &str)] = &[
+    (None, "none"),
+    (Some(Family::NonNegative), "sum of RDMs with weights of 0 or more"),
+    (Some(Family::Weighted), "sum of RDMs with any weights"),
+    (Some(Family::Select), "the RDM that fits best"),
+    (Some(Family::Interpolate), "between two neighbors of a stack"),
+];
+
 const CORRECTION: &[(Correction, &str)] =
     &[(Correction::Fdr, "false discovery rate"), (Correction::Bonferroni, "Bonferroni"), (Correction::None, "none")];
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.inputs("data", "Data RDMs", &spec.data, 1);
-    check.inputs("models", "Model RDMs", &spec.models, 1);
+    check.inputs("models", "Model RDMs", &spec.models, usize::from(spec.flexible.is_empty()));
+    for model in &spec.flexible {
+        check.inputs("flexible", "RDMs of the model", &model.rdms, 1);
+    }
+    if !spec.flexible.is_empty() {
+        let fine = spec.inference.permutations == 0 || spec.inference.groups.is_some();
+        check.require(fine, "inference.permutations", "Give 0: conditions are permuted for models without parameters only.");
+        let fine = spec.inference.bootstrap == 0 || spec.cv.repeats >= 2;
+        check.require(fine && spec.cv.repeats >= 1, "cv.repeats", "Give at least 1, and at least 2 with a bootstrap.");
+    }
     if let Some(name) = spec.sigma_k.as_deref().filter(|_| whitened(spec.compare)) {
         check.input("sigma_k", "Covariance", name);
     }
@@ -88,7 +106,64 @@ pub(super) fn view(form: Form) -> AnyView {
                     )
                 })
         }}
+        {fitted(form)}
         {uncertainty(form)}
+    }
+    .into_any()
+}
+
+/// A model with parameters; a spec from a file may have several, of which this is the first.
+fn fitted(form: Form) -> AnyView {
+    let spec = form.rdm_comparison;
+    let family = Memo::new(move |_| spec.with(|s| s.flexible.first().map(|model| model.family)));
+    let set = move |change: &dyn Fn(&mut Flexible)| spec.update(|s| s.flexible.iter_mut().take(1).for_each(change));
+    let fields = move || {
+        view! {
+            {inputs(
+                form,
+                label("flexible", "RDMs of the model", "Stacks are taken apart; they are combined in this order."),
+                move || spec.with(|s| s.flexible.first().map(|model| model.rdms.clone()).unwrap_or_default()),
+                move |v| set(&|model| model.rdms.clone_from(&v)),
+            )}
+            {limit(
+                form,
+                label("cv.conditions", "Folds of conditions", "0 chooses by their number; at least 3 conditions in each."),
+                move || spec.with(|s| s.cv.conditions),
+                move |v| spec.update(|s| s.cv.conditions = v),
+            )}
+            {limit(
+                form,
+                label("cv.data", "Folds of data RDMs", "0 chooses by their number; 1 fits to all of them."),
+                move || spec.with(|s| s.cv.data),
+                move |v| spec.update(|s| s.cv.data = v),
+            )}
+            {count(
+                form,
+                label("cv.repeats", "Divisions into folds", "Scores are averaged over so many random ones."),
+                move || spec.with(|s| s.cv.repeats),
+                move |v| spec.update(|s| s.cv.repeats = v),
+            )}
+        }
+    };
+    view! {
+        {choice(
+            form,
+            label("fitted", "Model with parameters", "Fitted to training folds; then all models are scored on held-out folds."),
+            FAMILIES,
+            move || family.get(),
+            move |v| {
+                spec.update(|s| match v {
+                    None => s.flexible.clear(),
+                    Some(family) => {
+                        if s.flexible.is_empty() {
+                            s.flexible.push(Flexible { name: "fitted".into(), ..Flexible::default() });
+                        }
+                        s.flexible.iter_mut().take(1).for_each(|model| model.family = family);
+                    }
+                });
+            },
+        )}
+        {move || family.get().is_some().then(fields)}
     }
     .into_any()
 }

@@ -129,7 +129,8 @@ impl Figure {
         if !layout.pictures.is_empty() {
             let cells = self.cells();
             out["images"] = layout.pictures.iter().map(|p| picture(p, cells)).collect();
-            let rows = layout.pictures.iter().filter_map(|p| if let PictureAt::Above { row, .. } = p.at { Some(row + 1) } else { None }).max();
+            let rows =
+                layout.pictures.iter().filter_map(|p| if let PictureAt::Above { row, .. } = p.at { Some(row + 1) } else { None }).max();
             if let Some(rows) = rows {
                 // Room for the rows of thumbnails, in pixels of a plot of usual size.
                 let size = layout.pictures.first().map_or(0.0, |p| p.size / cells * USUAL_SIDE);

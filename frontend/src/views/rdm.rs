@@ -7,8 +7,8 @@ use eigenscope::analysis::rdm::{Measure, Output};
 use eigenscope::dataset::LabelColumn;
 use leptos::prelude::*;
 
-use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
 use super::Part;
+use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
 use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Picture, PictureAt, Trace, number};
@@ -278,7 +278,8 @@ mod tests {
         };
         let size = n as usize;
         let rdm = Array::matrix(size, size, (0..n).flat_map(|i| (0..n).map(move |j| cell(i, j))).collect());
-        let output = Output { input: "IT".into(), measure: Measure::Correlation, n, rdm, conditions: None, times: None, condition_covariance: None };
+        let output =
+            Output { input: "IT".into(), measure: Measure::Correlation, n, rdm, conditions: None, times: None, condition_covariance: None };
         let output = Any::Rdm(output);
         let values = (0..n).map(|i| ["face", "house", "animal"][i as usize % 3].to_string()).collect();
         let labels = Arc::new([LabelColumn { name: "category".into(), values }]);

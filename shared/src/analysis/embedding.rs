@@ -215,9 +215,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
 fn chosen(spec: &Spec, rdms: Vec<Vec<f64>>) -> Result<Vec<f64>, Error> {
     let n = rdms.len();
     if let Some(at) = spec.rdm {
-        return rdms.into_iter().nth(at as usize).ok_or_else(|| {
-            Error::parameter("rdm", format!("there is no RDM {at} in {}; it has {n}, counted from 0", spec.input))
-        });
+        return rdms
+            .into_iter()
+            .nth(at as usize)
+            .ok_or_else(|| Error::parameter("rdm", format!("there is no RDM {at} in {}; it has {n}, counted from 0", spec.input)));
     }
     let mut mean = vec![0.0; rdms.first().map_or(0, Vec::len)];
     for rdm in &rdms {

@@ -9,13 +9,13 @@ mod pairwise;
 mod patterns;
 mod precision;
 mod quadratic;
+#[cfg(test)]
+mod repeated_tests;
 mod spec;
 #[cfg(test)]
 pub(super) mod tests;
 mod transform;
 mod trials;
-#[cfg(test)]
-mod repeated_tests;
 
 use faer::Mat;
 use ndarray::{ArrayD, ArrayViewD, Axis};
@@ -136,7 +136,15 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
         times.push([small(start), small(end)]);
     }
     let rdm = Array { shape: vec![small(bins), small(n), small(n)], values };
-    Ok(Output { input: spec.input.clone(), measure: spec.measure, n: small(n), rdm, conditions: names, times: Some(times), condition_covariance: None })
+    Ok(Output {
+        input: spec.input.clone(),
+        measure: spec.measure,
+        n: small(n),
+        rdm,
+        conditions: names,
+        times: Some(times),
+        condition_covariance: None,
+    })
 }
 
 /// The mean over some points of the third axis.
@@ -345,7 +353,8 @@ impl Job<'_> {
         let rdm: Vec<f64> = crossval::distances(&g).into_iter().map(|d| scale * d).collect();
         let missing = rdm.iter().filter(|d| d.is_nan()).count() / 2;
         if missing > 0 {
-            let message = format!("{missing} pairs of conditions have no rows to compare (in different folds, with shared channels) and are NaN");
+            let message =
+                format!("{missing} pairs of conditions have no rows to compare (in different folds, with shared channels) and are NaN");
             context.warn("missing_pairs", message);
         }
         Ok(rdm)

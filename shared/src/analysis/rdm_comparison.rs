@@ -148,7 +148,14 @@ impl Spec {
     #[must_use]
     pub fn inputs(&self) -> Vec<String> {
         let sigma = self.sigma_k.iter().filter(|_| self.compare.uses_sigma());
-        self.data.iter().chain(&self.models).chain(self.flexible.iter().flat_map(|model| &model.rdms)).chain(sigma).chain(self.inference.inputs()).cloned().collect()
+        self.data
+            .iter()
+            .chain(&self.models)
+            .chain(self.flexible.iter().flat_map(|model| &model.rdms))
+            .chain(sigma)
+            .chain(self.inference.inputs())
+            .cloned()
+            .collect()
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -337,10 +344,8 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
 /// All models on held-out conditions of held-out data RDMs.
 fn cross_validated(spec: &Spec, measure: &Measure<'_>, rdms: Rdms, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let refuse = |message: &str| Err(Error::parameter("flexible", message));
-    if !matches!(
-        spec.compare,
-        Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov | Compare::Spearman | Compare::RhoA
-    ) {
+    if !matches!(spec.compare, Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov | Compare::Spearman | Compare::RhoA)
+    {
         return refuse("models with parameters are fitted for cosine, corr, cosine_cov, corr_cov, spearman and rho-a; choose one of them");
     }
     if measure.sigma.is_some() {

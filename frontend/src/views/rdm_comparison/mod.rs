@@ -38,6 +38,10 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
         let output = output.clone();
         Memo::new(move |_| order.with(|order| table(&output, order)))
     };
+    let weights = weight_table(&output).map(|table| {
+        let table = Memo::new(move |_| table.clone());
+        view! { <DataTable table caption="Weights of models with parameters, fitted to everything" test_id="weights-table" /> }
+    });
     let pairs = significance::table(&output, &ordered_names(&output, &(0..output.models.len()).collect::<Vec<_>>()))
         .map(|table| Memo::new(move |_| table.clone()))
         .map(|table| view! { <DataTable table caption="Models against each other" test_id="pairs-table" /> });
@@ -55,6 +59,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
         {heat}
         <DataTable table caption="Models against the data RDMs" test_id="comparison-table" />
         {pairs}
+        {weights}
     }
     .into_any()
 }
@@ -107,6 +112,9 @@ fn bars(output: &Output, order: &[usize]) -> Chart {
             1 => format!("bars: the score on the only data RDM{}", errors_of(output)),
             _ => format!("bars: mean over {} data RDMs{}; points: single data RDMs", number::count(n_data), errors_of(output)),
         },
+        output.folds.map_or_else(String::new, |[conditions, data, repeats]| {
+            format!("scores on held-out conditions ({conditions} folds) of held-out data RDMs ({data} folds), {repeats} divisions")
+        }),
         significance::legend(output),
         match output.noise_ceiling {
             Some(_) if output.noise_ceiling_is_heuristic => "the ceiling of this measure is a heuristic, not a bound".into(),
@@ -238,6 +246,19 @@ fn table(output: &Output, order: &[usize]) -> Table {
     Table::new(columns.iter().map(String::as_str), rows.collect())
 }
 
+/// The weights of each model with parameters; `None` without any.
+fn weight_table(output: &Output) -> Option<Table> {
+    let rows: Vec<Vec<Cell>> = output
+        .models
+        .iter()
+        .filter_map(|model| Some((model, model.weights.as_ref()?)))
+        .flat_map(|(model, weights)| {
+            (1u64..).zip(weights).map(|(i, &w)| vec![Cell::Text(model.name.clone()), Cell::Count(i), Cell::Number(w)])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table::new(["Model", "RDM", "Weight"], rows))
+}
+
 fn ordered_names(output: &Output, order: &[usize]) -> Vec<String> {
     let all = told_apart(&output.models.iter().map(|m| m.name.clone()).collect::<Vec<_>>());
     order.iter().map(|&i| all[i].clone()).collect()
@@ -286,6 +307,7 @@ mod tests {
         let model = |name: &str, mean: Option<f64>| ModelScore {
             name: name.into(),
             mean,
+            weights: (name == "V1").then(|| vec![0.6, 0.8]),
             test: ModelTest {
                 sem: mean.filter(|_| n_data > 1).map(|_| 0.03),
                 p_vs_0: mean.filter(|_| n_data > 1).map(|m| if m > 0.3 { 1e-9 } else { 0.2 }),
@@ -304,6 +326,7 @@ mod tests {
             scores: Array::matrix(4, n_data as usize, scores),
             data_names: (1..=n_data).map(|i| format!("S{i}")).collect(),
             inference: (n_data > 1).then(|| inference(&means)),
+            folds: None,
         }
     }
 
@@ -313,7 +336,14 @@ mod tests {
             let difference = means[a as usize] - means[b as usize];
             let p = if (a, b) == (0, 1) { 0.001 } else { 0.4 };
             let defined = difference.is_finite();
-            PairTest { a, b, difference: defined.then_some(difference), sem: None, p: defined.then_some(p), p_adjusted: defined.then_some(p) }
+            PairTest {
+                a,
+                b,
+                difference: defined.then_some(difference),
+                sem: None,
+                p: defined.then_some(p),
+                p_adjusted: defined.then_some(p),
+            }
         };
         Tests {
             over: Some(Over::Dual),
@@ -326,6 +356,13 @@ mod tests {
             pairs: (0..4).flat_map(|a| (a + 1..4).map(move |b| (a, b))).map(pair).collect(),
             group_names: None,
         }
+    }
+
+    #[test]
+    fn weights_are_listed_for_models_that_have_them() {
+        let table = weight_table(&output(6)).expect("one model has weights");
+        assert_eq!(table.rows.len(), 2);
+        assert_eq!(table.rows[1], [Cell::Text("V1".into()), Cell::Count(2), Cell::Number(0.8)]);
     }
 
     #[test]

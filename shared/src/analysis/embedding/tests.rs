@@ -73,7 +73,12 @@ fn embeddings_match_their_reference() {
     let best = all["smacof_stress"].as_f64().expect("a number");
     assert!(output.stress.expect("distances") <= best * (1.0 + 1e-4), "{:?} {best}", output.stress);
     let k = output.n as usize;
-    close("affinities", &Array::from_mat(tsne::affinities(&square(&pairs, k), 5.0).as_ref()).values, &rows(&all["affinities"]).concat(), 1e-4);
+    close(
+        "affinities",
+        &Array::from_mat(tsne::affinities(&square(&pairs, k), 5.0).as_ref()).values,
+        &rows(&all["affinities"]).concat(),
+        1e-4,
+    );
     let (output, _) = embed(dataset(&[pairs.clone()]), Spec { perplexity: 5.0, ..method(Method::Tsne) }).expect("runs");
     // One start from classical scaling against the best of ten random ones.
     let best = all["tsne_divergence"].as_f64().expect("a number");

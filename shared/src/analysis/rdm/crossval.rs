@@ -37,7 +37,10 @@ pub(super) async fn between_folds(folds: &[Mat<f64>], device: &Device) -> Result
 }
 
 /// The same with a covariance for each fold: folds m and n are whitened by the mean of theirs.
-pub(super) async fn between_whitened_folds(folds: &[Mat<f64>], whitener: impl Fn(usize, usize) -> Result<Whitener, Error>) -> Result<Mat<f64>, Error> {
+pub(super) async fn between_whitened_folds(
+    folds: &[Mat<f64>],
+    whitener: impl Fn(usize, usize) -> Result<Whitener, Error>,
+) -> Result<Mat<f64>, Error> {
     let (p, k, m) = (folds[0].nrows(), folds[0].ncols(), folds.len());
     let mut out = Mat::<f64>::zeros(k, k);
     for a in 0..m {

@@ -204,7 +204,8 @@ fn rdms_over_time_are_those_of_each_bin() {
     let movie = run_on(Dataset::from_f64("x", stack.clone()), Some(4)).expect("runs");
     assert_eq!(movie.times, Some(vec![[0, 1], [1, 3], [3, 4], [4, 6]]));
     assert_eq!(movie.rdm.shape, [4, 5, 5]);
-    let bin: Vec<Vec<f64>> = (0..k).map(|i| (0..p).map(|j| (values[(i * p + j) * t + 1] + values[(i * p + j) * t + 2]) / 2.0).collect()).collect();
+    let bin: Vec<Vec<f64>> =
+        (0..k).map(|i| (0..p).map(|j| (values[(i * p + j) * t + 1] + values[(i * p + j) * t + 2]) / 2.0).collect()).collect();
     let alone = run_on(dataset(&bin), None).expect("runs");
     close("second bin", &movie.rdm.values[25..50], &alone.rdm.values, 1e-12);
     assert_eq!(run_on(Dataset::from_f64("x", stack.clone()), Some(0)).expect("runs").rdm.shape, [6, 5, 5]);
@@ -248,7 +249,8 @@ fn designs_that_do_not_fit_are_refused_in_words() {
         Spec { row_pairs: None, ..measure(Measure::Crossnobis) },
     );
     assert!(gap.expect_err("NaN").to_string().contains("row 3"), "rows with gaps need row pairs");
-    let complete: Vec<Vec<f64>> = rows(&all["gaps"]).into_iter().map(|r| r.into_iter().map(|v| if v.is_nan() { 0.0 } else { v }).collect()).collect();
+    let complete: Vec<Vec<f64>> =
+        rows(&all["gaps"]).into_iter().map(|r| r.into_iter().map(|v| if v.is_nan() { 0.0 } else { v }).collect()).collect();
     let error = rdm_with(dataset(&complete), column(&all["gap_conditions"]), column(&all["gap_folds"]), measure(Measure::Crossnobis));
     let error = error.expect_err("a condition is missing from a fold").to_string();
     assert!(error.contains("has no row in fold \"0\"") && error.contains("row_pairs"), "{error}");

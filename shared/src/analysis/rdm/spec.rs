@@ -208,7 +208,8 @@ impl Spec {
             return Err(Error::parameter("noise", "give a noise precision or a way to estimate it, not both"));
         }
         if self.measure == Measure::Mahalanobis && self.precision.is_none() && self.noise.is_none() {
-            let message = "mahalanobis needs a noise precision matrix (channels x channels) or an estimate of the noise; without one use sqeuclidean";
+            let message =
+                "mahalanobis needs a noise precision matrix (channels x channels) or an estimate of the noise; without one use sqeuclidean";
             return Err(Error::parameter("precision", message));
         }
         if let Some(noise) = self.noise.as_ref().filter(|_| self.measure.uses_noise()) {

@@ -75,10 +75,7 @@ pub(super) fn from_similarities(weights: &[f64], similarity: impl Fn(usize, usiz
     let with = |s: usize, r: usize| weights[r] * if s == r { 1.0 } else { similarity(s, r) };
     let rows = crate::parallel::map(weights.len(), |s| (0..weights.len()).map(|r| with(s, r)).sum::<f64>());
     let total: f64 = rows.iter().zip(weights).map(|(row, w)| w * row).sum();
-    rows.iter()
-        .zip(weights)
-        .map(|(row, w)| [(row - w) / (total - 2.0 * w * row + w * w).sqrt(), row / total.sqrt()])
-        .collect()
+    rows.iter().zip(weights).map(|(row, w)| [(row - w) / (total - 2.0 * w * row + w * w).sqrt(), row / total.sqrt()]).collect()
 }
 
 /// Ranks of each RDM over its own pairs, NaN where missing.

@@ -58,7 +58,8 @@ impl Normal {
     }
 }
 
-/// The weights of norm 1 that make the model most similar to the pool of the training data; `None` when nothing can be fitted.
+/// The weights of norm 1 that make the model most similar to the pool of the training data; `None` when nothing can be fitted. All zero
+/// for `non_negative` when every RDM is unlike the pool.
 ///
 /// # Definition
 /// `weighted`: (G + ridge I) w = t; `non_negative`: the same with w >= 0; `select`: the RDM with the largest `t_k / sqrt(G_kk)`, the first
@@ -80,7 +81,10 @@ pub(super) fn fit(family: Family, ridge: f64, normal: &Normal) -> Option<Vec<f64
         Family::Interpolate if k == 1 => one(0),
         Family::Interpolate => best((0..k - 1).map(|at| between(normal, at)).collect())?.1,
         Family::Weighted => solve(normal, ridge, &(0..k).collect::<Vec<_>>())?,
-        Family::NonNegative => non_negative(normal, ridge)?,
+        Family::NonNegative => match non_negative(normal, ridge) {
+            Some(weights) => weights,
+            None => return Some(vec![0.0; k]),
+        },
     };
     let norm = weights.iter().map(|w| w * w).sum::<f64>().sqrt();
     (norm > 0.0 && norm.is_finite()).then(|| weights.iter().map(|w| w / norm).collect())
@@ -242,6 +246,6 @@ mod tests {
         let undefined = Normal { gram: vec![f64::NAN], target: vec![1.0] };
         assert_eq!(fit(Family::Select, 0.0, &undefined), None);
         let opposed = Normal { gram: vec![1.0], target: vec![-1.0] };
-        assert_eq!(fit(Family::NonNegative, 0.0, &opposed), None);
+        assert_eq!(fit(Family::NonNegative, 0.0, &opposed), Some(vec![0.0]));
     }
 }

@@ -2,6 +2,8 @@
 //! and permutation tests.
 
 mod crossval;
+#[cfg(test)]
+mod crossval_tests;
 mod explicit;
 mod permutation;
 mod products;
@@ -54,15 +56,7 @@ pub struct Inference {
 
 impl Default for Inference {
     fn default() -> Self {
-        Self {
-            bootstrap: 0,
-            over: Over::Dual,
-            test: Test::T,
-            correction: Correction::Fdr,
-            permutations: 0,
-            groups: None,
-            seed: 0,
-        }
+        Self { bootstrap: 0, over: Over::Dual, test: Test::T, correction: Correction::Fdr, permutations: 0, groups: None, seed: 0 }
     }
 }
 
@@ -204,7 +198,10 @@ impl CrossValidation {
             return Err(Error::parameter("cv.conditions", message));
         }
         if folds.data < 1 || folds.data > r {
-            return Err(Error::parameter("cv.data", format!("{} folds were asked for but there are {r} data RDMs; use 1 to {r}", folds.data)));
+            return Err(Error::parameter(
+                "cv.data",
+                format!("{} folds were asked for but there are {r} data RDMs; use 1 to {r}", folds.data),
+            ));
         }
         let least = if inference.bootstrap > 0 { 2 } else { 1 };
         if folds.repeats < least || folds.repeats > 1000 {
@@ -276,7 +273,8 @@ impl Inference {
         }
         if self.bootstrap > 0 && self.resamples_conditions() {
             if measure.sigma.is_some() {
-                let message = "conditions cannot be resampled when their covariance (sigma_k) is given; use over: rdm, or leave sigma_k out";
+                let message =
+                    "conditions cannot be resampled when their covariance (sigma_k) is given; use over: rdm, or leave sigma_k out";
                 return Err(Error::parameter("inference.over", message));
             }
             if measure.compare == super::Compare::NegRiemDist {
@@ -320,7 +318,8 @@ pub(super) fn infer(
     let (n_models, n_data) = (scores.means.len(), rdms.data.len());
     let is_distance = measure.compare.is_distance();
     let samples = if inference.bootstrap > 0 {
-        let crossed = crossed.map(|c| (CrossValidated::new(measure.compare, rdms, c.flexible, inference.seed), c.cv.folds(rdms, inference)));
+        let crossed =
+            crossed.map(|c| (CrossValidated::new(measure.compare, rdms, c.flexible, inference.seed), c.cv.folds(rdms, inference)));
         bootstrap(inference, measure, rdms, crossed.as_ref(), context)?
     } else {
         over_data(scores, n_models, n_data)
@@ -470,7 +469,8 @@ fn bootstrap(
         Over::Dual => Spread::Dual { both, by_condition, by_data, a_conditions, a_data },
     };
     if n_left_out > 0 {
-        let message = format!("{n_left_out} of {n} resamples have too few distinct conditions or data RDMs, or no defined score, and are left out");
+        let message =
+            format!("{n_left_out} of {n} resamples have too few distinct conditions or data RDMs, or no defined score, and are left out");
         context.warn("resamples_left_out", message);
     }
     Ok(Samples { spread, n_used: n - n_left_out, n_left_out })

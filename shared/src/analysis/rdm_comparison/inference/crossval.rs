@@ -90,7 +90,10 @@ impl<'a> CrossValidated<'a> {
                 for fold in 0..folds.conditions {
                     for held_out in [false, true] {
                         let keep = |(m, f): (&f64, &usize)| if (*f == fold) == held_out { *m } else { 0.0 };
-                        parts.push(Draw { conditions: draw.conditions.iter().zip(&division.conditions).map(keep).collect(), data: Vec::new() });
+                        parts.push(Draw {
+                            conditions: draw.conditions.iter().zip(&division.conditions).map(keep).collect(),
+                            data: Vec::new(),
+                        });
                     }
                 }
             }
@@ -215,8 +218,20 @@ impl<'a> Test<'a> {
         }
     }
 
+    fn n_data(&self) -> std::ops::Range<usize> {
+        match self {
+            Self::Inner { n_data, .. } => 0..*n_data,
+            Self::Ranks { rdms, .. } => 0..rdms.data.len(),
+        }
+    }
+
     /// The scores of weighted RDMs with each data RDM.
+    ///
+    /// Without any weight there is no prediction, and the score is 0: left out, it would flatter the model.
     fn combined(&self, parts: &[(usize, f64)]) -> Vec<f64> {
+        if parts.iter().all(|(_, weight)| *weight == 0.0) {
+            return self.n_data().map(|_| 0.0).collect();
+        }
         match self {
             Self::Inner { inner, first_data, n_data } => {
                 let gram = |a: usize, b: usize| if a == b { inner.squared_norm(a) } else { inner.product(a, b) };
@@ -292,7 +307,8 @@ impl Means {
 pub(super) fn row(held: Option<&Held>, drawn: &[f64], n_models: usize) -> Row {
     let Some(held) = held else { return vec![f64::NAN; n_models + 2] };
     let mean = |values: &mut dyn Iterator<Item = f64>| {
-        let (sum, weight) = values.zip(drawn).filter(|(v, w)| v.is_finite() && **w > 0.0).fold((0.0, 0.0), |(s, t), (v, w)| (s + w * v, t + w));
+        let (sum, weight) =
+            values.zip(drawn).filter(|(v, w)| v.is_finite() && **w > 0.0).fold((0.0, 0.0), |(s, t), (v, w)| (s + w * v, t + w));
         sum / weight
     };
     let mut row: Row = held.scores.chunks_exact(drawn.len()).map(|scores| mean(&mut scores.iter().copied())).collect();

@@ -213,7 +213,10 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), 24);
         let choices = choices(5, 2, 10).expect("ten ways");
-        assert_eq!((choices.len(), &choices[0], &choices[9]), (10, &vec![true, true, false, false, false], &vec![false, false, false, true, true]));
+        assert_eq!(
+            (choices.len(), &choices[0], &choices[9]),
+            (10, &vec![true, true, false, false, false], &vec![false, false, false, true, true])
+        );
         assert!(super::choices(40, 20, 1000).is_none(), "too many");
     }
 

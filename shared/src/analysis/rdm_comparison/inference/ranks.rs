@@ -207,7 +207,8 @@ mod tests {
     fn weighted_ranks_are_those_of_repeated_values() {
         let values = [3.0, 1.0, 1.0, 2.0, 5.0];
         let weights = [2.0, 1.0, 3.0, 0.0, 1.0];
-        let repeated: Vec<f64> = values.iter().zip(weights).flat_map(|(v, w)| (1u8..).map(f64::from).take_while(move |i| *i <= w).map(move |_| *v)).collect();
+        let repeated: Vec<f64> =
+            values.iter().zip(weights).flat_map(|(v, w)| (1u8..).map(f64::from).take_while(move |i| *i <= w).map(move |_| *v)).collect();
         let want = average_ranks(&repeated);
         let center = (count(repeated.len()) + 1.0) / 2.0;
         let total = sum(&weights);

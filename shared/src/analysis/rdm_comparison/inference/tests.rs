@@ -3,12 +3,12 @@
 use super::explicit::Explicit;
 use super::resample::Evaluator;
 use super::*;
+use crate::Warning;
 use crate::analysis::rdm::tests::{close, dataset, numbers, rows};
 use crate::analysis::rdm_comparison::{Compare, Output, Spec, run};
 use crate::compute::Device;
 use crate::dataset::Dataset;
 use crate::progress::Silent;
-use crate::{Array, Warning};
 
 const MEASURES: [Compare; 9] = [
     Compare::Cosine,
@@ -23,7 +23,7 @@ const MEASURES: [Compare; 9] = [
 ];
 
 /// Squared distances between random patterns that share a signal with weight `share`.
-fn rdms(n: usize, k: usize, share: f64, seed: u64) -> Vec<Vec<f64>> {
+pub(super) fn rdms(n: usize, k: usize, share: f64, seed: u64) -> Vec<Vec<f64>> {
     let mut rng = Stream::new(77, 0);
     let signal: Vec<f64> = (0..k * 5).map(|_| rng.normal()).collect();
     let mut rng = Stream::new(seed, 1);
@@ -48,7 +48,7 @@ fn measure(compare: Compare, rdms: &Rdms) -> Measure<'static> {
     Measure { compare, n_conditions: rdms.n_conditions, sigma: None }
 }
 
-fn infer_with(spec: Spec, data: Dataset, models: Dataset) -> Result<(Output, Vec<Warning>), Error> {
+pub(super) fn infer_with(spec: Spec, data: Dataset, models: Dataset) -> Result<(Output, Vec<Warning>), Error> {
     let mut inputs = Inputs::default();
     inputs.insert("data", data);
     inputs.insert("models", models);
@@ -170,7 +170,12 @@ fn without_a_bootstrap_tests_are_paired_t_tests_over_data_rdms() {
     let test = &output.models[0].test;
     let [low, high] = test.interval.expect("six data RDMs");
     let half = 2.570_581_836 * test.sem.expect("defined");
-    close("interval", &[low, high], &[output.models[0].mean.expect("defined") - half, output.models[0].mean.expect("defined") + half], 1e-9);
+    close(
+        "interval",
+        &[low, high],
+        &[output.models[0].mean.expect("defined") - half, output.models[0].mean.expect("defined") + half],
+        1e-9,
+    );
 }
 
 #[test]
@@ -190,7 +195,9 @@ fn a_bootstrap_finds_the_better_model_and_repeats_itself() {
         assert_eq!(output, with(inference, &data, &models), "the same seed gives the same numbers");
     }
     // The dual variance lies between that of the larger factor and that of both at once.
-    let sem = |over: Over| with(Inference { bootstrap: 400, over, seed: 5, ..Inference::default() }, &data, &models).models[0].test.sem.expect("defined");
+    let sem = |over: Over| {
+        with(Inference { bootstrap: 400, over, seed: 5, ..Inference::default() }, &data, &models).models[0].test.sem.expect("defined")
+    };
     let (dual, both, rdm, pattern) = (sem(Over::Dual), sem(Over::Both), sem(Over::Rdm), sem(Over::Pattern));
     assert!(dual <= both + 1e-15 && dual >= rdm.max(pattern) - 1e-15, "{dual} {both} {rdm} {pattern}");
 }
@@ -225,10 +232,8 @@ fn few_conditions_take_all_permutations() {
         let (output, _) = infer_with(spec, dataset(&data), dataset(&models)).expect("runs");
         let own = output.scores.values[0];
         let mut at_least = 0;
-        let orders: Vec<[usize; 4]> = (0..256)
-            .map(|i| [i & 3, i >> 2 & 3, i >> 4 & 3, i >> 6])
-            .filter(|o| (0..4).all(|v| o.contains(&v)))
-            .collect();
+        let orders: Vec<[usize; 4]> =
+            (0..256).map(|i| [i & 3, i >> 2 & 3, i >> 4 & 3, i >> 6]).filter(|o| (0..4).all(|v| o.contains(&v))).collect();
         for order in &orders {
             let at = |i: usize, j: usize| models[0][[[0, 0, 1, 2], [0, 0, 3, 4], [1, 3, 0, 5], [2, 4, 5, 0]][order[i]][order[j]]];
             let permuted = vec![vec![at(0, 1), at(0, 2), at(0, 3), at(1, 2), at(1, 3), at(2, 3)]];
@@ -302,7 +307,8 @@ fn what_cannot_be_resampled_is_refused() {
         let mut inputs = Inputs::default();
         let data = rdms(3, 6, 1.0, 26);
         inputs.insert("data", dataset(&data));
-        inputs.insert("sigma", dataset(&(0..6).map(|i| (0..6).map(|j| if i == j { 2.0 } else { 0.5 }).collect()).collect::<Vec<Vec<f64>>>()));
+        inputs
+            .insert("sigma", dataset(&(0..6).map(|i| (0..6).map(|j| if i == j { 2.0 } else { 0.5 }).collect()).collect::<Vec<Vec<f64>>>()));
         let inference = Inference { bootstrap: 10, over, ..Inference::default() };
         let names = vec!["data".to_owned()];
         let spec = Spec { data: names.clone(), models: names, compare, sigma_k: Some("sigma".into()), inference, ..Spec::default() };
@@ -315,7 +321,8 @@ fn what_cannot_be_resampled_is_refused() {
     let error = sigma(Compare::NegRiemDist, Over::Pattern).expect_err("singular");
     assert!(error.to_string().contains("over: rdm"), "{error}");
     let inference = Inference { test: Test::Bootstrap, ..Inference::default() };
-    let error = infer_with(Spec { inference, ..Spec::default() }, dataset(&rdms(2, 6, 1.0, 27)), dataset(&rdms(2, 6, 1.0, 28))).expect_err("no resamples");
+    let error = infer_with(Spec { inference, ..Spec::default() }, dataset(&rdms(2, 6, 1.0, 27)), dataset(&rdms(2, 6, 1.0, 28)))
+        .expect_err("no resamples");
     assert!(error.to_string().contains("inference.bootstrap"), "{error}");
 }
 
@@ -326,5 +333,4 @@ fn missing_pairs_are_resampled_pair_by_pair() {
     data[2][7] = f64::NAN;
     let output = with(Inference { bootstrap: 30, ..Inference::default() }, &data, &models);
     assert!(output.models[0].test.sem.expect("a bootstrap") > 0.0 && output.noise_ceiling_is_heuristic);
-    let _scores: &Array = &output.scores;
 }
