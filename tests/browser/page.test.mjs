@@ -7,7 +7,7 @@ import { after, before, test } from "node:test";
 
 import { recordWorkers, lastRecorded } from "./results.mjs";
 import { axeSource, openPage, screenshots, startBrowser, startServer } from "./server.mjs";
-import { applySpec, choose, finished, npy, runHere, runOnServer, sample, shot } from "./steps.mjs";
+import { applySpec, choose, finished, npy, runHere, runOnServer, sample, shot, violations } from "./steps.mjs";
 
 let server;
 let browser;
@@ -202,22 +202,18 @@ test("a run on the server survives a reload, and a project a new page", async ()
 
 test("no serious accessibility violation, empty and with a result", async () => {
   const { page, context } = await open({ bypassCSP: true });
-  const violations = async () => {
-    const found = await page.evaluate(async () => (await window.axe.run(document)).violations);
-    return found.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ").slice(0, 300)}`);
-  };
   await page.addScriptTag({ path: axeSource });
-  assert.deepEqual(await violations(), []);
+  assert.deepEqual(await violations(page), []);
   await sample(page);
   await choose(page, "dimensionality");
   await runHere(page);
   const run = await finished(page);
   await run.getByTestId("plot").first().locator(".main-svg").first().waitFor();
-  assert.deepEqual(await violations(), []);
+  assert.deepEqual(await violations(page), []);
   await page.emulateMedia({ colorScheme: "dark" });
   // Colors fade for a moment.
   await page.waitForTimeout(500);
-  assert.deepEqual(await violations(), []);
+  assert.deepEqual(await violations(page), []);
   await context.close();
 });
 

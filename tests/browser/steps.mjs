@@ -50,4 +50,10 @@ export async function finished(page, timeout = 120_000) {
   return run;
 }
 
+/** Serious violations of accessibility; the page must have the checker (`axeSource`). */
+export async function violations(page) {
+  const found = await page.evaluate(async () => (await window.axe.run(document)).violations);
+  return found.filter((v) => ["serious", "critical"].includes(v.impact)).map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ").slice(0, 300)}`);
+}
+
 export const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 
 import { commandLine, difference, lastRecorded, recordWorkers, unpack } from "./results.mjs";
-import { openPage, startBrowser, startServer } from "./server.mjs";
-import { applySpec, finished, npy, runHere, runOnServer, shot } from "./steps.mjs";
+import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
+import { applySpec, finished, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
 
 const data = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data");
 const tables = join(data, "encoder_dimensionality");
@@ -78,9 +78,10 @@ async function load(page) {
 test("the study in the browser equals the command line, in figures that fit any window", { skip }, async (t) => {
   const browser = await startBrowser();
   t.after(() => browser.close());
-  const { page, errors } = await openPage(browser, "about:blank");
+  const { page, errors } = await openPage(browser, "about:blank", { bypassCSP: true });
   await page.addInitScript(recordWorkers);
   await page.goto(server.url);
+  await page.addScriptTag({ path: axeSource });
   await load(page);
   await page.getByTestId("device-select").selectOption("cpu");
   for (const [i, spec] of specs.entries()) {
@@ -93,6 +94,7 @@ test("the study in the browser equals the command line, in figures that fit any 
     assert.ok(worst <= (spec.kind === "few_shot" ? 1e-6 : 1e-8), `${spec.kind}: ${worst}`);
     await run.getByTestId("plot").first().locator(".main-svg").first().waitFor();
     await page.waitForTimeout(300);
+    assert.deepEqual(await violations(page), []);
     await shot(page, `study-${i}-${spec.kind}`);
     await page.emulateMedia({ colorScheme: "dark" });
     await page.setViewportSize({ width: 360, height: 740 });

@@ -10,8 +10,9 @@ import warnings
 import numpy as np
 from rsatoolbox.data import Dataset
 from rsatoolbox.data.noise import prec_from_measurements, cov_from_residuals
-from rsatoolbox.rdm import calc_rdm
+from rsatoolbox.rdm import RDMs, calc_rdm
 from rsatoolbox.rdm.calc_unbalanced import calc_rdm_unbalanced
+from rsatoolbox.rdm.combine import rescale
 from rsatoolbox.rdm.transform import geotopological_transform, rank_transform
 
 warnings.filterwarnings("ignore")
@@ -128,5 +129,16 @@ out["transforms"] = {
     "rank": vector(rank_transform(sq)),
     "geo_topological": vector(geotopological_transform(sq, 0.2, 0.8)),
 }
+# Partial RDMs brought to one scale: three RDMs with missing pairs.
+pairs = K * (K - 1) // 2
+partial = np.array([scale * np.array(out["sqeuclidean"]) * rng.uniform(0.8, 1.2, pairs) for scale in (0.2, 1.0, 3.0)])
+partial[0, [0, 4, 9]] = partial[1, [2, 4]] = partial[2, [7]] = np.nan
+out["partial"] = {"rdms": [[None if np.isnan(v) else float(v) for v in row] for row in partial], "pooled": {}}
+for how in ("evidence", "setsize", "simple"):
+    scaled = rescale(RDMs(partial), how)
+    weights = scaled.rdm_descriptors["rescalingWeights"]
+    pooled = np.nansum(scaled.dissimilarities * weights, axis=0) / np.nansum(weights, axis=0)
+    out["partial"]["pooled"][how] = [[float(v)] for v in pooled]
+
 path = pathlib.Path(__file__).parent.parent / "fixtures" / "rsa_data.json"
 path.write_text(json.dumps(out, separators=(",", ":")) + "\n")

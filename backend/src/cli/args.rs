@@ -14,7 +14,7 @@ use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::rsa::{EmbedArgs, RdmArgs, RsaArgs};
+use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
@@ -64,6 +64,8 @@ pub(super) enum Command {
     Rdm(Box<RdmArgs>),
     /// Compare data RDMs with model RDMs.
     Rsa(Box<RsaArgs>),
+    /// Several RDMs, of the same or of overlapping conditions, as one.
+    Pool(PoolArgs),
     /// Conditions of an RDM as points and as a tree.
     Embed(EmbedArgs),
     /// Generalized shape distances between matrices.

@@ -6,7 +6,7 @@ use eigenscope::Array;
 use eigenscope::analysis::rdm_comparison::inference::Over;
 use eigenscope::analysis::{
     AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison,
-    relation, shape_distance, variance_partition,
+    rdm_pool, relation, shape_distance, variance_partition,
 };
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
@@ -28,6 +28,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Projection(output) => projection(out, output)?,
         Output::Relation(output) => relation(out, output)?,
         Output::Embedding(output) => embedding(out, output)?,
+        Output::RdmPool(output) => rdm_pool(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -202,6 +203,12 @@ fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::R
         vec![name(pair.a), name(pair.b), optional(pair.difference), optional(pair.sem), optional(pair.p), optional(pair.p_adjusted)]
     });
     table(out, &["model", "minus model", "difference", "sem", "p", "adjusted"], rows.collect())
+}
+
+fn rdm_pool(out: &mut dyn Write, output: &rdm_pool::Output) -> io::Result<()> {
+    writeln!(out, "{} RDMs over {} conditions", output.n_rdms, output.n)?;
+    let names = output.conditions.clone().unwrap_or_else(|| (1..=output.n).map(|i| i.to_string()).collect());
+    matrix(out, &names, &output.rdm)
 }
 
 fn embedding(out: &mut dyn Write, output: &embedding::Output) -> io::Result<()> {

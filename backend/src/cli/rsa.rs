@@ -9,6 +9,7 @@ use eigenscope::analysis::embedding::{self, Linkage, Method};
 use eigenscope::analysis::rdm::{self, Covariance, FoldWeights, Measure, Noise, RowPairs, Transform};
 use eigenscope::analysis::rdm_comparison::inference::{Correction, CrossValidation, Inference, Over, Test};
 use eigenscope::analysis::rdm_comparison::{self, Compare, Family, Flexible};
+use eigenscope::analysis::rdm_pool::{self, Rescale};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error};
 
@@ -307,5 +308,31 @@ pub(super) fn embed(args: &EmbedArgs, seed: Option<u64>) -> Result<Plan, Error> 
             linkage: args.linkage,
             seed: seed.unwrap_or(0),
         }))
+    })
+}
+
+/// Options of `pool`.
+#[derive(Debug, Args)]
+pub(super) struct PoolArgs {
+    /// RDMs, or stacks of them.
+    #[arg(required = true)]
+    pub inputs: Vec<InputArg>,
+    /// The names of the conditions of each input, in the same order; without them the headers of tables.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub conditions: Vec<InputArg>,
+    /// How RDMs are brought to one scale: none, evidence, setsize or simple.
+    #[arg(long, default_value = "none", value_parser = word::<Rescale>)]
+    pub rescale: Rescale,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(super) fn pool(args: &PoolArgs) -> Result<Plan, Error> {
+    let files = args.inputs.iter().chain(&args.conditions).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let (inputs, conditions) = names.split_at(args.inputs.len());
+        let conditions = conditions.iter().map(|input| Labels { input: input.clone(), column: None }).collect();
+        Ok(AnalysisSpec::RdmPool(rdm_pool::Spec { inputs: inputs.to_vec(), conditions, rescale: args.rescale }))
     })
 }

@@ -20,14 +20,16 @@ pub(crate) enum Kind {
     FewShot,
     Projection,
     Embedding,
+    RdmPool,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
         Self::RdmComparison,
+        Self::RdmPool,
         Self::Embedding,
         Self::ShapeDistance,
         Self::Encoding,
@@ -52,6 +54,7 @@ impl Kind {
             AnalysisSpec::FewShot(_) => Self::FewShot,
             AnalysisSpec::Projection(_) => Self::Projection,
             AnalysisSpec::Embedding(_) => Self::Embedding,
+            AnalysisSpec::RdmPool(_) => Self::RdmPool,
         }
     }
 
@@ -70,6 +73,7 @@ impl Kind {
             Self::FewShot => "few_shot",
             Self::Projection => "projection",
             Self::Embedding => "embedding",
+            Self::RdmPool => "rdm_pool",
         }
     }
 
@@ -90,6 +94,7 @@ impl Kind {
             Self::Relation => "Relation: one metric of layers against another",
             Self::FewShot => "Few-shot: classify from a few examples",
             Self::Projection => "Projection: how classes lie to each other",
+            Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
     }
@@ -108,6 +113,7 @@ impl Kind {
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::RdmPool => "Averages RDMs of the same or of overlapping conditions, brought to one scale if wanted.",
             Self::Embedding => "Places conditions so that distances (or neighbors) are like those of the RDM, and merges them into a tree.",
             Self::Projection => "Measures distances between class centroids and how far the samples of a class reach along them.",
         }

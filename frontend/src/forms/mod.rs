@@ -4,8 +4,8 @@
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, relation, shape_distance,
-    variance_partition,
+    dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool, relation,
+    shape_distance, variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
@@ -29,6 +29,7 @@ mod pooling;
 pub(crate) mod projection_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
+pub(crate) mod rdm_pool_form;
 pub(crate) mod relation_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
@@ -56,6 +57,7 @@ pub(crate) struct Form {
     pub(crate) few_shot: RwSignal<few_shot::Spec>,
     pub(crate) projection: RwSignal<projection::Spec>,
     pub(crate) embedding: RwSignal<embedding::Spec>,
+    pub(crate) rdm_pool: RwSignal<rdm_pool::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -137,6 +139,7 @@ impl Form {
         let few_shot = RwSignal::new(few_shot::Spec::default());
         let projection = RwSignal::new(projection::Spec::default());
         let embedding = RwSignal::new(embedding::Spec::default());
+        let rdm_pool = RwSignal::new(rdm_pool::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -154,6 +157,7 @@ impl Form {
                 Kind::FewShot => few_shot.with(|s| few_shot_form::check(s, &mut check)),
                 Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
                 Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
+                Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
             }
             check.found
         });
@@ -172,6 +176,7 @@ impl Form {
             few_shot,
             projection,
             embedding,
+            rdm_pool,
             rejected,
             problems,
             datasets,
@@ -193,6 +198,7 @@ impl Form {
             Kind::FewShot => AnalysisSpec::FewShot(self.few_shot.get()),
             Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
             Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
+            Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
         }
     }
 
@@ -212,6 +218,7 @@ impl Form {
             AnalysisSpec::FewShot(spec) => self.few_shot.set(spec),
             AnalysisSpec::Projection(spec) => self.projection.set(spec),
             AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
+            AnalysisSpec::RdmPool(spec) => self.rdm_pool.set(spec),
         }
     }
 
@@ -294,6 +301,7 @@ impl Form {
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else {
             self.embedding.update(|s| fill(&mut s.input, name));
+            self.rdm_pool.update(|s| append(&mut s.inputs, name));
             if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
                 self.rdm_comparison.update(|s| s.data.push(name.into()));
             }
@@ -344,6 +352,10 @@ impl Form {
             s.inference.groups.iter_mut().for_each(|labels| one(&mut labels.input));
         });
         self.embedding.update(|s| one(&mut s.input));
+        self.rdm_pool.update(|s| {
+            list(&mut s.inputs);
+            s.conditions.iter_mut().for_each(|labels| one(&mut labels.input));
+        });
         self.few_shot.update(|s| {
             one(&mut s.features);
             one(&mut s.labels.input);
@@ -414,6 +426,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::FewShot => few_shot_form::view(form),
         Kind::Projection => projection_form::view(form),
         Kind::Embedding => embedding_form::view(form),
+        Kind::RdmPool => rdm_pool_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

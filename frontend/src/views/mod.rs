@@ -18,9 +18,11 @@ mod embedding;
 mod encoding;
 mod few_shot;
 mod manifolds;
+mod matrix;
 mod projection;
 mod rdm;
 mod rdm_comparison;
+mod rdm_pool;
 mod relation;
 mod shape_distance;
 mod variance_partition;
@@ -65,6 +67,8 @@ pub fn ResultView(
                 .map(|output| projection::view(output, spec)),
             Output::Embedding(_) => part(&result, |output| if let Output::Embedding(o) = output { Some(o) } else { None })
                 .map(|output| embedding::view(output, spec, labels, thumbnails)),
+            Output::RdmPool(_) => part(&result, |output| if let Output::RdmPool(o) = output { Some(o) } else { None })
+                .map(|output| rdm_pool::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

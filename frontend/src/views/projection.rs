@@ -6,12 +6,10 @@ use eigenscope::analysis::projection::{Means, Output};
 use eigenscope::{AnalysisSpec, Array};
 use leptos::prelude::*;
 
-use super::conditions::{block_names, told_apart};
-use super::{Part, at};
-use crate::plot::figure::extent;
-use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
-use crate::plot::{Axis, Cell, Chart, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Table, Trace, number};
+use super::Part;
+use super::conditions::told_apart;
+use super::matrix::{About, heat_map};
+use crate::plot::{Cell, Chart, DataTable, FigureCard, Table, number};
 
 const NO_CELL: &str = "no pair of classes has a value";
 
@@ -42,27 +40,14 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
 }
 
 fn chart(values: &Array, names: &[String], unit: &str, mean: Option<f64>) -> Chart {
-    let n = names.len();
-    let blocks = block_means(n, MAX_SIDE, |i, j| at(values, i, j));
-    let axis_names = block_names(names, blocks.step);
-    let n_undefined = values.values.iter().filter(|v| !v.is_finite()).count();
-    let caption = sentence(&[
-        "rows: the class whose samples are measured; columns: the class towards which".into(),
-        blocks_note(n, &blocks),
-        if n_undefined > 0 { format!("{} undefined cells are left blank", number::count(n_undefined)) } else { String::new() },
-    ]);
-    let high = extent(&values.values).map_or(1.0, |[_, high]| high);
-    let range = Some([0.0, if high > 0.0 { high } else { 1.0 }]);
-    let heatmap = Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range, title: unit.into() };
-    let layout = Layout { x: Axis::category(""), y: Axis { reversed: true, ..Axis::category("") }, square: true, ..Layout::default() };
     let mean = mean.map_or_else(|| "undefined".into(), |v| number::significant(v, 3));
-    let (csv_names, csv_values) = (names.to_vec(), values.clone());
-    Chart {
-        figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
-        summary: format!("The {unit} of {} classes: mean over pairs {mean}.", number::count(n)),
-        caption,
-        csv: Csv::new(move || matrix_csv("class", &csv_names, &csv_names, |i, j| at(&csv_values, i, j))),
-    }
+    let about = About {
+        thing: "class",
+        unit,
+        summary: format!("The {unit} of {} classes: mean over pairs {mean}.", number::count(names.len())),
+        note: "rows: the class whose samples are measured; columns: the class towards which".into(),
+    };
+    heat_map(values, names, about)
 }
 
 fn mean_table(output: &Output) -> Table {
@@ -83,6 +68,7 @@ fn class_table(output: &Output, names: &[String]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plot::Trace;
 
     #[test]
     fn classes_are_told_apart_and_undefined_pairs_left_blank() {

@@ -52,6 +52,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
+        | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Encoding(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

@@ -22,6 +22,7 @@ pub mod manifolds;
 pub mod projection;
 pub mod rdm;
 pub mod rdm_comparison;
+pub mod rdm_pool;
 pub mod relation;
 pub mod shape_distance;
 pub mod variance_partition;
@@ -54,6 +55,8 @@ pub enum AnalysisSpec {
     Relation(relation::Spec),
     /// Conditions as points and as a tree.
     Embedding(embedding::Spec),
+    /// Several RDMs as one.
+    RdmPool(rdm_pool::Spec),
 }
 
 /// What came out, by kind.
@@ -85,6 +88,8 @@ pub enum Output {
     Relation(relation::Output),
     /// Conditions as points and as a tree.
     Embedding(embedding::Output),
+    /// Several RDMs as one.
+    RdmPool(rdm_pool::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -164,6 +169,7 @@ impl AnalysisSpec {
             Self::Projection(spec) => spec.inputs(),
             Self::Relation(spec) => spec.inputs(),
             Self::Embedding(spec) => spec.inputs(),
+            Self::RdmPool(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -190,6 +196,7 @@ impl AnalysisSpec {
             Self::Projection(spec) => spec.estimate(shapes),
             Self::Relation(spec) => spec.estimate(shapes),
             Self::Embedding(spec) => spec.estimate(shapes),
+            Self::RdmPool(spec) => spec.estimate(shapes),
         }
     }
 
@@ -209,6 +216,7 @@ impl AnalysisSpec {
             Self::Projection(_) => "Projection",
             Self::Relation(_) => "Relation",
             Self::Embedding(_) => "Embedding",
+            Self::RdmPool(_) => "Pooled RDM",
         }
     }
 
@@ -241,6 +249,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
         AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
         AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),
+        AnalysisSpec::RdmPool(spec) => Output::RdmPool(rdm_pool::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

@@ -56,7 +56,7 @@ pub(super) fn majorize(
     Ok((now, points))
 }
 
-/// The stress of the points, and the next ones: x_i = sum over j of (d_ij / |x_i - x_j|) (x_i - x_j) / K, the centroid at the origin.
+/// The stress of the points, and the next ones: `x_i = sum over j of (d_ij / |x_i - x_j|) (x_i - x_j) / K`, the centroid at the origin.
 fn guttman(distances: &Mat<f64>, points: &Mat<f64>) -> (f64, Mat<f64>) {
     let (k, d) = (points.nrows(), points.ncols());
     let rows: Vec<Vec<f64>> = (0..k).map(|i| (0..d).map(|c| points[(i, c)]).collect()).collect();

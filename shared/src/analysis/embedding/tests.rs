@@ -17,6 +17,10 @@ fn embed(data: Dataset, spec: Spec) -> Result<(Output, Vec<Warning>), Error> {
     Ok((output, context.into_warnings()))
 }
 
+fn one(pairs: &[f64]) -> Dataset {
+    dataset(&[pairs.to_vec()])
+}
+
 fn points(k: usize, d: usize, seed: u64) -> Vec<Vec<f64>> {
     let mut rng = Stream::new(seed, 0);
     (0..k).map(|_| (0..d).map(|_| rng.normal()).collect()).collect()
@@ -35,7 +39,7 @@ fn method(method: Method) -> Spec {
 fn euclidean_distances_are_recovered() {
     let pairs = distances(&points(20, 2, 1));
     for kind in [Method::Classical, Method::Smacof] {
-        let (output, _) = embed(dataset(&[pairs.clone()]), method(kind)).expect("runs");
+        let (output, _) = embed(one(&pairs), method(kind)).expect("runs");
         let x: Vec<Vec<f64>> = (0..20).map(|i| output.points.row(i).to_vec()).collect();
         close(&format!("{kind:?}"), &distances(&x), &pairs, 1e-9);
         assert!(output.stress.expect("distances") < 1e-9 && output.correlation.expect("distances") > 1.0 - 1e-12);
@@ -57,7 +61,7 @@ fn majorization_never_raises_the_stress_and_beats_its_start() {
         last = stress;
         now = Mat::from_fn(25, 2, |i, c| 0.99 * now[(i, c)]);
     }
-    let stress = |kind| embed(dataset(&[pairs.clone()]), method(kind)).expect("runs").0.stress.expect("distances");
+    let stress = |kind| embed(one(&pairs), method(kind)).expect("runs").0.stress.expect("distances");
     assert!(stress(Method::Smacof) < stress(Method::Classical), "fitted to the distances themselves");
 }
 
@@ -65,10 +69,10 @@ fn majorization_never_raises_the_stress_and_beats_its_start() {
 fn embeddings_match_their_reference() {
     let all: serde_json::Value = serde_json::from_str(include_str!("../../../../tests/fixtures/embedding.json")).expect("valid JSON");
     let pairs = numbers(&all["pairs"]);
-    let (output, _) = embed(dataset(&[pairs.clone()]), method(Method::Classical)).expect("runs");
+    let (output, _) = embed(one(&pairs), method(Method::Classical)).expect("runs");
     let x: Vec<Vec<f64>> = (0..output.points.rows()).map(|i| output.points.row(i).to_vec()).collect();
     close("classical", &distances(&x), &numbers(&all["classical_distances"]), 1e-9);
-    let (output, _) = embed(dataset(&[pairs.clone()]), Spec { n_starts: 20, ..method(Method::Smacof) }).expect("runs");
+    let (output, _) = embed(one(&pairs), Spec { n_starts: 20, ..method(Method::Smacof) }).expect("runs");
     // The best of 100 random starts of scikit-learn.
     let best = all["smacof_stress"].as_f64().expect("a number");
     assert!(output.stress.expect("distances") <= best * (1.0 + 1e-4), "{:?} {best}", output.stress);
@@ -79,13 +83,13 @@ fn embeddings_match_their_reference() {
         &rows(&all["affinities"]).concat(),
         1e-4,
     );
-    let (output, _) = embed(dataset(&[pairs.clone()]), Spec { perplexity: 5.0, ..method(Method::Tsne) }).expect("runs");
+    let (output, _) = embed(one(&pairs), Spec { perplexity: 5.0, ..method(Method::Tsne) }).expect("runs");
     // One start from classical scaling against the best of ten random ones.
     let best = all["tsne_divergence"].as_f64().expect("a number");
     assert!(output.divergence.expect("t-SNE") < 1.1 * best, "{:?} {best}", output.divergence);
     for (name, want) in all["linkage"].as_object().expect("a table") {
         let linkage = serde_json::from_value(name.as_str().into()).expect("a linkage");
-        let (output, _) = embed(dataset(&[pairs.clone()]), Spec { linkage, ..method(Method::Classical) }).expect("runs");
+        let (output, _) = embed(one(&pairs), Spec { linkage, ..method(Method::Classical) }).expect("runs");
         let found: Vec<f64> =
             output.merges.iter().flat_map(|m| [f64::from(m.a.min(m.b)), f64::from(m.a.max(m.b)), m.height, f64::from(m.size)]).collect();
         close(name, &found, &rows(want).concat(), 1e-10);
@@ -139,7 +143,7 @@ fn a_stack_is_averaged_or_one_of_it_is_chosen() {
 fn what_cannot_be_placed_is_refused_and_what_is_odd_is_said() {
     let pairs = distances(&points(6, 2, 7));
     let refused = |spec: Spec, what: &str| {
-        let error = embed(dataset(&[pairs.clone()]), spec).expect_err(what).to_string();
+        let error = embed(one(&pairs), spec).expect_err(what).to_string();
         assert!(error.contains(what), "{error}");
     };
     refused(Spec { dimensions: 0, ..Spec::default() }, "dimensions");

@@ -89,7 +89,7 @@ fn conditional(distances: &[f64], i: usize, perplexity: f64) -> Vec<f64> {
     weights
 }
 
-/// The kernel 1 / (1 + |x_i - x_j|^2) of row i; 0 with itself.
+/// The kernel `1 / (1 + |x_i - x_j|^2)` of row i; 0 with itself.
 fn kernel(points: &[Vec<f64>], i: usize) -> Vec<f64> {
     let one = |(j, other): (usize, &Vec<f64>)| {
         let squared: f64 = points[i].iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();

@@ -86,7 +86,7 @@ impl Residuals {
 /// # Definition
 /// E = residuals (n x P) with the means of their groups removed, dof = n - groups.
 /// - `full`: S = E'E / dof; `diag`: its diagonal.
-/// - `shrinkage_eye`: S0 = E'E / n, m = tr S0 / P, d2 = |S0 - m I|^2, b2 = min(d2, (sum |e_k|^4 - n |S0|^2) / n^2);
+/// - `shrinkage_eye`: S0 = E'E / n, m = tr S0 / P, d2 = |S0 - m I|^2, `b2 = min(d2, (sum |e_k|^4 - n |S0|^2) / n^2)`;
 ///   n / dof ((b2 / d2) m I + (1 - b2 / d2) S0).
 /// - `shrinkage_diag`: with the standard deviations s of S, `c_ij = sum_k e_ki e_kj / (s_i s_j (n - 1))`,
 ///   `v_ij = n / dof^2 (sum_k (e_ki e_kj)^2 / (s_i^2 s_j^2 (n - 1)) - c_ij^2)`; off-diagonal entries of S times 1 - lambda,

@@ -1,4 +1,4 @@
-//! RDMs of repeated measurements: reference values (tests/reference/rsa_data.py), invariances and designs that do not fit.
+//! RDMs of repeated measurements: reference values (`tests/reference/rsa_data.py`), invariances and designs that do not fit.
 
 use serde_json::Value;
 
@@ -122,9 +122,10 @@ fn folds_may_be_named_and_ordered_in_any_way() {
     let all = fixture();
     let x = rows(&all["rows"]);
     let (conditions, folds) = (numbers(&all["conditions"]), numbers(&all["folds"]));
+    let renamed = |fold: f64| if fold == 0.0 { 7.0 } else { 3.0 - 4.0 * fold };
     for kind in [Measure::Crossnobis, Measure::PoissonCv] {
         let want = pairs(measure(kind));
-        let renamed: Vec<Vec<f64>> = folds.iter().map(|f| vec![[7.0, -1.0, 3.0][*f as u8 as usize]]).collect();
+        let renamed: Vec<Vec<f64>> = folds.iter().map(|&f| vec![renamed(f)]).collect();
         let (output, _) = rdm_with(dataset(&x), column(&all["conditions"]), dataset(&renamed), measure(kind)).expect("runs");
         close("renamed", &upper(&output.rdm), &want, 1e-12);
         // Folds in another order, each by itself in the same: the order of conditions stays that of the first fold's rows.

@@ -232,11 +232,11 @@ impl Spec {
         }
         self.transforms.iter().try_for_each(|t| t.check())?;
         let shape = inputs.shape("input", &self.input)?;
-        if let (Some(bins), [_, _, times]) = (self.time_bins, shape) {
-            if bins as usize > *times {
-                let message = format!("{bins} bins were asked for but there are only {times} points of time; use at most {times}");
-                return Err(Error::parameter("time_bins", message));
-            }
+        if let (Some(bins), [_, _, times]) = (self.time_bins, shape)
+            && bins as usize > *times
+        {
+            let message = format!("{bins} bins were asked for but there are only {times} points of time; use at most {times}");
+            return Err(Error::parameter("time_bins", message));
         }
         Ok(())
     }

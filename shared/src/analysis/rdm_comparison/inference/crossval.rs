@@ -48,6 +48,9 @@ pub(super) struct CrossValidated<'a> {
     seed: u64,
 }
 
+/// Number of a draw and of a way, the division, and where its parts start among all.
+type Job<'a> = (usize, usize, Option<(&'a Division, usize)>);
+
 /// One division into folds.
 struct Division {
     /// Fold of each condition and of each data RDM.
@@ -100,7 +103,7 @@ impl<'a> CrossValidated<'a> {
         }
         let block = self.products.block(&parts);
         let mut next = 0;
-        let jobs: Vec<(usize, usize, Option<(&Division, usize)>)> = divisions
+        let jobs: Vec<Job<'_>> = divisions
             .iter()
             .enumerate()
             .flat_map(|(i, ways)| ways.iter().enumerate().map(move |(way, repeats)| (i, way, repeats)))

@@ -198,7 +198,7 @@ impl<'a> Inner<'a> {
         let norms: Vec<f64> = of.clone().map(|a| self.squared_norm(a).sqrt()).collect();
         let similarity = |s: usize, t: usize| {
             if s == t {
-                return norms[s] / norms[s];
+                return if norms[s].is_nan() { f64::NAN } else { 1.0 };
             }
             (self.product(of.start + s, of.start + t) / (norms[s] * norms[t])).clamp(-1.0, 1.0)
         };

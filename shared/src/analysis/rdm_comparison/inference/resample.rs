@@ -53,12 +53,15 @@ enum Way {
     Explicit,
 }
 
+/// Lower and upper ceiling by how often each data RDM is drawn.
+pub(super) type Ceiling<'a> = Box<dyn Fn(&[f64]) -> Result<Option<[f64; 2]>, Error> + Send + Sync + 'a>;
+
 /// The scores of one resample of conditions, before data RDMs are drawn.
 pub(super) struct Scored<'a> {
     /// Models x data RDMs.
     pub(super) scores: Vec<f64>,
     /// Lower and upper ceiling of data RDMs drawn this often.
-    pub(super) ceiling: Box<dyn Fn(&[f64]) -> Result<Option<[f64; 2]>, Error> + Send + Sync + 'a>,
+    pub(super) ceiling: Ceiling<'a>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -132,7 +135,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// The ceiling from the similarities of data RDMs, n x n.
-pub(super) fn ceiling_of(similarities: Vec<f64>, n: usize) -> Box<dyn Fn(&[f64]) -> Result<Option<[f64; 2]>, Error> + Send + Sync> {
+pub(super) fn ceiling_of(similarities: Vec<f64>, n: usize) -> Ceiling<'static> {
     Box::new(move |weights| {
         let used: Vec<usize> = (0..n).filter(|&s| weights[s] > 0.0 && similarities[s * n + s].is_finite()).collect();
         if used.len() < 2 {

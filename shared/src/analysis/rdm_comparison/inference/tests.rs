@@ -1,4 +1,4 @@
-//! Closed forms against resamples written out, references (tests/reference/rsa_inference.py), planted effects and degenerate input.
+//! Closed forms against resamples written out, references (`tests/reference/rsa_inference.py`), planted effects and degenerate input.
 
 use super::explicit::Explicit;
 use super::resample::Evaluator;

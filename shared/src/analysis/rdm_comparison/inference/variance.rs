@@ -21,7 +21,8 @@ impl Table {
     /// The variance over resamples, without the part that the division into folds adds.
     ///
     /// # Definition
-    /// With n repeats `(n v_mean - v_1) / (n - 1)`, at least 0: v_mean the variance of the mean over repeats, v_1 the mean of their variances.
+    /// With n repeats `(n v_mean - v_1) / (n - 1)`, at least 0: `v_mean` the variance of the mean over repeats, `v_1` the mean of their
+    /// variances.
     fn variance(&self, look: &dyn Fn(&[f64]) -> f64) -> f64 {
         let of = |rows: &[Row]| variance(&defined(rows, look), 1);
         if let [rows] = self.repeats.as_slice() {

@@ -1,0 +1,158 @@
+// Representational similarity analysis of 92 images: inference, models with parameters, embeddings and thumbnails, here and on the server.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { after, before, test } from "node:test";
+
+import { commandLine, difference, lastRecorded, recordWorkers, unpack } from "./results.mjs";
+import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
+import { applySpec, finished, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
+
+const images = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data/images92");
+const files = {
+  humanIT_4subjects_mean: join(images, "humanIT_4subjects_mean.npy"),
+  model_rdms: join(images, "model_rdms.npy"),
+  monkeyIT_rdm: join(images, "monkeyIT_rdm.npy"),
+  categories: join(images, "categories.csv"),
+};
+const skip = Object.values(files).every(existsSync) ? false : "the images are not beside the checkout (shared/data)";
+
+// Repeated measurements: 92 conditions, 3 runs, 20 channels with a signal.
+const folder = mkdtempSync(join(tmpdir(), "eigenscope-rsa-"));
+const rows = 92 * 3;
+files.trials = join(folder, "trials.npy");
+writeFileSync(files.trials, npy(rows, 20, (i) => Math.sin((Math.floor(i / 20) % 92) * 0.9 + (i % 20)) + 0.5 * Math.cos(i * i * 0.37)));
+files.design = join(folder, "design.csv");
+writeFileSync(files.design, `condition,run\n${Array.from({ length: rows }, (_, i) => `image ${(i % 92) + 1},run ${Math.floor(i / 92) + 1}`).join("\n")}\n`);
+
+const compare = { kind: "rdm_comparison", data: ["humanIT_4subjects_mean"], models: ["model_rdms"] };
+const specs = [
+  {
+    kind: "rdm",
+    input: "trials",
+    measure: "crossnobis",
+    conditions: { input: "design", column: "condition" },
+    folds: { input: "design", column: "run" },
+    noise: { covariance: "shrinkage_diag" },
+  },
+  { ...compare, compare: "corr", inference: { bootstrap: 200, over: "dual", permutations: 100 } },
+  { ...compare, compare: "rho-a", inference: { bootstrap: 50, over: "pattern" } },
+  {
+    ...compare,
+    compare: "corr_cov",
+    flexible: [{ name: "sum of models", family: "non_negative", rdms: ["model_rdms"] }],
+    inference: { bootstrap: 50, over: "rdm" },
+  },
+  { kind: "embedding", input: "monkeyIT_rdm", method: "smacof" },
+  { kind: "embedding", input: "monkeyIT_rdm", method: "tsne", perplexity: 10 },
+];
+
+let server;
+let expected;
+
+before(async () => {
+  if (skip) return;
+  server = await startServer();
+  const used = (spec) => Object.entries(files).filter(([name]) => JSON.stringify(spec).includes(`"${name}"`));
+  expected = await Promise.all(specs.map((spec) => commandLine(spec, Object.fromEntries(used(spec)))));
+});
+after(() => server?.stop());
+
+async function load(page) {
+  const stimuli = readdirSync(images).filter((name) => name.endsWith(".png")).map((name) => join(images, name));
+  await page.getByTestId("file-input").setInputFiles([...Object.values(files), ...stimuli]);
+  await page.getByTestId("dataset-card").nth(5).waitFor();
+  await page.getByTestId("pictures").waitFor();
+  assert.match(await page.getByTestId("pictures").innerText(), /92 images/);
+}
+
+test("rsa in the browser equals the command line, with thumbnails, in figures that fit any window", { skip }, async (t) => {
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page, errors } = await openPage(browser, "about:blank", { bypassCSP: true });
+  await page.addInitScript(recordWorkers);
+  await page.goto(server.url);
+  await page.addScriptTag({ path: axeSource });
+  await load(page);
+  await page.getByTestId("device-select").selectOption("cpu");
+  for (const [i, spec] of specs.entries()) {
+    await applySpec(page, spec);
+    await runHere(page);
+    const run = await finished(page, 600_000);
+    const worst = difference(await lastRecorded(page), expected[i]);
+    console.log(`${spec.kind} ${spec.compare ?? spec.method ?? spec.measure}: ${worst.toExponential(1)} from the command line`);
+    // The same Rust code in f64 with other instructions; gradient descent of t-SNE amplifies them.
+    assert.ok(worst <= (spec.method === "tsne" ? 1e-3 : 1e-8), `${spec.kind}: ${worst}`);
+    const plot = run.getByTestId("plot").first();
+    await plot.locator(".main-svg").first().waitFor();
+    await page.waitForTimeout(500);
+    const pictures = await plot.locator("image").count();
+    if (spec.kind === "rdm") assert.equal(pictures, 2 * 92 + 1, "a thumbnail for each row and column, and the matrix");
+    if (spec.kind === "embedding") assert.equal(pictures, 92, "a thumbnail for each point");
+    assert.deepEqual(await violations(page), []);
+    await shot(page, `rsa-${i}-${spec.kind}`);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.waitForTimeout(500);
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 0, `${spec.kind} is ${overflow} px wider than a narrow window`);
+    await shot(page, `rsa-${i}-${spec.kind}-narrow`);
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await run.getByTestId("run-remove").click();
+  }
+  assert.deepEqual(errors, []);
+});
+
+test("rsa on the server equals the command line", { skip }, async (t) => {
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page, errors } = await openPage(browser, server.url);
+  await load(page);
+  for (const [i, spec] of specs.entries()) {
+    await applySpec(page, spec);
+    await runOnServer(page);
+    await finished(page, 300_000);
+    const jobs = await (await page.request.get(`${server.origin}/api/v1/jobs`)).json();
+    const newest = jobs.toSorted((a, b) => b.created_ms - a.created_ms)[0];
+    const response = await page.request.get(`${server.origin}/api/v1/jobs/${newest.id}/result`, {
+      headers: { accept: "application/vnd.eigenscope.result" },
+    });
+    assert.equal(difference(unpack(await response.body()), expected[i]), 0, spec.kind);
+  }
+  assert.deepEqual(errors, []);
+});
+
+test("an RDM of 2,000 conditions leaves the page responsive, one of 5,000 is drawn downsampled and says so", { skip }, async (t) => {
+  const server = await startServer();
+  t.after(() => server.stop());
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page } = await openPage(browser, server.url);
+  await page.evaluate(() => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) window.longest = Math.max(window.longest, entry.duration);
+    }).observe({ type: "longtask" });
+  });
+  for (const n of [2000, 5000]) {
+    const path = join(folder, `many-${n}.npy`);
+    writeFileSync(path, npy(n, 40, (i) => Math.sin(i * 0.37) + Math.cos(i * i * 0.011)));
+    await page.getByTestId("file-input").setInputFiles(path);
+    await page.locator(`[data-testid="dataset-card"][data-name="many-${n}"]`).waitFor();
+    await applySpec(page, { kind: "rdm", input: `many-${n}`, measure: "correlation" });
+    await page.evaluate(() => { window.longest = 0; });
+    await runHere(page);
+    const run = await finished(page, 300_000);
+    await run.getByTestId("plot").first().locator(".main-svg").first().waitFor();
+    await page.waitForTimeout(1000);
+    const longest = await page.evaluate(() => window.longest);
+    console.log(`longest task with ${n} conditions: ${Math.round(longest)} ms`);
+    if (n === 2000) assert.ok(longest <= 100, `a task of ${longest} ms blocked the page`);
+    const note = await run.getByTestId("figure-note").first().innerText();
+    assert.match(note, new RegExp(`of ${n.toLocaleString("en").replace(",", ",?")} x`), note);
+    await run.getByTestId("run-remove").click();
+  }
+});
