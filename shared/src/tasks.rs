@@ -54,6 +54,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::RdmPool(_)
+        | AnalysisSpec::Tuning(_)
         | AnalysisSpec::ShapeDistance(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

@@ -116,6 +116,10 @@ fn json_has_the_keys_of_the_contract() {
     assert_eq!(crossnobis["condition_covariance"].as_array().map(Vec::len), Some(10));
     let pool = succeed(dir, "pool data.npy models.npy --rescale evidence --json");
     assert_eq!((pool["n_rdms"].as_u64(), pool["n"].as_u64(), pool["rdm"].as_array().map(Vec::len)), (Some(5), Some(8), Some(8)));
+    let angles = (0..30).map(|i| format!("{}\n", i % 6 * 30)).collect::<String>();
+    std::fs::write(dir.join("angles.csv"), format!("angle\n{angles}")).expect("written");
+    let tuning = succeed(dir, "tuning X.npy --stimuli angles.csv --json");
+    assert_eq!((&tuning["values"], tuning["means"].as_array().map(Vec::len)), (&json!([0.0, 30.0, 60.0, 90.0, 120.0, 150.0]), Some(5)));
     let embed = succeed(dir, "embed data.npy --method classical --dimensions 3 --linkage ward --json");
     assert_eq!((embed["points"][0].as_array().map(Vec::len), embed["merges"].as_array().map(Vec::len)), (Some(3), Some(7)));
     let shapes = succeed(dir, "shapes X.npy Y.npy --alpha 0.5 --train-fraction 0.8 --json");

@@ -14,7 +14,7 @@ use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs};
+use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, TuningArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
@@ -68,6 +68,8 @@ pub(super) enum Command {
     Pool(PoolArgs),
     /// Conditions of an RDM as points and as a tree.
     Embed(EmbedArgs),
+    /// Tuning curves: mean responses of units to stimulus values, and what they prefer.
+    Tuning(TuningArgs),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
     /// Classify from a few samples of each class.

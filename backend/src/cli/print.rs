@@ -6,7 +6,7 @@ use eigenscope::Array;
 use eigenscope::analysis::rdm_comparison::inference::Over;
 use eigenscope::analysis::{
     AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison,
-    rdm_pool, relation, shape_distance, variance_partition,
+    rdm_pool, relation, shape_distance, tuning, variance_partition,
 };
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
@@ -29,6 +29,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Relation(output) => relation(out, output)?,
         Output::Embedding(output) => embedding(out, output)?,
         Output::RdmPool(output) => rdm_pool(out, output)?,
+        Output::Tuning(output) => tuning(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -209,6 +210,22 @@ fn rdm_pool(out: &mut dyn Write, output: &rdm_pool::Output) -> io::Result<()> {
     writeln!(out, "{} RDMs over {} conditions", output.n_rdms, output.n)?;
     let names = output.conditions.clone().unwrap_or_else(|| (1..=output.n).map(|i| i.to_string()).collect());
     matrix(out, &names, &output.rdm)
+}
+
+fn tuning(out: &mut dyn Write, output: &tuning::Output) -> io::Result<()> {
+    writeln!(out, "{}: {} units, {} stimulus values", output.input, output.n_units, output.values.len())?;
+    let shown = (output.n_units as usize).min(MAX_COLUMNS);
+    let of = |array: &Option<Array>, i: usize| optional(array.as_ref().and_then(|a| a.values.get(i).copied()).filter(|v| v.is_finite()));
+    let highest = |i: usize| {
+        let best = output.means.row(i).iter().zip(&output.values).max_by(|a, b| a.0.total_cmp(b.0));
+        optional(best.map(|(_, value)| *value))
+    };
+    let rows = (0..shown).map(|i| vec![(i + 1).to_string(), highest(i), of(&output.preferred, i), of(&output.selectivity, i)]);
+    table(out, &["unit", "highest at", "preferred", "selectivity"], rows.collect())?;
+    if output.n_units as usize > shown {
+        writeln!(out, "… the first {shown} of {} units; --json prints all", output.n_units)?;
+    }
+    Ok(())
 }
 
 fn embedding(out: &mut dyn Write, output: &embedding::Output) -> io::Result<()> {

@@ -10,6 +10,7 @@ use eigenscope::analysis::rdm::{self, Covariance, FoldWeights, Measure, Noise, R
 use eigenscope::analysis::rdm_comparison::inference::{Correction, CrossValidation, Inference, Over, Test};
 use eigenscope::analysis::rdm_comparison::{self, Compare, Family, Flexible};
 use eigenscope::analysis::rdm_pool::{self, Rescale};
+use eigenscope::analysis::tuning;
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error};
 
@@ -334,5 +335,34 @@ pub(super) fn pool(args: &PoolArgs) -> Result<Plan, Error> {
         let (inputs, conditions) = names.split_at(args.inputs.len());
         let conditions = conditions.iter().map(|input| Labels { input: input.clone(), column: None }).collect();
         Ok(AnalysisSpec::RdmPool(rdm_pool::Spec { inputs: inputs.to_vec(), conditions, rescale: args.rescale }))
+    })
+}
+
+/// Options of `tuning`.
+#[derive(Debug, Args)]
+pub(super) struct TuningArgs {
+    /// Responses, rows = trials, columns = units.
+    pub input: InputArg,
+    /// The stimulus value of each row.
+    #[arg(long, value_name = "PATH")]
+    pub stimuli: InputArg,
+    /// Column of the values, where the file has several.
+    #[arg(long, value_name = "COLUMN")]
+    pub stimulus_column: Option<String>,
+    /// After how much the stimulus repeats itself; 0 for stimuli along a line.
+    #[arg(long, default_value_t = 180.0)]
+    pub period: f64,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+pub(super) fn tuning(args: &TuningArgs) -> Result<Plan, Error> {
+    plan(&[&args.input, &args.stimuli], &args.common, |names| {
+        Ok(AnalysisSpec::Tuning(tuning::Spec {
+            input: names[0].clone(),
+            stimuli: Labels { input: names[1].clone(), column: args.stimulus_column.clone() },
+            period: Some(args.period).filter(|p| *p != 0.0),
+        }))
     })
 }

@@ -21,16 +21,18 @@ pub(crate) enum Kind {
     Projection,
     Embedding,
     RdmPool,
+    Tuning,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
         Self::RdmComparison,
         Self::RdmPool,
         Self::Embedding,
+        Self::Tuning,
         Self::ShapeDistance,
         Self::Encoding,
         Self::DimensionUse,
@@ -55,6 +57,7 @@ impl Kind {
             AnalysisSpec::Projection(_) => Self::Projection,
             AnalysisSpec::Embedding(_) => Self::Embedding,
             AnalysisSpec::RdmPool(_) => Self::RdmPool,
+            AnalysisSpec::Tuning(_) => Self::Tuning,
         }
     }
 
@@ -74,6 +77,7 @@ impl Kind {
             Self::Projection => "projection",
             Self::Embedding => "embedding",
             Self::RdmPool => "rdm_pool",
+            Self::Tuning => "tuning",
         }
     }
 
@@ -94,6 +98,7 @@ impl Kind {
             Self::Relation => "Relation: one metric of layers against another",
             Self::FewShot => "Few-shot: classify from a few examples",
             Self::Projection => "Projection: how classes lie to each other",
+            Self::Tuning => "Tuning curves: responses over a stimulus value",
             Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
@@ -113,6 +118,7 @@ impl Kind {
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Tuning => "Averages the responses of each unit to each value, and finds the value that it prefers.",
             Self::RdmPool => "Averages RDMs of the same or of overlapping conditions, brought to one scale if wanted.",
             Self::Embedding => "Places conditions so that distances (or neighbors) are like those of the RDM, and merges them into a tree.",
             Self::Projection => "Measures distances between class centroids and how far the samples of a class reach along them.",

@@ -5,7 +5,7 @@
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
     dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool, relation,
-    shape_distance, variance_partition,
+    shape_distance, tuning, variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
@@ -34,6 +34,7 @@ pub(crate) mod relation_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
 mod splits;
+pub(crate) mod tuning_form;
 pub(crate) mod variance_partition_form;
 
 pub(crate) use kind::Kind;
@@ -58,6 +59,7 @@ pub(crate) struct Form {
     pub(crate) projection: RwSignal<projection::Spec>,
     pub(crate) embedding: RwSignal<embedding::Spec>,
     pub(crate) rdm_pool: RwSignal<rdm_pool::Spec>,
+    pub(crate) tuning: RwSignal<tuning::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -140,6 +142,7 @@ impl Form {
         let projection = RwSignal::new(projection::Spec::default());
         let embedding = RwSignal::new(embedding::Spec::default());
         let rdm_pool = RwSignal::new(rdm_pool::Spec::default());
+        let tuning = RwSignal::new(tuning::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -158,6 +161,7 @@ impl Form {
                 Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
                 Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
                 Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
+                Kind::Tuning => tuning.with(|s| tuning_form::check(s, &mut check)),
             }
             check.found
         });
@@ -177,6 +181,7 @@ impl Form {
             projection,
             embedding,
             rdm_pool,
+            tuning,
             rejected,
             problems,
             datasets,
@@ -199,6 +204,7 @@ impl Form {
             Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
             Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
             Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
+            Kind::Tuning => AnalysisSpec::Tuning(self.tuning.get()),
         }
     }
 
@@ -219,6 +225,7 @@ impl Form {
             AnalysisSpec::Projection(spec) => self.projection.set(spec),
             AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
             AnalysisSpec::RdmPool(spec) => self.rdm_pool.set(spec),
+            AnalysisSpec::Tuning(spec) => self.tuning.set(spec),
         }
     }
 
@@ -294,6 +301,7 @@ impl Form {
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
+            self.tuning.update(|s| fill(&mut s.input, name));
             self.manifolds.update(|s| fill(&mut s.features, name));
             self.few_shot.update(|s| fill(&mut s.features, name));
             self.projection.update(|s| fill(&mut s.features, name));
@@ -352,6 +360,10 @@ impl Form {
             s.inference.groups.iter_mut().for_each(|labels| one(&mut labels.input));
         });
         self.embedding.update(|s| one(&mut s.input));
+        self.tuning.update(|s| {
+            one(&mut s.input);
+            one(&mut s.stimuli.input);
+        });
         self.rdm_pool.update(|s| {
             list(&mut s.inputs);
             s.conditions.iter_mut().for_each(|labels| one(&mut labels.input));
@@ -427,6 +439,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::Projection => projection_form::view(form),
         Kind::Embedding => embedding_form::view(form),
         Kind::RdmPool => rdm_pool_form::view(form),
+        Kind::Tuning => tuning_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

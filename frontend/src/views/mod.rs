@@ -25,6 +25,7 @@ mod rdm_comparison;
 mod rdm_pool;
 mod relation;
 mod shape_distance;
+mod tuning;
 mod variance_partition;
 
 /// A result: its figures and tables, and where it was computed.
@@ -69,6 +70,9 @@ pub fn ResultView(
                 .map(|output| embedding::view(output, spec, labels, thumbnails)),
             Output::RdmPool(_) => part(&result, |output| if let Output::RdmPool(o) = output { Some(o) } else { None })
                 .map(|output| rdm_pool::view(output, spec)),
+            Output::Tuning(_) => {
+                part(&result, |output| if let Output::Tuning(o) = output { Some(o) } else { None }).map(|output| tuning::view(output, spec))
+            }
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -1,5 +1,7 @@
 //! The dissimilarity matrix as a heat map that can be sorted by labels.
 
+mod rows;
+
 use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
@@ -57,6 +59,29 @@ pub(super) fn view(
     let options = labels.iter().enumerate().map(|(i, l)| view! { <option value=i.to_string()>{l.name.clone()}</option> }).collect_view();
     let has_labels = !labels.is_empty();
     let title = format!("RDM of {}", output.input);
+    let rows = {
+        let stimuli = rows::Stimuli::of(&labels, n);
+        let all = names(n, &labels.iter().take(3).collect::<Vec<_>>());
+        let (references, set_references) = signal(stimuli.references());
+        let (output, unit) = (output.clone(), measure_name(output.measure));
+        let chart = Memo::new_with_compare(
+            move |_| Arc::new(rows::chart(&output, &stimuli, &all, &references.get(), time.get(), unit)),
+            |_, _| true,
+        );
+        view! {
+            <FigureCard id="rdm-rows" title="Rows of the RDM" chart spec=Arc::clone(&spec)>
+                <label>
+                    "References "
+                    <input
+                        type="text"
+                        data-testid="rdm-references"
+                        prop:value=move || references.get()
+                        on:change=move |e| set_references.set(event_target_value(&e))
+                    />
+                </label>
+            </FigureCard>
+        }
+    };
     let chart = {
         let view = View { output: output.clone(), labels };
         let chart = move |_: Option<&Arc<Chart>>| {
@@ -109,6 +134,7 @@ pub(super) fn view(
                 </select>
             </label>
         </FigureCard>
+        {rows}
     }
     .into_any()
 }

@@ -53,6 +53,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::RdmPool(_)
+        | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Encoding(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

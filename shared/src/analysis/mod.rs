@@ -25,6 +25,7 @@ pub mod rdm_comparison;
 pub mod rdm_pool;
 pub mod relation;
 pub mod shape_distance;
+pub mod tuning;
 pub mod variance_partition;
 
 /// What to compute: the form, the request body, the job payload and the saved file are all this.
@@ -57,6 +58,8 @@ pub enum AnalysisSpec {
     Embedding(embedding::Spec),
     /// Several RDMs as one.
     RdmPool(rdm_pool::Spec),
+    /// Tuning curves.
+    Tuning(tuning::Spec),
 }
 
 /// What came out, by kind.
@@ -90,6 +93,8 @@ pub enum Output {
     Embedding(embedding::Output),
     /// Several RDMs as one.
     RdmPool(rdm_pool::Output),
+    /// Tuning curves.
+    Tuning(tuning::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -170,6 +175,7 @@ impl AnalysisSpec {
             Self::Relation(spec) => spec.inputs(),
             Self::Embedding(spec) => spec.inputs(),
             Self::RdmPool(spec) => spec.inputs(),
+            Self::Tuning(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -197,6 +203,7 @@ impl AnalysisSpec {
             Self::Relation(spec) => spec.estimate(shapes),
             Self::Embedding(spec) => spec.estimate(shapes),
             Self::RdmPool(spec) => spec.estimate(shapes),
+            Self::Tuning(spec) => spec.estimate(shapes),
         }
     }
 
@@ -217,6 +224,7 @@ impl AnalysisSpec {
             Self::Relation(_) => "Relation",
             Self::Embedding(_) => "Embedding",
             Self::RdmPool(_) => "Pooled RDM",
+            Self::Tuning(_) => "Tuning curves",
         }
     }
 
@@ -250,6 +258,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
         AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),
         AnalysisSpec::RdmPool(spec) => Output::RdmPool(rdm_pool::run(spec, inputs, &context).await?),
+        AnalysisSpec::Tuning(spec) => Output::Tuning(tuning::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {
