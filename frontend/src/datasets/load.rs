@@ -196,6 +196,7 @@ fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
     let is_table = summary.column_names.is_some() && !summary.labels.is_empty();
     dataset.summary.set(Arc::new(summary));
     app.datasets.update(|all| all.push(dataset.clone()));
+    crate::plot::preload();
     if dataset.is_label_table() {
         app.form.offer_labels(&name);
     } else {

@@ -17,13 +17,20 @@ thread_local! {
     static LOADING: RefCell<Option<Promise>> = const { RefCell::new(None) };
 }
 
+/// Loads the plot library ahead of the first figure; what goes wrong is said by that figure.
+pub(crate) fn preload() {
+    leptos::task::spawn_local(async { drop(plotly().await) });
+}
+
 /// Draws the figure into the element, in place of what Plotly drew there before.
 pub(super) async fn draw(element: &HtmlElement, figure: &Figure) -> Result<(), String> {
     let plotly = plotly().await?;
     if !element.is_connected() {
         return Ok(());
     }
-    let (data, layout) = objects(&figure.parts(&palette_of(element)))?;
+    // Reading a large result and drawing it are two tasks, between which the page can answer.
+    gloo::timers::future::TimeoutFuture::new(0).await;
+    let (data, layout) = objects(&figure.fitting(element.client_width()).parts(&palette_of(element)))?;
     let arguments = Array::of4(element, &data, &layout, &config()?);
     settle(call(&plotly, "react", &arguments)?).await?;
     Ok(())

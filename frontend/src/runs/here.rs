@@ -49,6 +49,8 @@ fn next(app: App) {
         if run.state.get_untracked() != JobState::Running {
             return;
         }
+        // The page answers between taking the bytes and reading them.
+        gloo::timers::future::TimeoutFuture::new(0).await;
         match outcome.and_then(|bytes| keep(&run, &bytes)) {
             Ok(()) => finish(app, &run, JobState::Done),
             Err(Error::Canceled) => finish(app, &run, JobState::Canceled),

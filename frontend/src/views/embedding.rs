@@ -18,7 +18,7 @@ use crate::plot::{Axis, Chart, Color, Csv, Draw, Figure, FigureCard, Layout, Pic
 const MAX_GROUPS: usize = 10;
 
 /// With more leaves than this their names would overlap.
-const MAX_NAMED_LEAVES: usize = 120;
+const MAX_NAMED_LEAVES: usize = 40;
 
 /// The view of [`Output`].
 pub(super) fn view(

@@ -87,7 +87,12 @@ pub(super) fn view(
         let chart = move |_: Option<&Arc<Chart>>| {
             let mut chart = view.chart(column.get(), range.get(), time.get());
             let order = view.order(column.get());
-            thumbnails.with(|urls| chart.figure.layout.pictures = along_axes(&order, urls));
+            let layout = &mut chart.figure.layout;
+            thumbnails.with(|urls| layout.pictures = along_axes(&order, urls));
+            if !layout.pictures.is_empty() && layout.x.ticks.is_none() {
+                // The images say what the names would.
+                layout.x.ticks = Some(Vec::new());
+            }
             Arc::new(chart)
         };
         Memo::new_with_compare(chart, |_, _| true)
@@ -176,7 +181,7 @@ impl View {
 /// Thumbnails above and left of the matrix, staggered in rows so that they can be larger than a cell; none unless there is one for each
 /// condition and each condition is drawn.
 fn along_axes(order: &[usize], urls: &[Arc<str>]) -> Vec<Picture> {
-    const LARGE: u32 = 22;
+    const LARGE: u32 = 30;
     const MOST_ROWS: u32 = 6;
     let n = u32::try_from(order.len()).unwrap_or(u32::MAX);
     if urls.len() != order.len() || n.div_ceil(LARGE) > 2 * MOST_ROWS || order.len() > MAX_SIDE {
@@ -354,16 +359,16 @@ mod tests {
         let pictures = along_axes(&order, &urls);
         assert_eq!(pictures.len(), 184);
         assert_eq!((&*pictures[2].url, pictures[2].at), ("data:90", PictureAt::Above { x: 1.0, row: 1 }));
-        assert_eq!((pictures[11].at, pictures[11].size), (PictureAt::Left { y: 5.0, row: 0 }, 4.75));
+        assert_eq!((pictures[9].at, pictures[9].size), (PictureAt::Left { y: 4.0, row: 0 }, 3.8));
         assert!(along_axes(&order, &urls[1..]).is_empty(), "one image is missing");
     }
 
     #[test]
     fn large_matrices_are_drawn_as_block_means() {
-        let chart = view(1200, None).chart(Some(0), Range::Auto, 0);
-        assert_eq!(heatmap(&chart).z.len(), 600 * 600);
+        let chart = view(800, None).chart(Some(0), Range::Auto, 0);
+        assert_eq!(heatmap(&chart).z.len(), 400 * 400);
         assert_eq!(heatmap(&chart).rows[0], "1 – 2");
-        assert_eq!(chart.caption, "Drawn at 600 x 600 of 1200 x 1200 (block means).");
+        assert_eq!(chart.caption, "Drawn at 400 x 400 of 800 x 800 (block means).");
     }
 
     #[test]

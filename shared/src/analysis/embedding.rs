@@ -153,7 +153,8 @@ impl Spec {
 /// Negative dissimilarities (crossnobis) count as 0 (warning `negative_distances`). All equal to 0: all points at the origin, no stress.
 ///
 /// # Accuracy
-/// `classical` 1e-10 of the largest distance; `smacof` until the stress falls by less than 1e-9 of itself in a step; deterministic.
+/// `classical` 1e-10 of the largest distance; `smacof` until the stress falls by less than 1e-9 of itself in a step; `tsne` amplifies
+/// rounding: other processors give other points of about the same divergence. Deterministic on one.
 ///
 /// # Cost
 /// `classical` O(K^3); `smacof` and `tsne` O(K^2) a step, at most 500 and 1000 steps; the tree O(K^2). Memory: 6 K^2 numbers.

@@ -45,6 +45,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     let pairs = significance::table(&output, &ordered_names(&output, &(0..output.models.len()).collect::<Vec<_>>()))
         .map(|table| Memo::new(move |_| table.clone()))
         .map(|table| view! { <DataTable table caption="Models against each other" test_id="pairs-table" /> });
+    let caption = tests_of(&output);
     let heat = has_heat_map.then(|| {
         let chart = Memo::new_with_compare(move |_| Arc::new(order.with(|order| heat_map(&output, order))), |_, _| true);
         view! { <FigureCard id="model-scores-matrix" title="Scores of each model and data RDM" chart spec=Arc::clone(&spec) /> }
@@ -57,7 +58,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
             </label>
         </FigureCard>
         {heat}
-        <DataTable table caption="Models against the data RDMs" test_id="comparison-table" />
+        <DataTable table caption test_id="comparison-table" />
         {pairs}
         {weights}
     }
@@ -219,31 +220,31 @@ fn table(output: &Output, order: &[usize]) -> Table {
         row
     });
     let mean = format!("Mean {}", measure_name(output.compare));
-    let test = match output.inference.as_ref().map(|i| i.test) {
-        None | Some(Test::T) => "t-test",
-        Some(Test::Bootstrap) => "bootstrap",
-        Some(Test::SignedRank) => "signed rank",
-    };
-    let mut columns = vec![
-        "Model".to_owned(),
-        mean,
-        "SEM".to_owned(),
-        "95 % interval from".to_owned(),
-        "to".to_owned(),
-        format!("p > 0 (one-sided {test})"),
-        "adjusted".to_owned(),
-    ];
+    let mut columns =
+        vec!["Model".to_owned(), mean, "SEM".to_owned(), "95 % from".to_owned(), "to".to_owned(), "p > 0".to_owned(), "adj.".to_owned()];
     if ceiling {
-        columns.extend([format!("p ≠ lower ceiling ({test})"), "adjusted".to_owned()]);
+        columns.extend(["p ≠ ceiling".to_owned(), "adj.".to_owned()]);
     }
     if permuted {
-        columns.push("p (conditions permuted)".to_owned());
+        columns.push("p perm.".to_owned());
     }
     if grouped {
         let [first, second] = output.inference.as_ref().and_then(|i| i.group_names.clone()).unwrap_or_default();
-        columns.extend([format!("Mean of {first} minus {second}"), "p (groups permuted)".to_owned()]);
+        columns.extend([format!("{first} − {second}"), "p groups".to_owned()]);
     }
     Table::new(columns.iter().map(String::as_str), rows.collect())
+}
+
+/// What the tests in the table are.
+fn tests_of(output: &Output) -> &'static str {
+    match output.inference.as_ref().map(|i| i.test) {
+        None => "Models against the data RDMs",
+        Some(Test::T) => "Models against the data RDMs: t-tests, one-sided against 0, two-sided against the lower ceiling",
+        Some(Test::Bootstrap) => {
+            "Models against the data RDMs: shares of resamples, one-sided against 0, two-sided against the lower ceiling"
+        }
+        Some(Test::SignedRank) => "Models against the data RDMs: signed ranks, one-sided against 0, two-sided against the lower ceiling",
+    }
 }
 
 /// The weights of each model with parameters; `None` without any.

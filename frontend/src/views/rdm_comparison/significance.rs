@@ -32,7 +32,7 @@ pub(super) fn lines(output: &Output, order: &[usize], top: f64, height: f64) -> 
     let mut level = 0;
     for (better, others) in worse.iter().enumerate().filter(|(_, others)| !others.is_empty()) {
         level += 1;
-        let y = top + 0.05 * height * at(level);
+        let y = top + 0.05 * height * (1.0 + at(level));
         let ends = others.iter().chain([&better]);
         let (low, high) = ends.fold((better, better), |(low, high), &place| (low.min(place), high.max(place)));
         // A gap after each line.
