@@ -99,7 +99,7 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
         let mut result = None;
         if let Some(envelope) = run.envelope.get_value() {
             let name = format!("results/{}.eigr", run.id);
-            files.push((name.clone(), bytes_of(&envelope).await?));
+            files.push((name.clone(), envelope));
             result = Some(name);
         }
         let place = if run.place.get_untracked() == Place::Here { SavedPlace::Here } else { SavedPlace::Server };

@@ -9,6 +9,7 @@ use eigenscope::api::{DatasetSummary, JobState};
 use eigenscope::compute::{DeviceChoice, DeviceInfo};
 use eigenscope::dataset::{LabelColumn, Shapes};
 use eigenscope::{AnalysisResult, AnalysisSpec};
+use js_sys::Uint8Array;
 use leptos::prelude::*;
 use std::sync::Arc;
 use web_sys::{Blob, File};
@@ -113,7 +114,7 @@ pub(crate) struct Run {
     pub(crate) error: RwSignal<Option<String>>,
     pub(crate) result: RwSignal<Option<Arc<AnalysisResult>>>,
     /// The result as it came, kept outside the module's memory for saving.
-    pub(crate) envelope: StoredValue<Option<Blob>, LocalStorage>,
+    pub(crate) envelope: StoredValue<Option<Uint8Array>, LocalStorage>,
     /// Labels of the rows at the time of the run.
     pub(crate) labels: Vec<LabelColumn>,
     pub(crate) open: RwSignal<bool>,

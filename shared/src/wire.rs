@@ -66,12 +66,17 @@ pub fn read<T: DeserializeOwned>(mut reader: impl Read) -> Result<T, Error> {
     }
     let (mut values, mut piece) = (Vec::new(), Vec::new());
     while reader.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
-        let (chunks, rest) = piece.as_chunks::<8>();
-        if !rest.is_empty() {
+        let at = values.len();
+        if piece.len() % 8 != 0 {
             return Err(bad("the result's values are truncated".into()));
         }
-        values.extend(chunks.iter().map(|chunk| f64::from_le_bytes(*chunk)));
+        values.resize(at + piece.len() / 8, 0.0);
+        // One copy of memory, also where code is built for size.
+        bytemuck::cast_slice_mut::<f64, u8>(&mut values[at..]).copy_from_slice(&piece);
         piece.clear();
+    }
+    if cfg!(target_endian = "big") {
+        values.iter_mut().for_each(|v: &mut f64| *v = f64::from_bits(v.to_bits().swap_bytes()));
     }
     let text = &header[..length as usize];
     array::providing(values, || serde_json::from_slice(text)).map_err(|e| bad(format!("the result cannot be read: {e}")))

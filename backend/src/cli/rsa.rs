@@ -283,7 +283,7 @@ pub(super) struct EmbedArgs {
     /// Dimensions of the points.
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub dimensions: u32,
-    /// Random starts of smacof.
+    /// Random starts of smacof and tsne.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub starts: u32,
     /// Effective number of neighbors of tsne.

@@ -31,9 +31,8 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
 pub(super) fn view(form: Form) -> AnyView {
     let spec = form.embedding;
     let method = Memo::new(move |_| spec.with(|s| s.method));
-    let options = move || match method.get() {
-        Method::Classical => ().into_any(),
-        Method::Smacof => view! {
+    let starts = move || {
+        view! {
             {count(
                 form,
                 label("n_starts", "Random starts", "Beside the one from classical scaling; the best is kept."),
@@ -42,14 +41,15 @@ pub(super) fn view(form: Form) -> AnyView {
             )}
             {seed(form, "The same seed gives the same points.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
         }
-        .into_any(),
-        Method::Tsne => number(
+    };
+    let perplexity = move || {
+        number(
             form,
             label("perplexity", "Perplexity", "Effective number of neighbors; below a third of the conditions."),
             "any",
             move || spec.with(|s| s.perplexity),
             move |v| spec.update(|s| s.perplexity = v),
-        ),
+        )
     };
     view! {
         {input(
@@ -72,7 +72,8 @@ pub(super) fn view(form: Form) -> AnyView {
             move || method.get(),
             move |v| spec.update(|s| s.method = v),
         )}
-        {options}
+        {move || (method.get() == Method::Tsne).then(perplexity)}
+        {move || (method.get() != Method::Classical).then(starts)}
         {count(
             form,
             label("dimensions", "Dimensions", "The first two are drawn."),

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use eigenscope::api::JobState;
 use eigenscope::{Error, wire};
-use js_sys::{Array, Uint8Array};
+use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use web_sys::Blob;
 
 use super::new_run;
 use crate::forms::Problem;
@@ -85,7 +84,7 @@ async fn compute(app: App, run: &Run) -> Result<Uint8Array, Error> {
 /// Reads a result and keeps its bytes outside the module for saving.
 pub(crate) fn keep(run: &Run, envelope: &Uint8Array) -> Result<(), Error> {
     let result = wire::unpack(&envelope.to_vec())?;
-    run.envelope.set_value(Blob::new_with_u8_array_sequence(&Array::of1(envelope)).ok());
+    run.envelope.set_value(Some(envelope.clone()));
     run.result.set(Some(std::sync::Arc::new(result)));
     Ok(())
 }

@@ -11,7 +11,7 @@ use leptos::prelude::*;
 
 use super::Part;
 use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
-use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
+use crate::plot::reduce::{MAX_SIDE, block_means_of, blocks_note, sentence};
 use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Picture, PictureAt, Trace, number};
 
@@ -205,7 +205,8 @@ fn cell(output: &Output, time: usize, i: usize, j: usize) -> f64 {
 
 fn heat_map(output: &Output, order: &[usize], sorted: &[String], range: Range, time: usize) -> Chart {
     let n = order.len();
-    let blocks = block_means(n, MAX_SIDE, |i, j| cell(output, time, order[i], order[j]));
+    let values = output.rdm.values.get(time * n * n..(time + 1) * n * n).unwrap_or_default();
+    let blocks = block_means_of(values, order, MAX_SIDE);
     let axis_names = block_names(sorted, blocks.step);
     let n_undefined = output.rdm.values.iter().filter(|v| !v.is_finite()).count();
     let caption = sentence(&[
@@ -242,21 +243,27 @@ struct Extreme {
 /// The least and the greatest defined cell above the diagonal, at any time; `None` when there is none.
 fn extremes(output: &Output) -> Option<[Extreme; 2]> {
     let n = output.n as usize;
-    let n_times = output.times.as_ref().map_or(1, Vec::len);
     let mut found: Option<[Extreme; 2]> = None;
-    let pairs = |time: usize| (0..n).flat_map(move |row| (row + 1..n).map(move |column| (time, row, column)));
-    for (time, row, column) in (0..n_times).flat_map(pairs) {
-        let value = cell(output, time, row, column);
-        if !value.is_finite() {
-            continue;
+    // Rows as slices: this module is built for size, and a call for each of millions of cells would be felt.
+    for (at, line) in output.rdm.values.chunks_exact(n.max(1)).enumerate() {
+        let row = at % n;
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for &value in &line[row + 1..] {
+            if value < low && value > f64::NEG_INFINITY {
+                low = value;
+            }
+            if value > high && value < f64::INFINITY {
+                high = value;
+            }
         }
-        let extreme = Extreme { value, row, column };
-        let [low, high] = found.get_or_insert([extreme, extreme]);
-        if value < low.value {
-            *low = extreme;
-        }
-        if value > high.value {
-            *high = extreme;
+        let column = |wanted: f64| row + 1 + line[row + 1..].iter().position(|v| *v == wanted).unwrap_or(0);
+        let place = |value: f64| Extreme { value, row, column: column(value) };
+        if low <= high {
+            let known = found.unwrap_or([place(low), place(high)]);
+            found = Some([
+                if low < known[0].value { place(low) } else { known[0] },
+                if high > known[1].value { place(high) } else { known[1] },
+            ]);
         }
     }
     found

@@ -5,6 +5,7 @@ use eigenscope::dataset::LabelColumn;
 
 use super::cell;
 use crate::plot::reduce::sentence;
+use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Color, Csv, Draw, Figure, Layout, Scatter, Trace, Values, number};
 
 /// More lines than the palette has colors tell nothing.
@@ -86,20 +87,14 @@ pub(super) fn chart(output: &Output, stimuli: &Stimuli, names: &[String], refere
         if unread > 0 { format!("{unread} references are not numbers") } else { String::new() },
         if left_out > 0 { format!("the first {MOST} references are drawn") } else { String::new() },
     ]);
-    let mut csv = String::from("reference");
-    for &i in &order {
-        csv.push_str(&format!(",{}", names[i].replace(',', ";")));
-    }
-    for &row in &rows {
-        csv.push_str(&format!("\n{}", names[row].replace(',', ";")));
-        order.iter().for_each(|&i| csv.push_str(&format!(",{}", cell(output, time, row, i))));
-    }
-    csv.push('\n');
+    let columns: Vec<String> = order.iter().map(|&i| names[i].clone()).collect();
+    let lines: Vec<String> = rows.iter().map(|&row| names[row].clone()).collect();
+    let values: Vec<Vec<f64>> = rows.iter().map(|&row| order.iter().map(|&i| cell(output, time, row, i)).collect()).collect();
     Chart {
         figure: Figure { traces, layout },
         summary: format!("{} rows of the matrix, over {} conditions.", number::count(rows.len()), number::count(names.len())),
         caption,
-        csv: Csv::new(move || csv.clone()),
+        csv: Csv::new(move || matrix_csv("reference", &columns, &lines, |i, j| values[i][j])),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use faer::Mat;
 
+use super::Spec;
 use crate::analysis::Context;
+use crate::rng::Stream;
 use crate::stats::{count, variance};
 use crate::{Error, parallel};
 
@@ -22,10 +24,26 @@ pub(super) struct Embedded {
     pub(super) divergence: f64,
 }
 
+/// The best of a start from given points and of random ones.
+pub(super) fn best(distances: &Mat<f64>, first: &Mat<f64>, spec: &Spec, context: &Context<'_>) -> Result<Embedded, Error> {
+    let wanted = affinities(distances, spec.perplexity);
+    let starts = spec.n_starts + 1;
+    let mut best: Option<Embedded> = None;
+    for start in 0..starts {
+        let mut rng = Stream::new(spec.seed, u64::from(start));
+        let random = Mat::from_fn(first.nrows(), first.ncols(), |_, _| if start == 0 { 0.0 } else { rng.normal() });
+        let step = |share: f64| context.step(0.1 + 0.85 * (f64::from(start) + share) / f64::from(starts), "embedding");
+        let found = embed(&wanted, if start == 0 { first } else { &random }, step)?;
+        if best.as_ref().is_none_or(|best| found.divergence < best.divergence) {
+            best = Some(found);
+        }
+    }
+    Ok(best.unwrap_or_else(|| Embedded { points: first.clone(), divergence: f64::NAN }))
+}
+
 /// Embeds by gradient descent with momentum and gains, from given points scaled to a spread of 1e-4.
-pub(super) fn embed(distances: &Mat<f64>, first: &Mat<f64>, perplexity: f64, context: &Context<'_>) -> Result<Embedded, Error> {
+fn embed(wanted: &Mat<f64>, first: &Mat<f64>, step_done: impl Fn(f64) -> Result<(), Error>) -> Result<Embedded, Error> {
     let (k, d) = (first.nrows(), first.ncols());
-    let wanted = affinities(distances, perplexity);
     let spread = variance(first.col_as_slice(0), 0).sqrt();
     let scale = if spread > 0.0 { 1e-4 / spread } else { 1.0 };
     let mut points: Vec<Vec<f64>> = (0..k).map(|i| (0..d).map(|c| first[(i, c)] * scale).collect()).collect();
@@ -34,10 +52,10 @@ pub(super) fn embed(distances: &Mat<f64>, first: &Mat<f64>, perplexity: f64, con
     let rate = (count(k) / EXAGGERATION / 4.0).max(50.0);
     for step in 0..STEPS {
         if step % 10 == 0 {
-            context.step(0.1 + 0.85 * f64::from(step) / f64::from(STEPS), "embedding")?;
+            step_done(f64::from(step) / f64::from(STEPS))?;
         }
         let (exaggeration, momentum) = if step < EARLY { (EXAGGERATION, 0.5) } else { (1.0, 0.8) };
-        let gradient = gradient(&wanted, &points, exaggeration);
+        let gradient = gradient(wanted, &points, exaggeration);
         for i in 0..k {
             for c in 0..d {
                 let same = (gradient[i][c] > 0.0) == (velocity[i][c] > 0.0);
@@ -48,7 +66,7 @@ pub(super) fn embed(distances: &Mat<f64>, first: &Mat<f64>, perplexity: f64, con
             }
         }
     }
-    let divergence = divergence(&wanted, &points);
+    let divergence = divergence(wanted, &points);
     Ok(Embedded { points: Mat::from_fn(k, d, |i, c| points[i][c]), divergence })
 }
 
