@@ -107,8 +107,9 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
         let error = run.error.get_untracked();
         manifest.runs.push(SavedRun { spec: run.spec, state, place, device: run.device, seconds, result, error });
     }
-    for picture in app.pictures.get_untracked() {
-        let name = format!("pictures/{}", picture.source.name());
+    for (i, picture) in app.pictures.get_untracked().into_iter().enumerate() {
+        // Images of several folders may share a name.
+        let name = format!("pictures/{i}/{}", picture.source.name());
         files.push((name.clone(), bytes_of(&picture.source.blob()).await?));
         manifest.pictures.push(name);
     }
@@ -178,7 +179,7 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
 
     let picture = |name: &String| {
         let packed = member(name)?;
-        File::new_with_blob_sequence(&Array::of1(packed), name.strip_prefix("pictures/")?).ok()
+        File::new_with_blob_sequence(&Array::of1(packed), name.rsplit('/').next()?).ok()
     };
     let pictures: Vec<File> = manifest.pictures.iter().filter_map(picture).collect();
     if !pictures.is_empty() {

@@ -2,6 +2,12 @@
 
 use serde_json::Value;
 
+/// Asserts that a number is another one but for so much.
+#[track_caller]
+pub(crate) fn within(what: &str, got: f64, want: f64, tolerance: f64) {
+    assert!((got - want).abs() <= tolerance, "{what}: {got}, not {want}");
+}
+
 /// Asserts that two results are equal but for the order in which sums were rounded: 1e-11, relative to what is above 1.
 #[track_caller]
 pub(crate) fn near(a: &Value, b: &Value, at: &str) {

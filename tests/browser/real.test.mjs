@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 
-import { commandLine, difference, lastRecorded, recordWorkers, unpack } from "./results.mjs";
+import { commandLine, difference, lastRecorded, newestResult, recordWorkers } from "./results.mjs";
 import { openPage, startBrowser, startServer } from "./server.mjs";
 import { applySpec, finished, runHere, runOnServer, shot } from "./steps.mjs";
 
@@ -87,12 +87,7 @@ test("all five analyses on the server equal the command line", { skip }, async (
     await applySpec(page, spec);
     await runOnServer(page);
     await finished(page, 300_000);
-    const jobs = await (await page.request.get(`${server.origin}/api/v1/jobs`)).json();
-    const newest = jobs.toSorted((a, b) => b.created_ms - a.created_ms)[0];
-    const response = await page.request.get(`${server.origin}/api/v1/jobs/${newest.id}/result`, {
-      headers: { accept: "application/vnd.eigenscope.result" },
-    });
-    const worst = difference(unpack(await response.body()), expected[i]);
+    const worst = difference(await newestResult(page, server), expected[i]);
     console.log(`${spec.kind} on the server: ${worst.toExponential(1)} from the command line`);
     // The same binary on the same device: bit for bit.
     assert.equal(worst, 0, spec.kind);

@@ -26,6 +26,16 @@ export function unpack(bytes) {
 /** Flattens nested lists and turns null into NaN, as envelopes have it. */
 const flat = (value) => (Array.isArray(value) ? value.flat(Infinity).map((v) => v ?? NaN) : value);
 
+/** The result of the server's newest job. */
+export async function newestResult(page, server) {
+  const jobs = await (await page.request.get(`${server.origin}/api/v1/jobs`)).json();
+  const newest = jobs.toSorted((a, b) => b.created_ms - a.created_ms)[0];
+  const response = await page.request.get(`${server.origin}/api/v1/jobs/${newest.id}/result`, {
+    headers: { accept: "application/vnd.eigenscope.result" },
+  });
+  return unpack(await response.body());
+}
+
 /** The command line's result for the same spec. */
 export function commandLine(spec, inputs, device = "cpu") {
   const folder = mkdtempSync(join(tmpdir(), "eigenscope-spec-"));

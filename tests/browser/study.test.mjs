@@ -6,9 +6,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 
-import { commandLine, difference, lastRecorded, recordWorkers, unpack } from "./results.mjs";
+import { commandLine, difference, lastRecorded, newestResult, recordWorkers } from "./results.mjs";
 import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
-import { applySpec, finished, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
+import { applySpec, finished, narrow, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
 
 const data = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data");
 const tables = join(data, "encoder_dimensionality");
@@ -96,14 +96,7 @@ test("the study in the browser equals the command line, in figures that fit any 
     await page.waitForTimeout(300);
     assert.deepEqual(await violations(page), []);
     await shot(page, `study-${i}-${spec.kind}`);
-    await page.emulateMedia({ colorScheme: "dark" });
-    await page.setViewportSize({ width: 360, height: 740 });
-    await page.waitForTimeout(300);
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.ok(overflow <= 0, `${spec.kind} is ${overflow} px wider than a narrow window`);
-    await shot(page, `study-${i}-${spec.kind}-narrow`);
-    await page.emulateMedia({ colorScheme: "light" });
-    await page.setViewportSize({ width: 1280, height: 800 });
+    await narrow(page, `study-${i}-${spec.kind}`);
     await run.getByTestId("run-remove").click();
   }
   assert.deepEqual(errors, []);
@@ -118,12 +111,7 @@ test("the study on the server equals the command line", { skip }, async (t) => {
     await applySpec(page, spec);
     await runOnServer(page);
     await finished(page, 300_000);
-    const jobs = await (await page.request.get(`${server.origin}/api/v1/jobs`)).json();
-    const newest = jobs.toSorted((a, b) => b.created_ms - a.created_ms)[0];
-    const response = await page.request.get(`${server.origin}/api/v1/jobs/${newest.id}/result`, {
-      headers: { accept: "application/vnd.eigenscope.result" },
-    });
-    assert.equal(difference(unpack(await response.body()), expected[i]), 0, spec.kind);
+    assert.equal(difference(await newestResult(page, server), expected[i]), 0, spec.kind);
   }
   assert.deepEqual(errors, []);
 });

@@ -44,12 +44,12 @@ fn next(app: App) {
     run.started_ms.set(now_ms());
     spawn_local(async move {
         let outcome = compute(app, &run).await;
+        // The page answers between taking the bytes and reading them.
+        gloo::timers::future::TimeoutFuture::new(0).await;
         // Canceled meanwhile: whatever came back is no longer wanted, and the next run was started by the cancellation.
         if run.state.get_untracked() != JobState::Running {
             return;
         }
-        // The page answers between taking the bytes and reading them.
-        gloo::timers::future::TimeoutFuture::new(0).await;
         match outcome.and_then(|bytes| keep(&run, &bytes)) {
             Ok(()) => finish(app, &run, JobState::Done),
             Err(Error::Canceled) => finish(app, &run, JobState::Canceled),

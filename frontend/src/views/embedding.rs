@@ -8,6 +8,7 @@ use eigenscope::dataset::LabelColumn;
 use leptos::prelude::*;
 
 use super::conditions::{names, sort_permutation};
+use super::controls::label_select;
 use super::{Part, at};
 use crate::plot::figure::extent;
 use crate::plot::reduce::sentence;
@@ -30,8 +31,7 @@ pub(super) fn view(
     let n = output.n as usize;
     let labels: Arc<[LabelColumn]> = labels.into_iter().filter(|l| l.values.len() == n).collect();
     let (column, set_column) = signal(None::<usize>);
-    let options = labels.iter().enumerate().map(|(i, l)| view! { <option value=i.to_string()>{l.name.clone()}</option> }).collect_view();
-    let has_labels = !labels.is_empty();
+    let select = label_select("Color by ", "nothing", "embedding-color", &labels, set_column);
     let all = names(n, &labels.iter().take(3).collect::<Vec<_>>());
     let tree = Signal::stored(Arc::new(tree(&output, &all)));
     let points = {
@@ -45,18 +45,7 @@ pub(super) fn view(
     };
     view! {
         <FigureCard id="embedding" title=format!("Conditions of {}", output.input) chart=points spec=Arc::clone(&spec)>
-            {has_labels
-                .then(|| {
-                    view! {
-                        <label>
-                            "Color by "
-                            <select data-testid="embedding-color" on:change=move |e| set_column.set(event_target_value(&e).parse().ok())>
-                                <option value="">"nothing"</option>
-                                {options}
-                            </select>
-                        </label>
-                    }
-                })}
+            {select}
         </FigureCard>
         <FigureCard id="tree" title=format!("Tree of {}", output.input) chart=tree spec />
     }

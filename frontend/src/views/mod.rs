@@ -12,6 +12,7 @@ use eigenscope::{AnalysisResult, AnalysisSpec, Array};
 use leptos::prelude::*;
 
 mod conditions;
+mod controls;
 mod dimension_use;
 mod dimensionality;
 mod embedding;

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 
 use super::Part;
 use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
+use super::controls::{label_select, line};
 use crate::plot::reduce::{MAX_SIDE, block_means_of, blocks_note, sentence};
 use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Picture, PictureAt, Trace, number};
@@ -56,8 +57,7 @@ pub(super) fn view(
     let (column, set_column) = signal(None::<usize>);
     let (range, set_range) = signal(Range::default());
     let is_bounded = matches!(output.measure, Measure::Correlation | Measure::Cosine);
-    let options = labels.iter().enumerate().map(|(i, l)| view! { <option value=i.to_string()>{l.name.clone()}</option> }).collect_view();
-    let has_labels = !labels.is_empty();
+    let select = label_select("Sort by ", "original order", "rdm-sort", &labels, set_column);
     let title = format!("RDM of {}", output.input);
     let rows = {
         let stimuli = rows::Stimuli::of(&labels, n);
@@ -70,15 +70,7 @@ pub(super) fn view(
         );
         view! {
             <FigureCard id="rdm-rows" title="Rows of the RDM" chart spec=Arc::clone(&spec)>
-                <label>
-                    "References "
-                    <input
-                        type="text"
-                        data-testid="rdm-references"
-                        prop:value=move || references.get()
-                        on:change=move |e| set_references.set(event_target_value(&e))
-                    />
-                </label>
+                {line("References ", "rdm-references", references, set_references)}
             </FigureCard>
         }
     };
@@ -99,18 +91,7 @@ pub(super) fn view(
     };
     view! {
         <FigureCard id="rdm" title chart spec>
-            {has_labels
-                .then(|| {
-                    view! {
-                        <label>
-                            "Sort by "
-                            <select data-testid="rdm-sort" on:change=move |e| set_column.set(event_target_value(&e).parse().ok())>
-                                <option value="">"original order"</option>
-                                {options}
-                            </select>
-                        </label>
-                    }
-                })}
+            {select}
             {times
                 .map(|times| {
                     let last = times.len().saturating_sub(1);

@@ -6,6 +6,7 @@ use eigenscope::AnalysisSpec;
 use eigenscope::analysis::tuning::Output;
 use leptos::prelude::*;
 
+use super::controls::line;
 use super::{Part, at};
 use crate::plot::reduce::sentence;
 use crate::plot::table::matrix_csv;
@@ -33,15 +34,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     });
     view! {
         <FigureCard id="tuning" title=format!("Tuning curves of {}", output.input) chart spec>
-            <label>
-                "Units "
-                <input
-                    type="text"
-                    data-testid="tuning-units"
-                    prop:value=move || units.get()
-                    on:change=move |e| set_units.set(event_target_value(&e))
-                />
-            </label>
+            {line("Units ", "tuning-units", units, set_units)}
         </FigureCard>
         {table}
     }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::linkage::{Linkage, Merge};
 use super::Context;
-use super::rdm_comparison::stack;
+use super::rdm_comparison::{mirrored, stack};
 use crate::dataset::{Inputs, Shapes};
 use crate::{Array, Error, Estimate, stats};
 
@@ -201,7 +201,7 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     Ok(Output {
         input: spec.input.clone(),
         method: spec.method,
-        n: u32::try_from(k).unwrap_or(u32::MAX),
+        n: stats::small(k),
         correlation: finite(stats::pearson(&found, &pairs)),
         points: Array::from_mat(points.as_ref()),
         stress: finite(stress),
@@ -229,16 +229,8 @@ fn chosen(spec: &Spec, rdms: Vec<Vec<f64>>) -> Result<Vec<f64>, Error> {
 }
 
 fn square(pairs: &[f64], k: usize) -> Mat<f64> {
-    let mut out = Mat::zeros(k, k);
-    let mut at = 0;
-    for i in 0..k {
-        for j in i + 1..k {
-            out[(i, j)] = pairs[at];
-            out[(j, i)] = pairs[at];
-            at += 1;
-        }
-    }
-    out
+    let all = mirrored(pairs, k);
+    Mat::from_fn(k, k, |i, j| all[i * k + j])
 }
 
 /// Euclidean distances between points, in the order of pairs.

@@ -32,7 +32,7 @@ use self::trials::Trials;
 use super::Context;
 use crate::dataset::{Dataset, Inputs, Matrix, Values, shape_text};
 use crate::progress::Part;
-use crate::stats::count;
+use crate::stats::{count, small};
 use crate::{Array, Error};
 
 /// What came out.
@@ -103,7 +103,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     let trials = Trials::of(spec, inputs, shape.first().copied().unwrap_or(0))?;
     let n = trials.as_ref().map_or(shape.first().copied().unwrap_or(0), Trials::n);
     let names = trials.as_ref().map(|t| t.conditions.names.clone());
-    let one = Job { spec, inputs, trials: trials.as_ref() };
+    let mut one = Job { spec, inputs, trials: trials.as_ref(), fixed: None };
+    if let [_, p, ..] = *shape {
+        one.fixed = one.fixed_whitener(p).await?;
+    }
     let Some(bins) = spec.time_bins else {
         let found = one.run(dataset, context).await?;
         return Ok(Output {
@@ -171,6 +174,8 @@ struct Job<'a> {
     spec: &'a Spec,
     inputs: &'a Inputs,
     trials: Option<&'a Trials>,
+    /// What whitens the patterns of all times, unless that comes from their own noise.
+    fixed: Option<Whitener>,
 }
 
 impl Job<'_> {
@@ -183,15 +188,6 @@ impl Job<'_> {
             (None, _) => Found { rdm: self.plain(dataset, context).await?, condition_covariance: None },
         };
         let n = self.trials.map_or(dataset.shape()[0], Trials::n);
-        if let Some(at) = found.rdm.iter().position(|d| d.is_infinite()) {
-            let message = format!(
-                "the dissimilarity of conditions {} and {} is {}: the values are too large, rescale them",
-                at / n + 1,
-                at % n + 1,
-                found.rdm[at]
-            );
-            return Err(Error::Numerical { what: format!("the RDM of {}", spec.input), message });
-        }
         for transform in &spec.transforms {
             transform.apply(&mut found.rdm, n);
         }
@@ -207,7 +203,7 @@ impl Job<'_> {
     async fn plain(&self, dataset: &Dataset, context: &Context<'_>) -> Result<Vec<f64>, Error> {
         let spec = self.spec;
         let matrix = self.matrix(dataset)?;
-        let whitener = self.whitener(&matrix).await?;
+        let own = self.own_whitener(&matrix).await?;
         let mut patterns = Patterns::new(&matrix);
         if let Some(trials) = self.trials {
             patterns = patterns.with_columns(trials.means(&patterns));
@@ -225,7 +221,8 @@ impl Job<'_> {
             warn_undefined(context, "zero_rows", "zero, so their cosines are", &undefined);
         }
         let n = patterns.n();
-        let mut rdm = dissimilarities(spec, patterns, whitener.as_ref(), context).await?;
+        let mut rdm = dissimilarities(spec, patterns, self.fixed.as_ref().or(own.as_ref()), context).await?;
+        self.refuse(&rdm, n, |d| !d.is_finite())?;
         for &i in &undefined {
             for j in (0..n).filter(|&j| j != i) {
                 rdm[i * n + j] = f64::NAN;
@@ -257,7 +254,9 @@ impl Job<'_> {
             context.step(0.5, "contracting the folds")?;
             let g = crossval::against_rest(&pairs, context.device).await?;
             let scale = if spec.half { 0.5 } else { 1.0 };
-            return Ok(Found { rdm: crossval::distances(&g).into_iter().map(|d| scale * d).collect(), condition_covariance: None });
+            let rdm: Vec<f64> = crossval::distances(&g).into_iter().map(|d| scale * d).collect();
+            self.refuse(&rdm, trials.n(), |d| !d.is_finite())?;
+            return Ok(Found { rdm, condition_covariance: None });
         }
         let per_fold = spec.noise.as_ref().filter(|noise| noise.per_fold);
         let g = match (per_fold, spec.fold_weights) {
@@ -275,11 +274,11 @@ impl Job<'_> {
                 return Err(Error::parameter("fold_weights", "a covariance per fold needs fold_weights: fold"));
             }
             (None, weights) => {
-                let whitener = self.whitener(&matrix).await?;
+                let own = self.own_whitener(&matrix).await?;
                 let mut rest = if weights == FoldWeights::Row { rest(&patterns) } else { Vec::new() };
                 patterns::center_together(&mut folds);
                 rest.iter_mut().for_each(patterns::center_channels);
-                if let Some(whitener) = &whitener {
+                if let Some(whitener) = self.fixed.as_ref().or(own.as_ref()) {
                     for patterns in folds.iter_mut().chain(&mut rest) {
                         whitener.whiten(patterns).await?;
                     }
@@ -298,7 +297,9 @@ impl Job<'_> {
             Some(_) => None,
             None => Some(Array::from_mat(trials::condition_covariance(&folds).await?.as_ref())),
         };
-        Ok(Found { rdm: crossval::distances(&g), condition_covariance: covariance })
+        let rdm = crossval::distances(&g);
+        self.refuse(&rdm, trials.n(), |d| !d.is_finite())?;
+        Ok(Found { rdm, condition_covariance: covariance })
     }
 
     async fn over_row_pairs(
@@ -336,21 +337,19 @@ impl Job<'_> {
         if !gaps {
             let matrix = self.matrix(dataset)?;
             patterns::center_channels(&mut values);
-            if let Some(whitener) = self.whitener(&matrix).await? {
+            let own = self.own_whitener(&matrix).await?;
+            if let Some(whitener) = self.fixed.as_ref().or(own.as_ref()) {
                 whitener.whiten(&mut values).await?;
             }
         }
         let own: Vec<usize> = (0..n).collect();
         let (codes, k) = trials.map_or((own.as_slice(), n), |t| (t.conditions.codes.as_slice(), t.n()));
         let folds = trials.and_then(|t| t.folds.as_ref()).map(|folds| folds.codes.as_slice());
-        let weight = match pairs {
-            RowPairs::Channels => crossval::Weight::Channels,
-            RowPairs::Equal => crossval::Weight::Equal,
-        };
         context.step(0.3, "averaging over pairs of rows")?;
-        let g = crossval::over_row_pairs((&values, &present), codes, k, folds, weight, context.device).await?;
+        let g = crossval::over_row_pairs((&values, &present), codes, k, folds, pairs, context.device).await?;
         let scale = if spec.measure == Measure::Sqeuclidean && !spec.normalize { count(p) } else { 1.0 };
         let rdm: Vec<f64> = crossval::distances(&g).into_iter().map(|d| scale * d).collect();
+        self.refuse(&rdm, k, f64::is_infinite)?;
         let missing = rdm.iter().filter(|d| d.is_nan()).count() / 2;
         if missing > 0 {
             let message =
@@ -360,13 +359,20 @@ impl Job<'_> {
         Ok(rdm)
     }
 
-    /// What whitens the patterns; `None` when there is no noise.
-    async fn whitener(&self, matrix: &Matrix) -> Result<Option<Whitener>, Error> {
+    /// Refuses dissimilarities that left the range of numbers.
+    fn refuse(&self, rdm: &[f64], n: usize, bad: fn(f64) -> bool) -> Result<(), Error> {
+        let Some(at) = rdm.iter().position(|d| bad(*d)) else { return Ok(()) };
+        let (i, j, d) = (at / n + 1, at % n + 1, rdm[at]);
+        let message = format!("the dissimilarity of conditions {i} and {j} is {d}: the values are too large, rescale them");
+        Err(Error::Numerical { what: format!("the RDM of {}", self.spec.input), message })
+    }
+
+    /// What whitens patterns of p channels by a precision or by residuals of their own; `None` without these.
+    async fn fixed_whitener(&self, p: usize) -> Result<Option<Whitener>, Error> {
         let spec = self.spec;
         if !spec.measure.uses_noise() {
             return Ok(None);
         }
-        let p = matrix.n_features();
         if let Some(name) = &spec.precision {
             let precision = self.inputs.matrix("precision", name)?;
             if (precision.n_samples(), precision.n_features()) != (p, p) {
@@ -378,27 +384,34 @@ impl Job<'_> {
             }
             return Ok(Some(Whitener::Precision(cholesky(&precision, "the noise precision")?)));
         }
-        let Some(noise) = &spec.noise else { return Ok(None) };
-        let residuals = match (&noise.residuals, self.trials) {
-            (Some(name), _) => {
-                let rows = self.residuals(name, p)?;
-                let n = rows.n_samples();
-                let (codes, runs) = match &noise.runs {
-                    Some(labels) => {
-                        let runs = labels.classes(self.inputs, name, n)?;
-                        (runs.codes, runs.names.len())
-                    }
-                    None => (vec![0; n], 1),
-                };
-                Residuals::new(rows.to_mat(), &codes, runs, noise.degrees_of_freedom, name)?
-            }
-            (None, Some(trials)) => {
-                Residuals::new(matrix.to_mat(), &trials.conditions.codes, trials.n(), noise.degrees_of_freedom, &spec.input)?
-            }
-            (None, None) => return Ok(None),
+        let Some((noise, name)) = spec.noise.as_ref().filter(|noise| !noise.per_fold).and_then(|n| Some((n, n.residuals.as_ref()?))) else {
+            return Ok(None);
         };
-        let covariance = noise::covariance(&residuals, noise.covariance).await?;
-        Whitener::of_covariance(&covariance, noise.covariance, &spec.input).map(Some)
+        let rows = self.residuals(name, p)?;
+        let n = rows.n_samples();
+        let (codes, runs) = match &noise.runs {
+            Some(labels) => {
+                let runs = labels.classes(self.inputs, name, n)?;
+                (runs.codes, runs.names.len())
+            }
+            None => (vec![0; n], 1),
+        };
+        self.estimated(noise, &Residuals::new(rows.to_mat(), &codes, runs, noise.degrees_of_freedom, name)?).await.map(Some)
+    }
+
+    /// What whitens the patterns by the deviations of rows from their condition; `None` where the noise does not come from these.
+    async fn own_whitener(&self, matrix: &Matrix) -> Result<Option<Whitener>, Error> {
+        let spec = self.spec;
+        let own = spec.noise.as_ref().filter(|noise| spec.measure.uses_noise() && noise.residuals.is_none());
+        let Some((noise, trials)) = own.zip(self.trials) else { return Ok(None) };
+        let codes = &trials.conditions.codes;
+        let residuals = Residuals::new(matrix.to_mat(), codes, trials.n(), noise.degrees_of_freedom, &spec.input)?;
+        self.estimated(noise, &residuals).await.map(Some)
+    }
+
+    async fn estimated(&self, noise: &Noise, residuals: &Residuals) -> Result<Whitener, Error> {
+        let covariance = noise::covariance(residuals, noise.covariance).await?;
+        Whitener::of_covariance(&covariance, noise.covariance, &self.spec.input)
     }
 
     fn residuals(&self, name: &str, p: usize) -> Result<Matrix, Error> {
@@ -502,10 +515,6 @@ fn warn_unused(spec: &Spec, context: &Context<'_>) {
     if spec.folds.is_some() && !spec.measure.is_cross_validated() {
         unused("folds are", "crossnobis and poisson_cv");
     }
-}
-
-fn small(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn warn_undefined(context: &Context<'_>, code: &str, what: &str, rows: &[usize]) {

@@ -23,9 +23,10 @@ use self::inference::{CrossValidation, Crossed, Inference, ModelTest, Over, Scor
 pub(super) use self::input::rdms_of as stack;
 use self::input::{Rdm, Rdms, conditions_of};
 use self::measure::{Form, Measure, Prepared};
+pub(super) use self::pairs::{mirrored, position};
 use super::{Context, rdm};
 use crate::dataset::{Inputs, Shapes};
-use crate::stats::{count, mean};
+use crate::stats::{count, mean, small};
 use crate::{Array, Error, Estimate, parallel};
 
 /// What to compute.
@@ -311,10 +312,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     context.step(0.1, "preparing the RDMs")?;
     let measure = Measure { compare: spec.compare, n_conditions: k, sigma: sigma.as_ref() };
     spec.inference.check(&measure)?;
-    let data = Side::prepare(&measure, &rdms.data)?;
     if !spec.flexible.is_empty() {
-        return cross_validated(spec, &measure, rdms, inputs, context);
+        return cross_validated(spec, &measure, &rdms, inputs, context);
     }
+    let data = Side::prepare(&measure, &rdms.data)?;
     context.step(0.25, "preparing the model RDMs")?;
     let models = Side::prepare(&measure, &rdms.models)?;
     warn_clipped(context, &[(&rdms.data, &data.forms), (&rdms.models, &models.forms)]);
@@ -342,7 +343,7 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
 }
 
 /// All models on held-out conditions of held-out data RDMs.
-fn cross_validated(spec: &Spec, measure: &Measure<'_>, rdms: Rdms, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
+fn cross_validated(spec: &Spec, measure: &Measure<'_>, rdms: &Rdms, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let refuse = |message: &str| Err(Error::parameter("flexible", message));
     if !matches!(spec.compare, Compare::Cosine | Compare::Corr | Compare::CosineCov | Compare::CorrCov | Compare::Spearman | Compare::RhoA)
     {
@@ -354,15 +355,15 @@ fn cross_validated(spec: &Spec, measure: &Measure<'_>, rdms: Rdms, inputs: &Inpu
     if let Some(gap) = rdms.all().find(|rdm| !rdm.missing.is_empty()) {
         return refuse(&format!("models with parameters need complete RDMs, but {} has {} missing pairs", gap.name, gap.missing.len()));
     }
-    spec.cv.check(&rdms, &spec.inference)?;
+    spec.cv.check(rdms, &spec.inference)?;
     context.step(0.3, "fitting models to folds")?;
     let crossed = Crossed { flexible: &spec.flexible, cv: &spec.cv };
-    let found = inference::cross_validated(&spec.inference, crossed, measure, &rdms);
+    let found = inference::cross_validated(&spec.inference, crossed, measure, rdms);
     let names: Vec<String> = rdms.models.iter().map(|m| &m.name).chain(spec.flexible.iter().map(|m| &m.name)).cloned().collect();
     let bounds = ceiling::bounds(&found.ceiling_terms, &vec![1.0; rdms.data.len()]);
     let terms = bounds.map(|_| found.ceiling_terms.as_slice());
     let all = Found { names, scores: found.each, bounds, terms };
-    let mut output = judged(spec, measure, &rdms, all, Some(crossed), inputs, context)?;
+    let mut output = judged(spec, measure, rdms, all, Some(crossed), inputs, context)?;
     // Training RDMs are not the test RDMs: nothing bounds a score strictly.
     output.noise_ceiling_is_heuristic = true;
     output.folds = Some(found.folds);
@@ -494,8 +495,4 @@ fn warn_clipped(context: &Context<'_>, sides: &[(&Vec<Rdm>, &Vec<Form>)]) {
         );
         context.warn("not_euclidean", message);
     }
-}
-
-fn small(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -6,10 +6,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
-use super::rdm_comparison::stack;
+use super::rdm_comparison::{mirrored, position, stack};
 use crate::dataset::{Inputs, Shapes};
 use crate::labels::Labels;
-use crate::stats::count;
+use crate::stats::{count, small};
 use crate::{Array, Error, Estimate};
 
 /// Steps of the rescaling at most.
@@ -175,13 +175,12 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
         context.warn("missing_pairs", format!("{missing} of {} pairs are in no RDM and stay undefined (NaN)", pooled.len()));
     }
     let counts: Vec<f64> = (0..pooled.len()).map(|at| count(placed.iter().filter(|r| !r.pairs[at].is_nan()).count())).collect();
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(Output {
         n_rdms: small(placed.len()),
         n: small(n),
         conditions: (named > 0).then_some(union),
-        rdm: square(&pooled, n),
-        counts: square(&counts, n),
+        rdm: Array::matrix(n, n, mirrored(&pooled, n)),
+        counts: Array::matrix(n, n, mirrored(&counts, n)),
         steps,
     })
 }
@@ -215,8 +214,7 @@ fn spread(pairs: &[f64], places: &[usize], n: usize) -> Vec<f64> {
     let mut at = 0;
     for (a, &i) in places.iter().enumerate() {
         for &j in &places[a + 1..] {
-            let (low, high) = (i.min(j), i.max(j));
-            out[low * (2 * n - low - 1) / 2 + high - low - 1] = pairs[at];
+            out[position(n, i.min(j), i.max(j))] = pairs[at];
             at += 1;
         }
     }
@@ -269,17 +267,4 @@ fn rescaled(rdms: &[Placed], how: Rescale, context: &Context<'_>) -> Result<(Vec
     }
     context.warn("not_converged", format!("the scales of the RDMs still moved after {MOST_STEPS} steps"));
     Ok((estimate, MOST_STEPS))
-}
-
-fn square(pairs: &[f64], n: usize) -> Array {
-    let mut out = vec![0.0; n * n];
-    let mut at = 0;
-    for i in 0..n {
-        for j in i + 1..n {
-            out[i * n + j] = pairs[at];
-            out[j * n + i] = pairs[at];
-            at += 1;
-        }
-    }
-    Array::matrix(n, n, out)
 }

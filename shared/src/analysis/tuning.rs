@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Context;
 use crate::dataset::{Inputs, Shapes};
 use crate::labels::Labels;
-use crate::stats::{count, sem};
+use crate::stats::{count, sem, small};
 use crate::{Array, Error, Estimate};
 
 /// What to compute.
@@ -132,7 +132,6 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
             context.warn("no_preference", format!("{none} of {p} units have negative or no mean responses and no preferred value"));
         }
     }
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(Output {
         input: spec.input.clone(),
         n_units: small(p),

@@ -36,11 +36,7 @@ pub fn bonferroni(p: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn near(what: &str, got: f64, want: f64, tolerance: f64) {
-        assert!((got - want).abs() <= tolerance, "{what}: {got}, not {want}");
-    }
+    use crate::testing::within as near;
 
     #[test]
     fn adjusted_values_of_scipy() {

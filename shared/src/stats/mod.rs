@@ -26,6 +26,11 @@ pub use signed_rank::{SignedRank, signed_rank};
 pub use student_t::{incomplete_beta, ln_beta, student_t_quantile, student_t_sf};
 pub use sums::{dot, fold_pairs, sum};
 
+/// A count as results have it; more than 2^32 of anything stay at the largest number.
+pub(crate) fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// A count as a float; exact below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "counts of values in memory are far below 2^53")]
 pub(crate) fn count(n: usize) -> f64 {

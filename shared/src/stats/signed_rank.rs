@@ -77,11 +77,7 @@ fn normal_sf(z: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn near(what: &str, got: f64, want: f64, tolerance: f64) {
-        assert!((got - want).abs() <= tolerance, "{what}: {got}, not {want}");
-    }
+    use crate::testing::within as near;
 
     #[test]
     fn exact_values_of_scipy() {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::small;
+
 /// How far two clusters are from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,7 +40,6 @@ pub(super) fn tree(pairs: &[f64], k: usize, linkage: Linkage) -> (Vec<Merge>, Ve
         Linkage::Single => kodama::Method::Single,
         Linkage::Ward => kodama::Method::Ward,
     };
-    let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let found = kodama::linkage(&mut pairs.to_vec(), k, method);
     let merges: Vec<Merge> = found
         .steps()

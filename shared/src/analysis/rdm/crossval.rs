@@ -2,6 +2,7 @@
 
 use faer::Mat;
 
+use super::RowPairs;
 use super::noise::Whitener;
 use super::quadratic::mirror_upper;
 use crate::compute::Device;
@@ -68,15 +69,6 @@ pub(super) async fn against_rest(pairs: &[(Mat<f64>, Mat<f64>)], device: &Device
     Ok(out)
 }
 
-/// How pairs of rows count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weight {
-    /// By the number of channels that both have.
-    Channels,
-    /// Equally.
-    Equal,
-}
-
 /// Mean similarities of conditions over pairs of rows: `s_ab` averages the products of rows of a and of b over the channels that both have.
 ///
 /// With `folds` only rows of different folds make a pair; without, each row pairs with itself, too. NaN where no pair is left.
@@ -85,7 +77,7 @@ pub(super) async fn over_row_pairs(
     conditions: &[usize],
     n: usize,
     folds: Option<&[usize]>,
-    weight: Weight,
+    weight: RowPairs,
     device: &Device,
 ) -> Result<Mat<f64>, Error> {
     let products = device.gram_columns(values.as_ref()).await?;
@@ -99,11 +91,11 @@ pub(super) async fn over_row_pairs(
             }
             let at = (conditions[i], conditions[j]);
             match weight {
-                Weight::Channels => {
+                RowPairs::Channels => {
                     sums[at] += products[(i, j)];
                     weights[at] += shared;
                 }
-                Weight::Equal => {
+                RowPairs::Equal => {
                     sums[at] += products[(i, j)] / shared;
                     weights[at] += 1.0;
                 }

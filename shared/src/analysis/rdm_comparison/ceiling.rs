@@ -61,12 +61,15 @@ pub(super) fn ceiling(
 
 /// Weighted means of lower and upper terms; leaving one out can leave nothing (two opposite RDMs): such a term is skipped.
 pub(super) fn bounds(terms: &[[f64; 2]], weights: &[f64]) -> Option<[f64; 2]> {
-    let bound = |side: usize| {
-        let defined = || terms.iter().zip(weights).filter(|(term, w)| term[side].is_finite() && **w > 0.0);
-        defined().map(|(term, w)| w * term[side]).sum::<f64>() / defined().map(|(_, w)| w).sum::<f64>()
-    };
-    let bounds = [bound(0), bound(1)];
+    let bounds = [0, 1].map(|side| weighted_mean(terms.iter().map(|term| term[side]), weights));
     bounds.iter().all(|b| b.is_finite()).then_some(bounds)
+}
+
+/// The weighted mean of the values that are defined and have a weight; NaN without any.
+pub(super) fn weighted_mean(values: impl Iterator<Item = f64>, weights: &[f64]) -> f64 {
+    let defined = values.zip(weights).filter(|(v, w)| v.is_finite() && **w > 0.0);
+    let (sum, weight) = defined.fold((0.0, 0.0), |(sum, weight), (v, w)| (sum + w * v, weight + w));
+    sum / weight
 }
 
 /// Closed form from the similarities C of the data RDMs with weights W:

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::riemann::is_regular;
+
 /// A model that is fitted before it is compared.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -113,9 +115,7 @@ fn solve(normal: &Normal, ridge: f64, of: &[usize]) -> Option<Vec<f64>> {
     use faer::linalg::solvers::Solve;
     let matrix = faer::Mat::from_fn(of.len(), of.len(), |i, j| normal.gram(of[i], of[j]) + if i == j { ridge } else { 0.0 });
     let factor = matrix.llt(faer::Side::Lower).ok()?;
-    // RDMs that depend on each other leave pivots of rounding errors.
-    let pivots = || (0..of.len()).map(|i| factor.L()[(i, i)].powi(2));
-    if pivots().fold(f64::INFINITY, f64::min) <= 1e-13 * pivots().fold(0.0, f64::max) {
+    if !is_regular(&factor.L().to_owned()) {
         return None;
     }
     let solution = factor.solve(faer::Mat::from_fn(of.len(), 1, |i, _| normal.target[of[i]]));

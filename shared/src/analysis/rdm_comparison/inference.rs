@@ -25,7 +25,7 @@ use crate::analysis::Context;
 use crate::dataset::Inputs;
 use crate::labels::Labels;
 use crate::rng::Stream;
-use crate::stats::{bonferroni, count, false_discovery_rate, signed_rank, student_t_quantile, student_t_sf};
+use crate::stats::{bonferroni, count, false_discovery_rate, signed_rank, small, student_t_quantile, student_t_sf};
 use crate::{Error, parallel};
 
 /// Resamples that are evaluated together.
@@ -245,7 +245,7 @@ pub(super) fn cross_validated(inference: &Inference, crossed: Crossed<'_>, measu
     // Its own divisions, behind those of all resamples.
     let held: Vec<Held> = of.held(&[once], 1 << 32, folds).into_iter().flatten().flatten().flatten().collect();
     let mean = crossval::mean_of(&held, of.n_models() * n_data, n_data);
-    let folds = [folds.conditions, folds.data, folds.repeats].map(super::small);
+    let folds = [folds.conditions, folds.data, folds.repeats].map(small);
     CrossScores { each: mean.scores, ceiling_terms: mean.ceilings, weights: of.weights(), folds }
 }
 
@@ -331,21 +331,22 @@ pub(super) fn infer(
     } - 1;
     let spread = samples.spread;
     let finite = |v: f64| v.is_finite().then_some(v);
-    let sem_of = |look: &dyn Fn(&[f64]) -> f64| finite(spread.variance(look).sqrt());
     let each = |model: usize| &scores.each[model * n_data..(model + 1) * n_data];
     let judge = Judge { inference, spread: &spread, dof: count(dof) };
 
     let mut models: Vec<ModelTest> = (0..n_models)
         .map(|i| {
-            let mut test = ModelTest { sem: sem_of(&|row| row[i]), ..ModelTest::default() };
+            let variance = spread.variance(&|row| row[i]);
+            let mut test = ModelTest { sem: finite(variance.sqrt()), ..ModelTest::default() };
             let Some(mean) = scores.means[i] else { return test };
             let half = test.sem.map(|sem| student_t_quantile(0.025, judge.dof) * sem);
             test.interval = half.map(|half| [mean - half, mean + half]).filter(|i| i.iter().all(|v| v.is_finite()));
             if !is_distance {
-                test.p_vs_0 = judge.p(mean, &|row| row[i], each(i), Sides::Greater);
+                test.p_vs_0 = judge.p(mean, variance, &|row| row[i], each(i), Sides::Greater);
                 if let (Some(ceiling), Some(terms)) = (scores.ceiling, scores.ceiling_terms) {
                     let gaps: Vec<f64> = each(i).iter().zip(terms).map(|(score, term)| score - term[0]).collect();
-                    test.p_vs_ceiling = judge.p(mean - ceiling[0], &|row| row[i] - row[n_models], &gaps, Sides::Two);
+                    let look = |row: &[f64]| row[i] - row[n_models];
+                    test.p_vs_ceiling = judge.p(mean - ceiling[0], spread.variance(&look), &look, &gaps, Sides::Two);
                 }
             }
             test
@@ -358,13 +359,14 @@ pub(super) fn infer(
             let b = a + 1 + i;
             let difference = scores.means[a].zip(scores.means[b]).map(|(a, b)| a - b);
             let look = |row: &[f64]| row[a] - row[b];
+            let variance = spread.variance(&look);
             let differences: Vec<f64> = each(a).iter().zip(each(b)).map(|(a, b)| a - b).collect();
             PairTest {
-                a: super::small(a),
-                b: super::small(b),
+                a: small(a),
+                b: small(b),
                 difference,
-                sem: finite(spread.variance(&look).sqrt()),
-                p: difference.and_then(|d| judge.p(d, &look, &differences, Sides::Two)),
+                sem: finite(variance.sqrt()),
+                p: difference.and_then(|d| judge.p(d, variance, &look, &differences, Sides::Two)),
                 p_adjusted: None,
             }
         }));
@@ -387,9 +389,9 @@ pub(super) fn infer(
         over: (inference.bootstrap > 0).then_some(inference.over),
         test: inference.test,
         correction: inference.correction,
-        n_resamples: super::small(samples.n_used),
-        n_left_out: super::small(samples.n_left_out),
-        degrees_of_freedom: super::small(dof),
+        n_resamples: small(samples.n_used),
+        n_left_out: small(samples.n_left_out),
+        degrees_of_freedom: small(dof),
         ceiling_sem: scores.ceiling.map(|_| ceiling_sem).filter(|sems| sems.iter().all(|v| v.is_finite())),
         pairs,
         group_names,
@@ -490,16 +492,15 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// The p-value of a difference: `look` finds it in a row of the resamples, `over_data` has it for each data RDM.
-    fn p(&self, difference: f64, look: &dyn Fn(&[f64]) -> f64, over_data: &[f64], sides: Sides) -> Option<f64> {
+    /// The p-value of a difference with its variance: `look` finds it in a row of the resamples, `over_data` has it for each data RDM.
+    fn p(&self, difference: f64, variance: f64, look: &dyn Fn(&[f64]) -> f64, over_data: &[f64], sides: Sides) -> Option<f64> {
         let p = match self.inference.test {
             Test::T => {
                 // A floor for the variance: equal scores over data RDMs are not infinitely sure.
-                let spread = self.spread.variance(look);
-                let t = difference / spread.max(f64::EPSILON).sqrt();
+                let t = difference / variance.max(f64::EPSILON).sqrt();
                 match sides {
-                    Sides::Greater if !spread.is_nan() => student_t_sf(t, self.dof),
-                    Sides::Two if !spread.is_nan() => 2.0 * student_t_sf(t.abs(), self.dof),
+                    Sides::Greater if !variance.is_nan() => student_t_sf(t, self.dof),
+                    Sides::Two if !variance.is_nan() => 2.0 * student_t_sf(t.abs(), self.dof),
                     Sides::Greater | Sides::Two => f64::NAN,
                 }
             }

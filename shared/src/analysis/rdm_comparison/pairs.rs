@@ -40,13 +40,23 @@ impl Present {
     }
 }
 
+/// Where the pair (i, j), i < j, of k conditions is among all pairs.
+pub(in crate::analysis) fn position(k: usize, i: usize, j: usize) -> usize {
+    i * (2 * k - i - 1) / 2 + j - i - 1
+}
+
+/// All pairs as a k x k matrix in C order with a zero diagonal; NaN stays NaN.
+pub(in crate::analysis) fn mirrored(pairs: &[f64], k: usize) -> Vec<f64> {
+    let at = |i: usize, j: usize| if i == j { 0.0 } else { pairs[position(k, i.min(j), i.max(j))] };
+    (0..k).flat_map(|i| (0..k).map(move |j| at(i, j))).collect()
+}
+
 /// The square RDM over `kept` conditions from all pairs; missing pairs become 0.
 pub(super) fn square(pairs: &[f64], n_conditions: usize, kept: &[usize]) -> Mat<f64> {
     let mut out = Mat::zeros(kept.len(), kept.len());
     for (a, &i) in kept.iter().enumerate() {
-        let row = i * (2 * n_conditions - i - 1) / 2;
         for (b, &j) in kept.iter().enumerate().skip(a + 1) {
-            let value = pairs[row + j - i - 1];
+            let value = pairs[position(n_conditions, i, j)];
             let value = if value.is_nan() { 0.0 } else { value };
             out[(a, b)] = value;
             out[(b, a)] = value;

@@ -58,8 +58,8 @@ impl Moments {
     }
 }
 
-/// Whether no pivot is a rounding error: fewer channels than conditions leave such pivots.
-fn is_regular(factor: &Mat<f64>) -> bool {
+/// Whether no pivot of a Cholesky factor is a rounding error: fewer channels than conditions leave such pivots, and RDMs that depend on each other.
+pub(super) fn is_regular(factor: &Mat<f64>) -> bool {
     let pivots = || (0..factor.nrows()).map(|i| factor[(i, i)] * factor[(i, i)]);
     pivots().fold(f64::INFINITY, f64::min) > 1e-13 * pivots().fold(0.0, f64::max)
 }

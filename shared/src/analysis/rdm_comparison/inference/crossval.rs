@@ -8,10 +8,12 @@ use super::products::{Block, Inner, Products};
 use super::ranks::{RankedData, Ranks};
 use super::resample::{Draw, Row};
 use crate::analysis::rdm_comparison::Compare;
+use crate::analysis::rdm_comparison::ceiling::weighted_mean;
 use crate::analysis::rdm_comparison::flexible::{Flexible, Normal, fit};
 use crate::analysis::rdm_comparison::input::Rdms;
 use crate::parallel;
 use crate::rng::Stream;
+use crate::stats::variance;
 
 /// Streams of folds start far from those of resamples and permutations.
 const FOLDS: u64 = 1 << 42;
@@ -45,6 +47,8 @@ pub(super) struct CrossValidated<'a> {
     flexible: &'a [Flexible],
     products: Products,
     ranks: Option<Ranks>,
+    /// For rank measures the standard deviation of each RDM: weights are those of RDMs of one size.
+    sizes: Vec<f64>,
     seed: u64,
 }
 
@@ -63,7 +67,8 @@ impl<'a> CrossValidated<'a> {
         // Weights for a rank measure are those of the correlation.
         let ranked = matches!(compare, Compare::Spearman | Compare::RhoA);
         let products = Products::new(if ranked { Compare::Corr } else { compare }, rdms);
-        Self { rdms, flexible, products, ranks: ranked.then(|| Ranks::new(compare, rdms)), seed }
+        let sizes = if ranked { rdms.all().map(|r| variance(&r.pairs, 0).sqrt()).collect() } else { Vec::new() };
+        Self { rdms, flexible, products, ranks: ranked.then(|| Ranks::new(compare, rdms)), sizes, seed }
     }
 
     /// Number of models, those without parameters first.
@@ -210,13 +215,13 @@ impl<'a> CrossValidated<'a> {
 /// Held-out pairs of conditions.
 enum Test<'a> {
     Inner { inner: &'a Inner<'a>, first_data: usize, n_data: usize },
-    Ranks { data: RankedData, rdms: &'a Rdms },
+    Ranks { data: RankedData, ranks: &'a Ranks, of: &'a CrossValidated<'a> },
 }
 
 impl<'a> Test<'a> {
     fn new(of: &'a CrossValidated<'a>, inner: &'a Inner<'a>, conditions: &[f64]) -> Self {
         match &of.ranks {
-            Some(ranks) => Self::Ranks { data: ranks.held_out(conditions), rdms: of.rdms },
+            Some(ranks) => Self::Ranks { data: ranks.held_out(conditions), ranks, of },
             None => Self::Inner { inner, first_data: of.products.first_data(), n_data: of.rdms.data.len() },
         }
     }
@@ -224,7 +229,7 @@ impl<'a> Test<'a> {
     fn n_data(&self) -> std::ops::Range<usize> {
         match self {
             Self::Inner { n_data, .. } => 0..*n_data,
-            Self::Ranks { rdms, .. } => 0..rdms.data.len(),
+            Self::Ranks { of, .. } => 0..of.rdms.data.len(),
         }
     }
 
@@ -250,12 +255,13 @@ impl<'a> Test<'a> {
                 };
                 (0..*n_data).map(with).collect()
             }
-            Self::Ranks { data, rdms } => {
-                let all: Vec<&[f64]> = rdms.all().map(|r| r.pairs.as_slice()).collect();
+            // A model without parameters is sorted already.
+            Self::Ranks { data, ranks, of } if parts.len() == 1 && parts[0].0 < of.rdms.models.len() => ranks.scores(parts[0].0, data),
+            Self::Ranks { data, of, .. } => {
+                let all: Vec<&[f64]> = of.rdms.all().map(|r| r.pairs.as_slice()).collect();
                 let mut pairs = vec![0.0; all.first().map_or(0, |r| r.len())];
                 for &(a, weight) in parts.iter().filter(|(_, w)| *w != 0.0) {
-                    // Weights are those of RDMs of one size.
-                    let scale = if parts.len() > 1 { weight / size(all[a]) } else { weight };
+                    let scale = if parts.len() > 1 { weight / of.sizes[a] } else { weight };
                     pairs.iter_mut().zip(all[a]).for_each(|(sum, v)| *sum += scale * v);
                 }
                 data.scores(&pairs)
@@ -276,11 +282,6 @@ impl<'a> Test<'a> {
             Self::Ranks { data, .. } => data.pool(counts),
         }
     }
-}
-
-/// Standard deviation over pairs: what the products divide by.
-fn size(pairs: &[f64]) -> f64 {
-    crate::stats::variance(pairs, 0).sqrt()
 }
 
 /// Means of what is defined.
@@ -309,13 +310,8 @@ impl Means {
 /// Means over data RDMs, each as often as it is drawn, then the ceilings.
 pub(super) fn row(held: Option<&Held>, drawn: &[f64], n_models: usize) -> Row {
     let Some(held) = held else { return vec![f64::NAN; n_models + 2] };
-    let mean = |values: &mut dyn Iterator<Item = f64>| {
-        let (sum, weight) =
-            values.zip(drawn).filter(|(v, w)| v.is_finite() && **w > 0.0).fold((0.0, 0.0), |(s, t), (v, w)| (s + w * v, t + w));
-        sum / weight
-    };
-    let mut row: Row = held.scores.chunks_exact(drawn.len()).map(|scores| mean(&mut scores.iter().copied())).collect();
-    row.extend([0, 1].map(|side| mean(&mut held.ceilings.iter().map(|term| term[side]))));
+    let mut row: Row = held.scores.chunks_exact(drawn.len()).map(|scores| weighted_mean(scores.iter().copied(), drawn)).collect();
+    row.extend([0, 1].map(|side| weighted_mean(held.ceilings.iter().map(|term| term[side]), drawn)));
     row
 }
 

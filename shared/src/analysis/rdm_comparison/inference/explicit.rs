@@ -5,6 +5,7 @@ use crate::Error;
 use crate::analysis::rdm_comparison::ceiling;
 use crate::analysis::rdm_comparison::input::{Rdm, Rdms};
 use crate::analysis::rdm_comparison::measure::Measure;
+use crate::analysis::rdm_comparison::pairs::position;
 use crate::analysis::rdm_comparison::{Compare, Side, score};
 
 #[derive(Debug)]
@@ -61,8 +62,7 @@ impl<'a> Explicit<'a> {
         let mut pairs = Vec::with_capacity(items.len() * items.len().saturating_sub(1) / 2);
         for (place, &i) in items.iter().enumerate() {
             // Items ascend, so that i <= j.
-            let row = i * (2 * k - i - 1) / 2;
-            pairs.extend(items[place + 1..].iter().map(|&j| if i == j { same } else { rdm.pairs[row + j - i - 1] }));
+            pairs.extend(items[place + 1..].iter().map(|&j| if i == j { same } else { rdm.pairs[position(k, i, j)] }));
         }
         let missing = (0..pairs.len()).filter(|&at| pairs[at].is_nan()).collect();
         Rdm { name: rdm.name.clone(), pairs, missing }

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::analysis::Context;
 use crate::analysis::rdm_comparison::input::{Rdm, Rdms};
 use crate::analysis::rdm_comparison::measure::{Form, Measure};
+use crate::analysis::rdm_comparison::pairs::position;
 use crate::analysis::rdm_comparison::{Compare, Side, score};
 use crate::dataset::Inputs;
 use crate::labels::Labels;
@@ -83,10 +84,7 @@ pub(super) fn conditions(
 /// For each pair the position of the pair that takes its place.
 fn positions(permutation: &[usize]) -> Vec<usize> {
     let k = permutation.len();
-    let at = |i: usize, j: usize| {
-        let (i, j) = (i.min(j), i.max(j));
-        i * (2 * k - i - 1) / 2 + j - i - 1
-    };
+    let at = |i: usize, j: usize| position(k, i.min(j), i.max(j));
     (0..k).flat_map(|i| (i + 1..k).map(move |j| (i, j))).map(|(i, j)| at(permutation[i], permutation[j])).collect()
 }
 

@@ -3,8 +3,6 @@
 //! The order of pairs never changes: each RDM is sorted once, and the ranks in a resample follow from sums of the weights `m_i m_j` along
 //! that order.
 
-use std::sync::Arc;
-
 use super::resample::{Draw, Scored};
 use crate::analysis::rdm_comparison::Compare;
 use crate::analysis::rdm_comparison::ceiling;
@@ -16,7 +14,7 @@ const COUNTED: i64 = 16;
 
 #[derive(Debug)]
 pub(super) struct Ranks {
-    orders: Arc<Vec<Order>>,
+    orders: Vec<Order>,
     n_models: usize,
     n_conditions: usize,
     rho_a: bool,
@@ -58,7 +56,7 @@ impl Order {
 impl Ranks {
     pub(super) fn new(compare: Compare, rdms: &Rdms) -> Self {
         let all: Vec<&[f64]> = rdms.models.iter().chain(&rdms.data).map(|r| r.pairs.as_slice()).collect();
-        let orders = Arc::new(crate::parallel::map(all.len(), |i| Order::new(all[i])));
+        let orders = crate::parallel::map(all.len(), |i| Order::new(all[i]));
         Self { orders, n_models: rdms.models.len(), n_conditions: rdms.n_conditions, rho_a: compare == Compare::RhoA }
     }
 
@@ -72,19 +70,14 @@ impl Ranks {
 
     /// The scores of one resample.
     pub(super) fn scored(&self, draw: &Draw) -> Scored<'static> {
-        let m = &draw.conditions;
-        let weights: Vec<f64> = (0..self.n_conditions).flat_map(|i| (i + 1..self.n_conditions).map(move |j| m[i] * m[j])).collect();
-        let total = sum(&weights);
-        let ranks = |order: &Order| order.ranks(&weights, total);
-        let rho_a = self.rho_a;
-        let data: Vec<Ranked> = self.orders[self.n_models..].iter().map(|o| Ranked::new(ranks(o), &weights)).collect();
-        let mut scores = Vec::with_capacity(self.n_models * data.len());
-        for order in &self.orders[..self.n_models] {
-            let model = ranks(order);
-            let norm = if rho_a { 0.0 } else { squared(&model, &weights) };
-            scores.extend(data.iter().map(|data| data.score(&model, norm, rho_a, total)));
-        }
-        Scored { scores, ceiling: Box::new(move |drawn| Ok(ceiling(&data, &weights, total, rho_a, drawn))) }
+        let data = self.held_out(&draw.conditions);
+        let scores = (0..self.n_models).flat_map(|model| self.scores(model, &data)).collect();
+        Scored { scores, ceiling: Box::new(move |drawn| Ok(data.ceiling(drawn))) }
+    }
+
+    /// The scores of a model with each data RDM of a resample.
+    pub(super) fn scores(&self, model: usize, data: &RankedData) -> Vec<f64> {
+        data.with(&self.orders[model].ranks(&data.weights, data.total))
     }
 }
 
@@ -104,16 +97,52 @@ impl RankedData {
 
     /// The scores of the pool of data RDMs, each so many times, with each data RDM.
     pub(super) fn pool(&self, counts: &[f64]) -> Vec<f64> {
-        let mut pool = vec![0.0; self.weights.len()];
+        self.with(&pool_ranks(&self.sum(counts), &self.weights, self.total))
+    }
+
+    /// Ranks of data RDMs, each so many times, added up.
+    fn sum(&self, counts: &[f64]) -> Vec<f64> {
+        let mut sum = vec![0.0; self.weights.len()];
         for (data, count) in self.data.iter().zip(counts).filter(|(_, count)| **count > 0.0) {
-            pool.iter_mut().zip(&data.ranks).for_each(|(all, rank)| *all += count * rank);
+            sum.iter_mut().zip(&data.ranks).for_each(|(all, rank)| *all += count * rank);
         }
-        self.with(&pool_ranks(&pool, &self.weights, self.total))
+        sum
     }
 
     fn with(&self, ranks: &[f64]) -> Vec<f64> {
-        let norm = squared(ranks, &self.weights);
+        let norm = self.squared(ranks);
         self.data.iter().map(|data| data.score(ranks, norm, self.rho_a, self.total)).collect()
+    }
+
+    /// The sum of squared ranks, which rho-a does not need.
+    fn squared(&self, ranks: &[f64]) -> f64 {
+        if self.rho_a { 0.0 } else { ranks.iter().zip(&self.weights).map(|(r, w)| w * r * r).sum() }
+    }
+
+    /// Compares each data RDM with the pool of all that are drawn and with the pool of the others.
+    fn ceiling(&self, drawn: &[f64]) -> Option<[f64; 2]> {
+        let usable = |s: usize| self.rho_a || self.data[s].squared_norm > 0.0;
+        let counts: Vec<f64> = (0..self.data.len()).map(|s| if usable(s) { drawn[s] } else { 0.0 }).collect();
+        let used: Vec<usize> = (0..counts.len()).filter(|&s| counts[s] > 0.0).collect();
+        if used.len() < 2 {
+            return None;
+        }
+        let all = self.sum(&counts);
+        let ranked = |pool: &[f64]| {
+            let ranks = pool_ranks(pool, &self.weights, self.total);
+            let norm = self.squared(&ranks);
+            (ranks, norm)
+        };
+        let (all_ranks, all_norm) = ranked(&all);
+        let term = |&s: &usize| {
+            let data = &self.data[s];
+            let others: Vec<f64> = all.iter().zip(&data.ranks).map(|(all, rank)| all - counts[s] * rank).collect();
+            let (ranks, norm) = ranked(&others);
+            let score = |ranks: &[f64], norm: f64| data.score(ranks, norm, self.rho_a, self.total);
+            [score(&ranks, norm), score(&all_ranks, all_norm)]
+        };
+        let terms: Vec<[f64; 2]> = used.iter().map(term).collect();
+        ceiling::bounds(&terms, &used.iter().map(|&s| counts[s]).collect::<Vec<_>>())
     }
 }
 
@@ -142,38 +171,6 @@ impl Ranked {
         let norm = (squared_norm * self.squared_norm).sqrt();
         if norm > 0.0 { (product / norm).clamp(-1.0, 1.0) } else { f64::NAN }
     }
-}
-
-fn squared(ranks: &[f64], weights: &[f64]) -> f64 {
-    ranks.iter().zip(weights).map(|(r, w)| w * r * r).sum()
-}
-
-/// Pools the ranks of data RDMs, and compares each with the pool of all and of the others.
-fn ceiling(data: &[Ranked], weights: &[f64], total: f64, rho_a: bool, drawn: &[f64]) -> Option<[f64; 2]> {
-    let used: Vec<usize> = (0..data.len()).filter(|&s| drawn[s] > 0.0 && (rho_a || data[s].squared_norm > 0.0)).collect();
-    if used.len() < 2 {
-        return None;
-    }
-    let mut all = vec![0.0; weights.len()];
-    for &s in &used {
-        all.iter_mut().zip(&data[s].ranks).for_each(|(all, rank)| *all += drawn[s] * rank);
-    }
-    let ranked = |pool: &[f64]| {
-        let ranks = pool_ranks(pool, weights, total);
-        let norm = if rho_a { 0.0 } else { squared(&ranks, weights) };
-        (ranks, norm)
-    };
-    let (all_ranks, all_norm) = ranked(&all);
-    let terms: Vec<[f64; 2]> = used
-        .iter()
-        .map(|&s| {
-            let others: Vec<f64> = all.iter().zip(&data[s].ranks).map(|(all, rank)| all - drawn[s] * rank).collect();
-            let (ranks, norm) = ranked(&others);
-            [data[s].score(&ranks, norm, rho_a, total), data[s].score(&all_ranks, all_norm, rho_a, total)]
-        })
-        .collect();
-    let counts: Vec<f64> = used.iter().map(|&s| drawn[s]).collect();
-    ceiling::bounds(&terms, &counts)
 }
 
 /// Doubled centered weighted ranks of whole numbers; 0 where there is no weight.

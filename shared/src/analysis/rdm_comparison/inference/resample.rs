@@ -124,10 +124,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn row(&self, scored: &Scored<'_>, weights: &[f64]) -> Result<Row, Error> {
-        let mean = |scores: &[f64]| {
-            let defined = || scores.iter().zip(weights).filter(|(score, w)| **w > 0.0 && score.is_finite());
-            defined().map(|(score, w)| w * score).sum::<f64>() / defined().map(|(_, w)| w).sum::<f64>()
-        };
+        let mean = |scores: &[f64]| ceiling::weighted_mean(scores.iter().copied(), weights);
         let mut row: Row = scored.scores.chunks_exact(self.n_data).map(mean).collect();
         row.extend((scored.ceiling)(weights)?.unwrap_or([f64::NAN; 2]));
         Ok(row)
