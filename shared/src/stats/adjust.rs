@@ -1,7 +1,7 @@
 //! P-values of several tests together.
 
 use super::count;
-use super::ranks::sorted_keys;
+use super::ranks::Sorted;
 
 /// P-values adjusted so that rejecting those up to q keeps the false discovery rate at q.
 ///
@@ -15,11 +15,11 @@ use super::ranks::sorted_keys;
 /// Benjamini & Hochberg 1995.
 #[must_use]
 pub fn false_discovery_rate(p: &[f64]) -> Vec<f64> {
-    let sorted = sorted_keys(p);
+    let sorted = Sorted::new(p);
     let m = count(sorted.len());
     let mut out = vec![f64::NAN; p.len()];
     let mut least = 1.0f64;
-    for (i, &(_, at)) in sorted.iter().enumerate().rev() {
+    for (i, at) in sorted.positions().enumerate().rev() {
         least = least.min(p[at] * m / count(i + 1));
         out[at] = least;
     }

@@ -49,12 +49,18 @@ pub fn unit(x: &[f64]) -> Option<Vec<f64>> {
 /// `x` minus its mean, divided by the norm of that; `None` when `x` is constant.
 #[must_use]
 pub fn centered_unit(x: &[f64]) -> Option<Vec<f64>> {
-    if is_constant(x) {
+    centered_to_unit(x.to_vec())
+}
+
+/// [`centered_unit`] in place.
+#[must_use]
+pub fn centered_to_unit(mut x: Vec<f64>) -> Option<Vec<f64>> {
+    if is_constant(&x) {
         return None;
     }
-    let center = mean(x);
-    let mut out: Vec<f64> = x.iter().map(|v| v - center).collect();
-    scale_to_unit(&mut out).then_some(out)
+    let center = mean(&x);
+    x.iter_mut().for_each(|v| *v -= center);
+    scale_to_unit(&mut x).then_some(x)
 }
 
 /// Scales in place; false (and unchanged) when all values are zero.

@@ -1,7 +1,7 @@
 //! Kendall's tau in O(n log n).
 
 use super::count;
-use super::ranks::{for_each_tie, sorted_keys};
+use super::ranks::Sorted;
 
 /// Counts of ordered pairs, from which every tau follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,15 +43,15 @@ impl Order {
     /// Sorts the values; `None` when one is NaN.
     #[must_use]
     pub fn new(values: &[f64]) -> Option<Self> {
-        let sorted = sorted_keys(values);
+        let sorted = Sorted::new(values);
         if sorted.len() != values.len() {
             return None;
         }
-        let mut out = Self { positions: sorted.iter().map(|s| s.1).collect(), dense: vec![0; values.len()], tied: 0 };
+        let mut out = Self { positions: sorted.positions().collect(), dense: vec![0; values.len()], tied: 0 };
         let mut rank = 0;
-        for_each_tie(&sorted, |_, tied| {
-            tied.iter().for_each(|&(_, i)| out.dense[i] = rank);
+        sorted.for_each_tie(|_, tied| {
             out.tied += pairs_of(tied.len());
+            tied.for_each(|i| out.dense[i] = rank);
             rank += 1;
         });
         Some(out)

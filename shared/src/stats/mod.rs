@@ -16,7 +16,7 @@ mod sums;
 
 pub use adjust::{bonferroni, false_discovery_rate};
 pub use commonality::commonality;
-pub use correlation::{centered_unit, is_constant, pearson, spearman, unit};
+pub use correlation::{centered_to_unit, centered_unit, is_constant, pearson, spearman, unit};
 pub use kendall::{Kendall, Order, kendall};
 pub use least_squares::{explained, residuals};
 pub use moments::{mean, sem, variance};

@@ -9,7 +9,7 @@ use super::pairs::{Present, square, union};
 use super::riemann::{Moments, noise_moments};
 use super::whitening::Whitening;
 use crate::Error;
-use crate::stats::{Order, average_ranks, centered_unit, count, dot, fold_pairs, is_constant, kendall, mean, unit};
+use crate::stats::{Order, average_ranks, centered_to_unit, centered_unit, count, dot, fold_pairs, is_constant, kendall, mean, unit};
 
 /// How RDMs over some conditions are compared.
 #[derive(Debug)]
@@ -102,10 +102,10 @@ impl Prepared<'_> {
         Ok(match self.compare {
             Compare::Cosine => or_undefined(unit(&present())),
             Compare::Corr => or_undefined(centered_unit(&present())),
-            Compare::Spearman => or_undefined(centered_unit(&average_ranks(&present()))),
+            Compare::Spearman => or_undefined(centered_to_unit(average_ranks(&present()))),
             Compare::RhoA => Form::Ranks(centered_ranks(&present())),
             Compare::TauA | Compare::TauB => Order::new(&present()).map_or(Form::Undefined, Form::Order),
-            Compare::Euclidean => Form::Plain(present()),
+            Compare::Euclidean => Form::Plain(present().into_owned()),
             Compare::CosineCov | Compare::CorrCov => {
                 let values = present();
                 let centered = self.compare == Compare::CorrCov;
@@ -181,5 +181,7 @@ impl Prepared<'_> {
 /// Ranks minus their mean; empty or single values have no spread and give zeros.
 fn centered_ranks(values: &[f64]) -> Vec<f64> {
     let center = (count(values.len()) + 1.0) / 2.0;
-    average_ranks(values).into_iter().map(|r| r - center).collect()
+    let mut ranks = average_ranks(values);
+    ranks.iter_mut().for_each(|r| *r -= center);
+    ranks
 }

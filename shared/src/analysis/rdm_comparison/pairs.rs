@@ -1,5 +1,7 @@
 //! Which pairs and conditions a comparison uses when some are missing.
 
+use std::borrow::Cow;
+
 use faer::Mat;
 
 /// Pairs present in a comparison.
@@ -12,8 +14,11 @@ pub(super) struct Present {
 }
 
 impl Present {
-    /// The entries of `pairs` that are present.
-    pub(super) fn gather(&self, pairs: &[f64]) -> Vec<f64> {
+    /// The entries of `pairs` that are present; copied only when some are missing.
+    pub(super) fn gather<'a>(&self, pairs: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.missing.is_empty() {
+            return Cow::Borrowed(pairs);
+        }
         let mut out = Vec::with_capacity(pairs.len() - self.missing.len());
         let mut start = 0;
         for &at in &self.missing {
@@ -21,7 +26,7 @@ impl Present {
             start = at + 1;
         }
         out.extend_from_slice(&pairs[start..]);
-        out
+        Cow::Owned(out)
     }
 
     /// The conditions with at least one pair present, and the missing pairs among them (as positions in the kept conditions).
@@ -102,7 +107,7 @@ mod tests {
     fn a_condition_without_pairs_is_dropped() {
         let present = Present { n_conditions: 4, missing: vec![0, 1, 2, 5] };
         assert_eq!(present.conditions(), (vec![1, 2, 3], vec![(1, 2)]));
-        assert_eq!(present.gather(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), [3.0, 4.0]);
+        assert_eq!(present.gather(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])[..], [3.0, 4.0]);
         let rdm = square(&[0.0, 1.0, 2.0, 3.0, 4.0, f64::NAN], 4, &[1, 2, 3]);
         assert_eq!((rdm[(0, 1)], rdm[(2, 0)], rdm[(1, 2)]), (3.0, 4.0, 0.0));
     }
