@@ -6,16 +6,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use eigenscope::blocks::{Stored, tiled};
+use eigenscope::blocks::{LINES, Lines, Stored, Visit};
 use eigenscope::io::{self, Limits, NpyPlace};
 use eigenscope::{Dataset, Error};
-use faer::Mat;
 
 /// Files from this size on are read in parts.
 const FROM_BYTES: u64 = 256 << 20;
-
-/// Rows whose values are read before they are turned.
-const ROWS: usize = 256;
 
 /// The array of a whole file. The values of an NPY file go straight to their place, other formats pass through their bytes.
 ///
@@ -70,23 +66,36 @@ impl NpyFile {
         Error::input(self.path.display().to_string(), format!("the file cannot be read: {error}"))
     }
 
-    /// Values of each row from `first` on, row by row.
-    fn bytes(&self, rows: Range<usize>, width: usize, columns: &Range<usize>) -> Result<Vec<u8>, Error> {
-        let size = self.place.value_bytes;
-        let mut out = vec![0u8; rows.len() * columns.len() * size];
+    /// Visits the values of some rows and columns, [`LINES`] rows at a time in one piece of memory.
+    fn lines<T: bytemuck::Pod>(
+        &self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        in_order: impl Fn(&mut [T]),
+        mut visit: impl FnMut(usize, &[T]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let width: usize = self.place.shape.iter().skip(1).product();
+        let (n, p) = (rows.len(), columns.len());
+        let mut values = vec![T::zeroed(); n.min(LINES) * p];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut read = |row: usize, column: usize, into: &mut [u8]| {
-            let at = self.place.offset + ((row * width + column) * size) as u64;
-            file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(into)).map_err(|e| self.unreadable(&e))
+        let mut read = |row: usize, column: usize, into: &mut [T]| {
+            let at = self.place.offset + ((row * width + column) * size_of::<T>()) as u64;
+            file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(bytemuck::cast_slice_mut(into))).map_err(|e| self.unreadable(&e))
         };
-        if columns.len() == width {
-            read(rows.start, 0, &mut out)?;
-        } else {
-            for (row, piece) in rows.zip(out.chunks_exact_mut(columns.len() * size)) {
-                read(row, columns.start, piece)?;
+        for first in (0..n).step_by(LINES) {
+            let some = n.min(first + LINES) - first;
+            let values = &mut values[..some * p];
+            if p == width {
+                read(rows.start + first, 0, values)?;
+            } else {
+                for (i, line) in values.chunks_exact_mut(p).enumerate() {
+                    read(rows.start + first + i, columns.start, line)?;
+                }
             }
+            in_order(values);
+            visit(first, values)?;
         }
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -99,23 +108,15 @@ impl Stored for NpyFile {
         &self.place.dtype
     }
 
-    fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
-        let width = self.place.shape.iter().skip(1).product();
-        let (n, p) = (rows.len(), columns.len());
-        let mut out = Mat::zeros(n, p);
-        for start in (0..n).step_by(ROWS) {
-            let some = start..n.min(start + ROWS);
-            let bytes = self.bytes(rows.start + some.start..rows.start + some.end, width, &columns)?;
-            let part = if self.place.value_bytes == 4 {
-                let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-                tiled(&values, p, some.len(), 0..p)
-            } else {
-                let values: Vec<f64> = bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)).collect();
-                tiled(&values, p, some.len(), 0..p)
-            };
-            out.get_mut(some, ..).copy_from(&part);
+    fn read(&self, rows: Range<usize>, columns: Range<usize>, visit: Visit<'_>) -> Result<(), Error> {
+        // The values of a file are little-endian.
+        if self.place.value_bytes == 4 {
+            let in_order = |values: &mut [f32]| values.iter_mut().for_each(|v| *v = f32::from_bits(u32::from_le(v.to_bits())));
+            self.lines(rows, columns, in_order, |first, values| visit(first, Lines::F32(values)))
+        } else {
+            let in_order = |values: &mut [f64]| values.iter_mut().for_each(|v| *v = f64::from_bits(u64::from_le(v.to_bits())));
+            self.lines(rows, columns, in_order, |first, values| visit(first, Lines::F64(values)))
         }
-        Ok(out)
     }
 
     fn load(&self, name: &str) -> Result<Dataset, Error> {
@@ -125,6 +126,9 @@ impl Stored for NpyFile {
 
 #[cfg(test)]
 mod tests {
+    use eigenscope::blocks::Blocks;
+    use faer::Mat;
+
     use super::*;
 
     #[test]
@@ -139,11 +143,13 @@ mod tests {
             let bytes = std::fs::read(&path).expect("there");
             let place = io::npy_place(name, &mut &*bytes, bytes.len() as u64).expect("valid").expect("rows in order");
             let file = NpyFile { path: path.clone(), file: Mutex::new(File::open(&path).expect("opens")), place };
-            let part = Stored::read(&file, 300..600, 2..5).expect("reads");
-            assert_eq!((part.shape(), part[(0, 0)], part[(299, 2)]), ((300, 3), 2702.0, 5395.0));
-            let whole = Stored::read(&file, 0..700, 0..9).expect("reads");
-            assert_eq!((whole[(0, 0)], whole[(699, 8)]), (0.0, 6299.0));
             assert_eq!(file.load("x").expect("reads").shape(), [700, 9]);
+            let blocks = Blocks::of_stored("x", Arc::new(file)).expect("two axes");
+            let mut part = Mat::new();
+            blocks.read(300..600, 2..5, &mut part).expect("reads");
+            assert_eq!((part.shape(), part[(0, 0)], part[(299, 2)]), ((300, 3), 2702.0, 5395.0));
+            let whole = blocks.rows(0..700).expect("reads");
+            assert_eq!((whole[(0, 0)], whole[(699, 8)]), (0.0, 6299.0));
         }
     }
 

@@ -4,13 +4,28 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use faer::Mat;
+use faer::{Mat, MatMut};
 
 use crate::dataset::{Values, shape_text};
 use crate::{Dataset, Error, parallel};
 
 /// Bytes of a part in f64, about: large enough for the products to be fast, small beside what they add up to.
-const PART_BYTES: usize = 128 << 20;
+const PART_BYTES: usize = 64 << 20;
+
+/// Rows that are read at a time.
+pub const LINES: usize = 256;
+
+/// Values of some rows, one row after the other.
+#[derive(Debug, Clone, Copy)]
+pub enum Lines<'a> {
+    /// In single precision.
+    F32(&'a [f32]),
+    /// In double precision.
+    F64(&'a [f64]),
+}
+
+/// What is done with the rows from a first one on.
+pub type Visit<'a> = &'a mut dyn FnMut(usize, Lines<'_>) -> Result<(), Error>;
 
 /// An array that stays where it is until a part of it is asked for: a large file.
 pub trait Stored: fmt::Debug + Send + Sync {
@@ -20,11 +35,12 @@ pub trait Stored: fmt::Debug + Send + Sync {
     /// Element type as numpy writes it.
     fn dtype(&self) -> &str;
 
-    /// The values of some rows and columns (axes after the first flattened).
+    /// Calls `visit(first, lines)` for all of the rows (axes after the first flattened, some columns of them), some at a time; `first` counts
+    /// from the start of `rows`.
     ///
     /// # Errors
-    /// [`Error::Input`] when the file cannot be read.
-    fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error>;
+    /// [`Error::Input`] when the file cannot be read, and what `visit` returns.
+    fn read(&self, rows: Range<usize>, columns: Range<usize>, visit: Visit<'_>) -> Result<(), Error>;
 
     /// All of it in memory.
     ///
@@ -118,7 +134,9 @@ impl<'a> Blocks<'a> {
     /// # Errors
     /// [`Error::NonFinite`] with the first place, [`Error::Input`] when a file cannot be read.
     pub fn rows(&self, rows: Range<usize>) -> Result<Mat<f64>, Error> {
-        self.part(rows, 0..self.p)
+        let mut out = Mat::new();
+        self.read(rows, 0..self.p, &mut out)?;
+        Ok(out)
     }
 
     /// Some columns, all rows.
@@ -126,18 +144,60 @@ impl<'a> Blocks<'a> {
     /// # Errors
     /// As [`Blocks::rows`].
     pub fn columns(&self, columns: Range<usize>) -> Result<Mat<f64>, Error> {
-        self.part(0..self.n, columns)
+        let mut out = Mat::new();
+        self.read(0..self.n, columns, &mut out)?;
+        Ok(out)
     }
 
-    fn part(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
+    /// Some rows and columns in place of what `out` holds: memory that was used before costs less than new memory.
+    ///
+    /// # Errors
+    /// As [`Blocks::rows`].
+    pub fn read(&self, rows: Range<usize>, columns: Range<usize>, out: &mut Mat<f64>) -> Result<(), Error> {
+        let (n, p) = (rows.len(), columns.len());
+        if n <= out.nrows() && p <= out.ncols() {
+            out.truncate(n, p);
+        } else {
+            // The old memory goes before the new one comes.
+            *out = Mat::new();
+            *out = Mat::zeros(n, p);
+        }
         match &self.source {
-            Source::F32(values) => Ok(tiled(&values[rows.start * self.p..], self.p, rows.len(), columns)),
-            Source::F64(values) => Ok(tiled(&values[rows.start * self.p..], self.p, rows.len(), columns)),
-            Source::Mat(x) => Ok(x.submatrix(rows.start, columns.start, rows.len(), columns.len()).to_owned()),
+            Source::F32(values) => turn(&values[rows.start * self.p..], self.p, columns, out.as_mut()),
+            Source::F64(values) => turn(&values[rows.start * self.p..], self.p, columns, out.as_mut()),
+            Source::Mat(x) => out.copy_from(x.submatrix(rows.start, columns.start, n, p)),
             Source::Stored(stored) => {
-                let part = stored.read(rows.clone(), columns.clone())?;
-                if part.is_all_finite() { Ok(part) } else { Err(self.not_finite(&part, &rows, &columns)) }
+                stored.read(rows.clone(), columns.clone(), &mut |first, lines| {
+                    match lines {
+                        Lines::F32(values) => turn(values, p, 0..p, out.get_mut(first..first + values.len() / p, ..)),
+                        Lines::F64(values) => turn(values, p, 0..p, out.get_mut(first..first + values.len() / p, ..)),
+                    }
+                    Ok(())
+                })?;
+                if !out.is_all_finite() {
+                    return Err(self.not_finite(out, &rows, &columns));
+                }
             }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` for some rows, at most [`LINES`] at a time, as they are: values of files are not checked.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a file cannot be read, and what `visit` returns.
+    pub fn visit(&self, rows: Range<usize>, visit: Visit<'_>) -> Result<(), Error> {
+        let pieces = || rows.clone().step_by(LINES).map(|start| start..rows.end.min(start + LINES));
+        let values = |piece: &Range<usize>| piece.start * self.p..piece.end * self.p;
+        match &self.source {
+            Source::F32(all) => pieces().try_for_each(|piece| visit(piece.start - rows.start, Lines::F32(&all[values(&piece)]))),
+            Source::F64(all) => pieces().try_for_each(|piece| visit(piece.start - rows.start, Lines::F64(&all[values(&piece)]))),
+            Source::Mat(x) => pieces().try_for_each(|piece| {
+                let turned = x.get(piece.clone(), ..).transpose().to_owned();
+                let lines: Vec<f64> = turned.col_iter().flat_map(|column| column.iter()).copied().collect();
+                visit(piece.start - rows.start, Lines::F64(&lines))
+            }),
+            Source::Stored(stored) => stored.read(rows, 0..self.p, visit),
         }
     }
 
@@ -161,16 +221,22 @@ fn parts(whole: Range<usize>, other: usize) -> impl ExactSizeIterator<Item = Ran
     (0..whole.len().div_ceil(width)).map(move |i| start + i * width..end.min(start + (i + 1) * width))
 }
 
-/// A faer matrix (columns contiguous) of `n` rows and some columns of values with `p` to a row, tile by tile because each order alone
-/// misses the cache.
+/// A faer matrix (columns contiguous) of `n` rows and some columns of values with `p` to a row.
 ///
 /// # Panics
 /// If there are fewer than n p values: a defect of the caller.
 #[must_use]
 pub fn tiled<T: Copy + Into<f64> + Sync>(values: &[T], p: usize, n: usize, columns: Range<usize>) -> Mat<f64> {
-    const TILE: usize = 32;
     let mut out = Mat::zeros(n, columns.len());
-    parallel::for_column_chunks(&mut out, TILE, |first, mut chunk| {
+    turn(values, p, columns, out.as_mut());
+    out
+}
+
+/// Some columns of values with `p` to a row, tile by tile because each order alone misses the cache.
+fn turn<T: Copy + Into<f64> + Sync>(values: &[T], p: usize, columns: Range<usize>, out: MatMut<'_, f64>) {
+    const TILE: usize = 32;
+    let n = out.nrows();
+    parallel::for_column_chunks(out, TILE, |first, mut chunk| {
         for rows in (0..n).step_by(TILE) {
             for (j, column) in (columns.start + first..).zip(chunk.as_mut().col_iter_mut()) {
                 let column = column.subrows_mut(rows, TILE.min(n - rows));
@@ -180,7 +246,6 @@ pub fn tiled<T: Copy + Into<f64> + Sync>(values: &[T], p: usize, n: usize, colum
             }
         }
     });
-    out
 }
 
 #[cfg(test)]
@@ -199,8 +264,8 @@ mod tests {
             "float32"
         }
 
-        fn read(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Mat<f64>, Error> {
-            Ok(tiled(&self.0[rows.start * 4..], 4, rows.len(), columns))
+        fn read(&self, rows: Range<usize>, columns: Range<usize>, visit: Visit<'_>) -> Result<(), Error> {
+            rows.enumerate().try_for_each(|(i, row)| visit(i, Lines::F32(&self.0[row * 4 + columns.start..row * 4 + columns.end])))
         }
 
         fn load(&self, _name: &str) -> Result<Dataset, Error> {
@@ -220,6 +285,17 @@ mod tests {
             assert_eq!((rows.shape(), rows[(0, 0)], rows[(1, 3)]), ((2, 4), 4.0, 11.0));
             let columns = blocks.columns(2..3).expect("finite");
             assert_eq!((columns.shape(), columns[(0, 0)], columns[(2, 0)]), ((3, 1), 2.0, 10.0));
+            let mut seen = Vec::new();
+            let visited = blocks.visit(1..3, &mut |first, lines| {
+                let values: Vec<f64> = match lines {
+                    Lines::F32(values) => values.iter().map(|&v| v.into()).collect(),
+                    Lines::F64(values) => values.to_vec(),
+                };
+                assert_eq!(seen.len(), 4 * first, "lines before");
+                seen.extend(values);
+                Ok(())
+            });
+            assert_eq!((visited, seen), (Ok(()), (4..12u8).map(f64::from).collect()));
         }
     }
 
@@ -235,10 +311,10 @@ mod tests {
 
     #[test]
     fn parts_cover_everything_once() {
-        let ranges: Vec<_> = parts(0..1000, 200_000).collect();
-        assert_eq!((ranges[0].clone(), ranges.last().expect("some").end), (0..83, 1000));
+        let ranges: Vec<_> = parts(0..1000, 131_072).collect();
+        assert_eq!((ranges[0].clone(), ranges.last().expect("some").end), (0..64, 1000));
         assert!(ranges.windows(2).all(|w| w[0].end == w[1].start), "{ranges:?}");
         assert_eq!(parts(0..5, 1).collect::<Vec<_>>(), vec![0..5]);
-        assert_eq!(parts(20..300, 200_000).map(|r| r.len()).collect::<Vec<_>>(), [83, 83, 83, 31]);
+        assert_eq!(parts(20..300, 100_000).map(|r| r.len()).collect::<Vec<_>>(), [83, 83, 83, 31]);
     }
 }

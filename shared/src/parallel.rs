@@ -21,6 +21,17 @@ pub(crate) fn map<T: Send>(n: usize, item: impl Fn(usize) -> T + Sync) -> Vec<T>
     (0..n).map(item).collect()
 }
 
+/// Calls `visit(item)` for every item.
+pub(crate) fn for_each<T: Send>(items: Vec<T>, visit: impl Fn(T) + Sync + Send) {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::iter::{IntoParallelIterator, ParallelIterator};
+        items.into_par_iter().for_each(visit);
+    }
+    #[cfg(not(feature = "parallel"))]
+    items.into_iter().for_each(visit);
+}
+
 /// Calls `visit(i, chunk)` for every chunk of `width` values (`width > 0`; the last may be shorter).
 pub(crate) fn for_chunks(values: &mut [f64], width: usize, visit: impl Fn(usize, &mut [f64]) + Sync) {
     #[cfg(feature = "parallel")]
@@ -62,15 +73,18 @@ pub(crate) fn map_columns<T: Send>(x: &mut Mat<f64>, item: impl Fn(usize, &mut [
 }
 
 /// Calls `visit(first, columns)` for every `width` columns (`width > 0`; the last may be fewer).
-pub(crate) fn for_column_chunks(x: &mut Mat<f64>, width: usize, visit: impl Fn(usize, MatMut<'_, f64>) + Sync + Send) {
+pub(crate) fn for_column_chunks(x: MatMut<'_, f64>, width: usize, visit: impl Fn(usize, MatMut<'_, f64>) + Sync + Send) {
     #[cfg(feature = "parallel")]
     {
         use rayon::iter::{IndexedParallelIterator, ParallelIterator};
         x.par_col_chunks_mut(width).enumerate().for_each(|(i, chunk)| visit(i * width, chunk));
     }
     #[cfg(not(feature = "parallel"))]
-    for first in (0..x.ncols()).step_by(width) {
-        let n = width.min(x.ncols() - first);
-        visit(first, x.as_mut().subcols_mut(first, n));
+    {
+        let mut x = x;
+        for first in (0..x.ncols()).step_by(width) {
+            let n = width.min(x.ncols() - first);
+            visit(first, x.as_mut().subcols_mut(first, n));
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, Mat, MatRef, get_global_parallelism};
+use faer::reborrow::IntoConst as _;
+use faer::{Accum, Mat, MatMut, MatRef, get_global_parallelism};
 
 use super::{DeviceInfo, DeviceKind};
 
@@ -16,7 +17,7 @@ pub(super) fn info() -> DeviceInfo {
 pub(crate) fn gram_columns(x: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(x.ncols(), x.ncols());
     add_gram_lower(&mut out, x);
-    mirror_lower(&mut out);
+    mirror_lower(out.as_mut());
     out
 }
 
@@ -42,10 +43,38 @@ pub(super) fn cross(x: MatRef<'_, f64>, y: MatRef<'_, f64>) -> Mat<f64> {
 }
 
 /// Copies the lower triangle onto the upper one.
-pub(super) fn mirror_lower(m: &mut Mat<f64>) {
-    for j in 0..m.ncols() {
-        for i in j + 1..m.nrows() {
-            m[(j, i)] = m[(i, j)];
+pub(super) fn mirror_lower(m: MatMut<'_, f64>) {
+    /// Order from which on a matrix is cut in four.
+    const SMALL: usize = 64;
+    let n = m.nrows();
+    let mut m = m;
+    if n <= SMALL {
+        for j in 0..n {
+            for i in j + 1..n {
+                m[(j, i)] = m[(i, j)];
+            }
         }
+        return;
     }
+    let (first, right, below, last) = m.split_at_mut(n / 2, n / 2);
+    crate::parallel::join(|| turn(below.into_const(), right), || crate::parallel::join(|| mirror_lower(first), || mirror_lower(last)));
+}
+
+/// The transpose, by halves of the longer side: each order alone misses the cache.
+fn turn(from: MatRef<'_, f64>, to: MatMut<'_, f64>) {
+    const SMALL: usize = 32;
+    let (m, n) = from.shape();
+    if m.max(n) <= SMALL {
+        let mut to = to;
+        to.copy_from(from.transpose());
+        return;
+    }
+    let ((a, b), (left, right)) = if m >= n {
+        let (a, b) = from.split_at_row(m / 2);
+        ((a, b), to.split_at_col_mut(m / 2))
+    } else {
+        let (a, b) = from.split_at_col(n / 2);
+        ((a, b), to.split_at_row_mut(n / 2))
+    };
+    crate::parallel::join(|| turn(a, left), || turn(b, right));
 }

@@ -132,7 +132,7 @@ impl Gpu {
                 }
             }
         }
-        mirror_lower(&mut out);
+        mirror_lower(out.as_mut());
         Ok(out)
     }
 

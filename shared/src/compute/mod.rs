@@ -238,7 +238,7 @@ impl<'a> GramSum<'a> {
     #[must_use]
     pub fn finish(mut self) -> Mat<f64> {
         if matches!(self.device.engine, Engine::Cpu) {
-            cpu::mirror_lower(&mut self.sum);
+            cpu::mirror_lower(self.sum.as_mut());
         }
         self.sum
     }
@@ -276,6 +276,11 @@ mod tests {
                 assert!((cross[(i, j)] - want).abs() < 1e-13, "cross {i},{j}");
             }
         }
+        let x = random(3, 150, 3);
+        let wide = pollster::block_on(device.gram_columns(x.as_ref())).expect("cpu");
+        assert!((0..150).all(|i| (0..i).all(|j| wide[(i, j)].to_bits() == wide[(j, i)].to_bits())), "both triangles");
+        assert!(wide[(149, 3)] != 0.0 && wide[(149, 3)] == wide[(3, 149)]);
+        let x = random(7, 3, 1);
         let want: f64 = (0..3).map(|k| x[(2, k)] * x[(5, k)]).sum();
         assert!((rows[(2, 5)] - want).abs() < 1e-13 && (rows[(5, 2)] - want).abs() < 1e-13, "row Gram is symmetric");
     }

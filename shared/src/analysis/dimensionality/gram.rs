@@ -7,7 +7,7 @@ use faer::Mat;
 use super::Centering;
 use super::unbiased::Sums;
 use crate::Error;
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, Lines};
 use crate::compute::{Device, GramSum};
 use crate::linalg::spectral::center_columns;
 use crate::parallel;
@@ -105,9 +105,10 @@ async fn by_rows(
     let (mut centered, mut other) = (GramSum::new(device, p), None);
     // One of the parts counts them.
     let n_constant = if range.start == 0 { columns.constant.iter().filter(|c| **c).count() } else { 0 };
+    let mut part = Mat::new();
     for (rows, share) in with_share(blocks.row_parts(range)) {
         progress.step(0.2 + 0.8 * share, &format!("products of rows {} to {} of {n}", rows.start + 1, rows.end))?;
-        let mut part = blocks.rows(rows.clone())?;
+        blocks.read(rows.clone(), 0..p, &mut part)?;
         if centering == Centering::None {
             other.get_or_insert_with(|| GramSum::new(device, p)).add_columns(part.as_ref()).await?;
         }
@@ -135,9 +136,10 @@ async fn by_columns(
     let mut n_constant = 0;
     let (mut centered, mut other) = (GramSum::new(device, n), None);
     let mut row_sums = vec![0.0; n];
+    let mut part = Mat::new();
     for (columns, share) in with_share(blocks.column_parts(range)) {
         progress.step(share, &format!("products of columns {} to {} of {p}", columns.start + 1, columns.end))?;
-        let mut part = blocks.columns(columns.clone())?;
+        blocks.read(0..n, columns.clone(), &mut part)?;
         if centering == Centering::None {
             other.get_or_insert_with(|| GramSum::new(device, n)).add_rows(part.as_ref()).await?;
         }
@@ -164,30 +166,24 @@ struct Columns {
 }
 
 impl Columns {
+    /// One pass over the rows as they lie.
     fn of(blocks: &Blocks<'_>, progress: &dyn Progress) -> Result<Self, Error> {
         let (n, p) = (blocks.n_samples(), blocks.n_features());
-        let (mut origin, mut first): (Vec<f64>, Vec<u64>) = (Vec::new(), Vec::new());
-        let mut sums = vec![0.0; p];
-        let mut constant = vec![true; p];
-        for (rows, share) in with_share(blocks.row_parts(0..n)) {
-            progress.step(0.2 * share, &format!("means of {p} columns"))?;
-            let part = blocks.rows(rows)?;
-            if origin.is_empty() {
-                // About a first estimate of the mean: sums of what is left have small rounding errors.
-                origin = (0..p).map(|j| part.col_as_slice(j).iter().sum::<f64>() / count(part.nrows())).collect();
-                first = (0..p).map(|j| part[(0, j)].to_bits()).collect();
+        let mut columns: Vec<Column> = Vec::new();
+        blocks.visit(0..n, &mut |first, lines| {
+            progress.step(0.2 * count(first) / count(n), &format!("means of {p} columns"))?;
+            match lines {
+                Lines::F32(values) => Column::add(&mut columns, values, p),
+                Lines::F64(values) => Column::add(&mut columns, values, p),
             }
-            let of_columns = parallel::map(p, |j| {
-                let column = part.col_as_slice(j);
-                (column.iter().map(|v| v - origin[j]).sum::<f64>(), column.iter().all(|v| v.to_bits() == first[j]))
-            });
-            for (j, (sum, is_constant)) in of_columns.into_iter().enumerate() {
-                sums[j] += sum;
-                constant[j] &= is_constant;
-            }
+            Ok(())
+        })?;
+        let means: Vec<f64> = columns.iter().map(|column| column.origin + column.sum / count(n)).collect();
+        if means.iter().any(|mean| !mean.is_finite()) {
+            // Reading names the value that is at fault, unless the sum of finite ones overflowed.
+            blocks.row_parts(0..n).try_for_each(|rows| blocks.rows(rows).map(drop))?;
         }
-        let means: Vec<f64> = origin.iter().zip(&sums).map(|(o, s)| o + s / count(n)).collect();
-        Ok(Self { means, constant })
+        Ok(Self { means, constant: columns.into_iter().map(|column| column.constant).collect() })
     }
 
     fn center(&self, part: &mut Mat<f64>) {
@@ -196,6 +192,46 @@ impl Columns {
                 column.fill(0.0);
             } else {
                 column.iter_mut().for_each(|v| *v -= self.means[j]);
+            }
+        });
+    }
+}
+
+/// What is known of a column after some rows.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    /// The first value, bit by bit.
+    first: u64,
+    /// A first estimate of the mean: sums of what is left have small rounding errors.
+    origin: f64,
+    /// Of the values minus the origin.
+    sum: f64,
+    /// Whether all values are the first.
+    constant: bool,
+}
+
+impl Column {
+    /// Adds rows of `p` values.
+    fn add<T: Copy + Into<f64> + Sync>(columns: &mut Vec<Self>, values: &[T], p: usize) {
+        /// Columns that one thread adds at a time.
+        const SPAN: usize = 256;
+        if columns.is_empty() {
+            let n = count(values.len() / p);
+            let mean = |j: usize| values.iter().skip(j).step_by(p).map(|&v| v.into()).sum::<f64>() / n;
+            let start = |j: usize| Self { first: values[j].into().to_bits(), origin: mean(j), sum: 0.0, constant: true };
+            *columns = parallel::map(p, start);
+        }
+        parallel::for_each(columns.chunks_mut(SPAN).enumerate().collect(), |(i, span)| {
+            let own = i * SPAN..i * SPAN + span.len();
+            let lines = || values.chunks_exact(p).map(|line| &line[own.clone()]);
+            let origins: Vec<f64> = span.iter().map(|column| column.origin).collect();
+            let mut sums = vec![0.0; span.len()];
+            for line in lines() {
+                sums.iter_mut().zip(line).zip(&origins).for_each(|((sum, &v), origin)| *sum += v.into() - origin);
+            }
+            for (j, (column, sum)) in span.iter_mut().zip(sums).enumerate() {
+                column.sum += sum;
+                column.constant = column.constant && lines().all(|line| line[j].into().to_bits() == column.first);
             }
         });
     }
