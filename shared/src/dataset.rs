@@ -51,6 +51,9 @@ impl Values {
     }
 }
 
+/// Where the voxels of an image lie: the x, y and z in millimeters of the voxel (i, j, k), counted from 0, are the rows times (i, j, k, 1).
+pub type Affine = [[f64; 4]; 3];
+
 /// A column of text that labels rows: a category, a subject, an object name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelColumn {
@@ -73,19 +76,21 @@ pub struct Dataset {
     pub column_names: Option<Vec<String>>,
     /// Text columns that label the rows.
     pub labels: Vec<LabelColumn>,
+    /// Of an image.
+    pub affine: Option<Affine>,
 }
 
 impl Dataset {
     /// A dataset of f64 values without labels.
     #[must_use]
     pub fn from_f64(name: impl Into<String>, values: ArrayD<f64>) -> Self {
-        Self { name: name.into(), dtype: "float64".into(), values: Arc::new(Values::F64(values)), column_names: None, labels: Vec::new() }
+        Self { name: name.into(), dtype: "float64".into(), values: Arc::new(Values::F64(values)), column_names: None, labels: Vec::new(), affine: None }
     }
 
     /// A dataset of f32 values without labels.
     #[must_use]
     pub fn from_f32(name: impl Into<String>, values: ArrayD<f32>) -> Self {
-        Self { name: name.into(), dtype: "float32".into(), values: Arc::new(Values::F32(values)), column_names: None, labels: Vec::new() }
+        Self { name: name.into(), dtype: "float32".into(), values: Arc::new(Values::F32(values)), column_names: None, labels: Vec::new(), affine: None }
     }
 
     /// A two-dimensional f64 dataset from rows in C order.
@@ -116,7 +121,7 @@ impl Dataset {
             Values::F32(a) => Values::F32(a.t().as_standard_layout().into_owned()),
             Values::F64(a) => Values::F64(a.t().as_standard_layout().into_owned()),
         };
-        Self { name: self.name.clone(), dtype: self.dtype.clone(), values: Arc::new(values), column_names: None, labels: Vec::new() }
+        Self { name: self.name.clone(), dtype: self.dtype.clone(), values: Arc::new(values), column_names: None, labels: Vec::new(), affine: None }
     }
 
     /// The two-dimensional, finite matrix of this dataset, rows = samples.

@@ -55,6 +55,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
+        | AnalysisSpec::Searchlight(_)
         | AnalysisSpec::ShapeDistance(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

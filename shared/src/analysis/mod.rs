@@ -24,6 +24,7 @@ pub mod rdm;
 pub mod rdm_comparison;
 pub mod rdm_pool;
 pub mod relation;
+pub mod searchlight;
 pub mod shape_distance;
 pub mod tuning;
 pub mod variance_partition;
@@ -60,6 +61,8 @@ pub enum AnalysisSpec {
     RdmPool(rdm_pool::Spec),
     /// Tuning curves.
     Tuning(tuning::Spec),
+    /// RDMs around every voxel of a volume against models.
+    Searchlight(searchlight::Spec),
 }
 
 /// What came out, by kind.
@@ -95,6 +98,8 @@ pub enum Output {
     RdmPool(rdm_pool::Output),
     /// Tuning curves.
     Tuning(tuning::Output),
+    /// RDMs around every voxel of a volume against models.
+    Searchlight(searchlight::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -176,6 +181,7 @@ impl AnalysisSpec {
             Self::Embedding(spec) => spec.inputs(),
             Self::RdmPool(spec) => spec.inputs(),
             Self::Tuning(spec) => spec.inputs(),
+            Self::Searchlight(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -204,6 +210,7 @@ impl AnalysisSpec {
             Self::Embedding(spec) => spec.estimate(shapes),
             Self::RdmPool(spec) => spec.estimate(shapes),
             Self::Tuning(spec) => spec.estimate(shapes),
+            Self::Searchlight(spec) => spec.estimate(shapes),
         }
     }
 
@@ -225,6 +232,7 @@ impl AnalysisSpec {
             Self::Embedding(_) => "Embedding",
             Self::RdmPool(_) => "Pooled RDM",
             Self::Tuning(_) => "Tuning curves",
+            Self::Searchlight(_) => "Searchlight",
         }
     }
 
@@ -259,6 +267,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),
         AnalysisSpec::RdmPool(spec) => Output::RdmPool(rdm_pool::run(spec, inputs, &context).await?),
         AnalysisSpec::Tuning(spec) => Output::Tuning(tuning::run(spec, inputs, &context).await?),
+        AnalysisSpec::Searchlight(spec) => Output::Searchlight(searchlight::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

@@ -4,6 +4,7 @@
 //! the others are loops over pairs of rows on the host.
 
 mod crossval;
+mod local;
 mod noise;
 mod pairwise;
 mod patterns;
@@ -21,6 +22,7 @@ use faer::Mat;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::local::Local;
 pub use self::noise::{Covariance, Noise};
 use self::noise::{Residuals, Whitener};
 use self::pairwise::Kind;

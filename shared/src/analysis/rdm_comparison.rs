@@ -21,7 +21,8 @@ use self::ceiling::Ceiling;
 pub use self::flexible::{Family, Flexible};
 use self::inference::{CrossValidation, Crossed, Inference, ModelTest, Over, Scores, Tests};
 pub(super) use self::input::rdms_of as stack;
-use self::input::{Rdm, Rdms, conditions_of};
+pub(super) use self::input::{Rdm, read as read_rdms};
+use self::input::{Rdms, conditions_of};
 use self::measure::{Form, Measure, Prepared};
 pub(super) use self::pairs::{mirrored, position};
 use super::{Context, rdm};
@@ -461,6 +462,45 @@ fn score(measure: &Measure<'_>, (models, i): (&Side<'_>, usize), (data, s): (&Si
         return Ok(group.score(&group.form(&model.pairs)?, &data.forms[s]));
     }
     measure.score_on_shared_pairs(model, subject)
+}
+
+/// Models that one RDM after another is compared with.
+pub(super) struct Models<'a> {
+    measure: Measure<'a>,
+    side: Side<'a>,
+}
+
+impl<'a> Models<'a> {
+    /// # Errors
+    /// Those of the measure.
+    pub(super) fn new(compare: Compare, n_conditions: usize, rdms: &'a [Rdm]) -> Result<Self, Error> {
+        let measure = Measure { compare, n_conditions, sigma: None };
+        let side = Side::prepare(&measure, rdms)?;
+        Ok(Self { measure, side })
+    }
+
+    /// The score of each model on the pairs that it shares with the RDM; NaN where it is undefined.
+    ///
+    /// # Errors
+    /// Those of the measure.
+    pub(super) fn scores(&self, rdm: &Rdm) -> Result<Vec<f64>, Error> {
+        let mut forms: Vec<Option<Form>> = self.side.groups.iter().map(|_| None).collect();
+        let score = |(i, model): (usize, &Rdm)| {
+            if rdm.missing.len() == rdm.pairs.len() {
+                return Ok(f64::NAN);
+            }
+            if model.missing != rdm.missing {
+                return self.measure.score_on_shared_pairs(model, rdm);
+            }
+            let form = &mut forms[self.side.group_of[i]];
+            let form = match form {
+                Some(form) => form,
+                None => form.insert(self.side.group(i).form(&rdm.pairs)?),
+            };
+            Ok(self.side.group(i).score(&self.side.forms[i], form))
+        };
+        self.side.rdms.iter().enumerate().map(score).collect()
+    }
 }
 
 fn warn_missing(context: &Context<'_>, rdms: &Rdms) {

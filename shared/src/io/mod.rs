@@ -5,6 +5,9 @@
 
 mod archive;
 mod csv;
+mod nifti;
+#[cfg(test)]
+mod nifti_tests;
 mod npy;
 mod npz;
 mod summary;
@@ -12,6 +15,7 @@ mod summary;
 mod tests;
 
 pub use archive::{pack, unpack};
+pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
 pub use summary::summarize;
 
@@ -51,6 +55,7 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
     match detect(name, bytes)? {
         Format::Npy => Ok(vec![npy::list(name, None, bytes, bytes.len() as u64, limits)?]),
         Format::Npz => npz::list(name, bytes, limits),
+        Format::Nifti => nifti::list(name, bytes, limits),
         Format::Csv => csv::read(name, bytes, limits).map(|dataset| {
             let shape = dataset.shape().iter().map(|&n| n as u64).collect();
             vec![ArrayInfo { member: None, dtype: dataset.dtype, shape, refused: None }]
@@ -67,12 +72,13 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
 /// [`Error::TooLarge`] beyond the limits, [`Error::Input`] when `member` is missing or unknown.
 pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
     let format = detect(name, bytes)?;
-    if let (Some(member), Format::Npy | Format::Csv) = (member, format) {
+    if let (Some(member), Format::Npy | Format::Csv | Format::Nifti) = (member, format) {
         return Err(Error::input(name, format!("the file holds a single array and has no member \"{member}\"; name the file alone")));
     }
     match format {
         Format::Npy => npy::read(name, stem(name), &mut &*bytes, bytes.len() as u64, limits),
         Format::Npz => npz::read(name, bytes, member, limits),
+        Format::Nifti => nifti::read(name, stem(name), bytes, limits),
         Format::Csv => csv::read(name, bytes, limits),
     }
 }
@@ -91,9 +97,10 @@ enum Format {
     Npy,
     Npz,
     Csv,
+    Nifti,
 }
 
-const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv and .tsv";
+const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz";
 
 fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     let extension = extension(name);
@@ -106,12 +113,16 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return Ok(Format::Npz);
     }
+    if nifti::is_nifti(name, bytes) {
+        return Ok(Format::Nifti);
+    }
     if let Some(kind) = foreign(&extension, bytes) {
         return Err(Error::Unsupported { file: name.into(), message: format!("{kind} files are not read; {READ_FORMATS}") });
     }
     match extension.as_str() {
         "npy" => Err(Error::format(name, r"not an NPY file: it does not begin with \x93NUMPY; save it again with numpy.save")),
         "npz" => Err(Error::format(name, "not an NPZ file: it is no zip archive; save it again with numpy.savez")),
+        "nii" => Err(Error::format(name, "not a NIfTI image: it does not say n+1 where an image does")),
         "csv" | "tsv" => Ok(Format::Csv),
         "" => Err(Error::Unsupported { file: name.into(), message: format!("the format is not recognized; {READ_FORMATS}") }),
         other => Err(Error::Unsupported { file: name.into(), message: format!(".{other} files are not read; {READ_FORMATS}") }),
@@ -154,6 +165,7 @@ fn file_name(name: &str) -> &str {
 /// The name without folders and extension.
 fn stem(name: &str) -> &str {
     let file = file_name(name);
+    let file = if file.to_ascii_lowercase().ends_with(".nii.gz") { &file[..file.len() - 3] } else { file };
     file.rsplit_once('.').map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem })
 }
 

@@ -11,13 +11,20 @@ use crate::dataset::{Dataset, Inputs, Values, shape_text};
 
 /// One RDM: the strict upper triangle in row-major order, NaN where a pair is missing.
 #[derive(Debug, Clone)]
-pub(super) struct Rdm {
+pub(in crate::analysis) struct Rdm {
     /// Name of the input, with `[i]` (from 0) for a stack.
-    pub(super) name: String,
+    pub(in crate::analysis) name: String,
     /// Dissimilarities of the pairs (0, 1), (0, 2), …, (1, 2), …
-    pub(super) pairs: Vec<f64>,
+    pub(in crate::analysis) pairs: Vec<f64>,
     /// Positions of missing pairs.
     pub(super) missing: Vec<usize>,
+}
+
+impl Rdm {
+    /// An RDM from its pairs, NaN where missing.
+    pub(in crate::analysis) fn new(name: String, pairs: Vec<f64>) -> Self {
+        Self { name, missing: (0..pairs.len()).filter(|&at| pairs[at].is_nan()).collect(), pairs }
+    }
 }
 
 /// Data and model RDMs over the same conditions.
@@ -35,32 +42,7 @@ impl Rdms {
     /// [`Error::Input`] and [`Error::Shape`] that name the input.
     pub(super) fn read(spec: &Spec, inputs: &Inputs) -> Result<Self, Error> {
         let mut seen: Option<(String, usize)> = None;
-        let mut read = |field: &str, names: &[String]| {
-            if names.is_empty() {
-                return Err(Error::parameter(field, "name at least one input with RDMs"));
-            }
-            let mut out = Vec::new();
-            for name in names {
-                let dataset = inputs.get(field, name)?;
-                let (k, stack) = rdms_of(dataset)?;
-                match &seen {
-                    Some((first, k_first)) if *k_first != k => {
-                        let message =
-                            format!("has {k} conditions but {first} has {k_first}; RDMs that are compared share their conditions");
-                        return Err(Error::input(name, message));
-                    }
-                    Some(_) => {}
-                    None => seen = Some((name.clone(), k)),
-                }
-                let single = stack.len() == 1;
-                out.extend(stack.into_iter().enumerate().map(|(i, pairs)| Rdm {
-                    name: if single { name.clone() } else { format!("{name}[{i}]") },
-                    missing: (0..pairs.len()).filter(|&at| pairs[at].is_nan()).collect(),
-                    pairs,
-                }));
-            }
-            Ok(out)
-        };
+        let mut read = |field: &str, names: &[String]| read(inputs, field, names, &mut seen);
         let data = read("data", &spec.data)?;
         // Models with parameters can stand alone.
         let models = if spec.flexible.is_empty() || !spec.models.is_empty() { read("models", &spec.models)? } else { Vec::new() };
@@ -85,6 +67,37 @@ impl Rdms {
             })
             .collect()
     }
+}
+
+/// The RDMs of some inputs. `seen` is the first input of all, with its number of conditions, which the others must have.
+///
+/// # Errors
+/// [`Error::Input`] and [`Error::Shape`] that name the input.
+pub(in crate::analysis) fn read(
+    inputs: &Inputs,
+    field: &str,
+    names: &[String],
+    seen: &mut Option<(String, usize)>,
+) -> Result<Vec<Rdm>, Error> {
+    if names.is_empty() {
+        return Err(Error::parameter(field, "name at least one input with RDMs"));
+    }
+    let mut out = Vec::new();
+    for name in names {
+        let (k, stack) = rdms_of(inputs.get(field, name)?)?;
+        match seen {
+            Some((first, k_first)) if *k_first != k => {
+                let message = format!("has {k} conditions but {first} has {k_first}; RDMs that are compared share their conditions");
+                return Err(Error::input(name, message));
+            }
+            Some(_) => {}
+            None => *seen = Some((name.clone(), k)),
+        }
+        let single = stack.len() == 1;
+        let rdm = |(i, pairs)| Rdm::new(if single { name.clone() } else { format!("{name}[{i}]") }, pairs);
+        out.extend(stack.into_iter().enumerate().map(rdm));
+    }
+    Ok(out)
 }
 
 /// Number of conditions of an RDM with `pairs` pairs.

@@ -80,7 +80,7 @@ pub(super) fn read(file: &str, dataset: &str, reader: &mut dyn Read, available: 
             Values::F64(array(file, &header, numbers(file, reader, payload.count, bytes, convert)?)?)
         }
     };
-    Ok(Dataset { name: dataset.into(), dtype: header.dtype, values: values.into(), column_names: None, labels: Vec::new() })
+    Ok(Dataset { name: dataset.into(), dtype: header.dtype, values: values.into(), column_names: None, labels: Vec::new(), affine: None })
 }
 
 /// Swaps the bytes of a value.
