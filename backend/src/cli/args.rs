@@ -14,7 +14,7 @@ use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
-use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, TuningArgs};
+use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
@@ -70,6 +70,8 @@ pub(super) enum Command {
     Embed(EmbedArgs),
     /// Tuning curves: mean responses of units to stimulus values, and what they prefer.
     Tuning(TuningArgs),
+    /// Searchlights: models against the RDM around every voxel of an image.
+    Searchlight(Box<SearchlightArgs>),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
     /// Classify from a few samples of each class.

@@ -105,6 +105,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Rsa(args) => (rsa::rsa(args, global.seed)?, &args.common),
         Command::Pool(args) => (rsa::pool(args)?, &args.common),
         Command::Tuning(args) => (rsa::tuning(args)?, &args.common),
+        Command::Searchlight(args) => (rsa::searchlight(args)?, &args.common),
         Command::Embed(args) => (rsa::embed(args, global.seed)?, &args.common),
         Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),

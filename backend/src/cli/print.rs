@@ -6,7 +6,7 @@ use eigenscope::Array;
 use eigenscope::analysis::rdm_comparison::inference::Over;
 use eigenscope::analysis::{
     AnalysisResult, Output, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison,
-    rdm_pool, relation, shape_distance, tuning, variance_partition,
+    rdm_pool, relation, searchlight, shape_distance, tuning, variance_partition,
 };
 use eigenscope::compute::{DeviceInfo, DeviceKind};
 
@@ -30,6 +30,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Embedding(output) => embedding(out, output)?,
         Output::RdmPool(output) => rdm_pool(out, output)?,
         Output::Tuning(output) => tuning(out, output)?,
+        Output::Searchlight(output) => searchlight(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }
@@ -210,6 +211,18 @@ fn rdm_pool(out: &mut dyn Write, output: &rdm_pool::Output) -> io::Result<()> {
     writeln!(out, "{} RDMs over {} conditions", output.n_rdms, output.n)?;
     let names = output.conditions.clone().unwrap_or_else(|| (1..=output.n).map(|i| i.to_string()).collect());
     matrix(out, &names, &output.rdm)
+}
+
+fn searchlight(out: &mut dyn Write, output: &searchlight::Output) -> io::Result<()> {
+    let ([x, y, z], [least, most]) = (output.shape, output.n_members);
+    writeln!(out, "{}: {} searchlights of {least} to {most} voxels in {x} x {y} x {z}", output.input, output.n_centers)?;
+    let row = |map: &searchlight::Map| {
+        let voxel = map.best.map_or_else(undefined, |best| best.voxel.map(|v| v.to_string()).join(", "));
+        let place = map.best.and_then(|best| output.millimeters(best.voxel));
+        let place = place.map_or_else(undefined, |place| place.map(number).join(", "));
+        vec![map.model.clone(), optional(map.mean), optional(map.best.map(|best| best.score)), voxel, place]
+    };
+    table(out, &["model", "mean", "best", "voxel (from 0)", "mm"], output.maps.iter().map(row).collect())
 }
 
 fn tuning(out: &mut dyn Write, output: &tuning::Output) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use eigenscope::analysis::rdm::{self, Covariance, FoldWeights, Measure, Noise, R
 use eigenscope::analysis::rdm_comparison::inference::{Correction, CrossValidation, Inference, Over, Test};
 use eigenscope::analysis::rdm_comparison::{self, Compare, Family, Flexible};
 use eigenscope::analysis::rdm_pool::{self, Rescale};
-use eigenscope::analysis::tuning;
+use eigenscope::analysis::{searchlight, tuning};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error};
 
@@ -40,11 +41,9 @@ impl FromStr for TransformArg {
     }
 }
 
-/// Options of `rdm`.
+/// How an RDM is made.
 #[derive(Debug, Args)]
-pub(super) struct RdmArgs {
-    /// The matrix, rows = conditions.
-    pub input: InputArg,
+pub(super) struct RdmOptions {
     /// Dissimilarity: correlation, euclidean, sqeuclidean, cosine, mahalanobis, crossnobis, poisson, poisson_cv, gaussian, minkowski,
     /// cityblock or chebyshev.
     #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
@@ -88,9 +87,6 @@ pub(super) struct RdmArgs {
     /// Average over pairs of rows, for conditions missing from folds and data with gaps: channels or equal (how pairs count).
     #[arg(long, value_parser = word::<RowPairs>)]
     pub row_pairs: Option<RowPairs>,
-    /// Noise precision matrix of mahalanobis and crossnobis.
-    #[arg(long, value_name = "PATH", conflicts_with = "noise")]
-    pub precision: Option<InputArg>,
     /// Estimate the noise covariance instead: shrinkage_diag, shrinkage_eye, full or diag.
     #[arg(long, value_parser = word::<Covariance>)]
     pub noise: Option<Covariance>,
@@ -109,12 +105,59 @@ pub(super) struct RdmArgs {
     /// Degrees of freedom of the residuals.
     #[arg(long, value_name = "N", requires = "noise")]
     pub degrees_of_freedom: Option<u32>,
-    /// One RDM for each of N parts of the third axis; 0 for one at every point.
-    #[arg(long, value_name = "N")]
-    pub time_bins: Option<u32>,
     /// What is done to the dissimilarities, in this order: rank, sqrt, positive, min_max, geo_topological:LOW:HIGH, geodesic.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub transform: Vec<TransformArg>,
+}
+
+/// Options of `rdm`.
+#[derive(Debug, Args)]
+pub(super) struct RdmArgs {
+    /// The matrix, rows = conditions.
+    pub input: InputArg,
+    /// The RDM.
+    #[command(flatten)]
+    pub options: RdmOptions,
+    /// Noise precision matrix of mahalanobis and crossnobis.
+    #[arg(long, value_name = "PATH", conflicts_with = "noise")]
+    pub precision: Option<InputArg>,
+    /// One RDM for each of N parts of the third axis; 0 for one at every point.
+    #[arg(long, value_name = "N")]
+    pub time_bins: Option<u32>,
+    /// Shared options.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of `searchlight`.
+#[derive(Debug, Args)]
+pub(super) struct SearchlightArgs {
+    /// The image: x, y, z, conditions (.nii, .nii.gz or .npy).
+    pub image: InputArg,
+    /// Model RDMs: K x K, R x K x K or R x K(K-1)/2 each.
+    #[arg(long, value_name = "RDMS", num_args = 1.., required = true)]
+    pub models: Vec<InputArg>,
+    /// Voxels that are not 0 are inside; without it all voxels that vary.
+    #[arg(long, value_name = "PATH")]
+    pub mask: Option<InputArg>,
+    /// Voxels nearer to the center than this belong to a searchlight.
+    #[arg(long, value_name = "VOXELS", default_value_t = 3.0)]
+    pub radius: f64,
+    /// Least share of a searchlight inside the mask.
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub threshold: f64,
+    /// Leave out voxels outside the mask.
+    #[arg(long)]
+    pub truncate: bool,
+    /// Similarity with the models, as in rsa.
+    #[arg(long, default_value = "corr", value_parser = word::<Compare>)]
+    pub compare: Compare,
+    /// Also write the map of each model to this folder, as MODEL.nii.
+    #[arg(long, value_name = "FOLDER")]
+    pub maps: Option<PathBuf>,
+    /// The RDM.
+    #[command(flatten)]
+    pub options: RdmOptions,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
@@ -185,44 +228,73 @@ pub(super) struct RsaArgs {
     pub common: Common,
 }
 
-pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
-    let optional = [&args.conditions, &args.folds, &args.precision, &args.residuals, &args.runs];
-    let files = std::iter::once(&args.input).chain(optional.into_iter().flatten()).collect::<Vec<_>>();
-    plan(&files, &args.common, |names| {
+impl RdmOptions {
+    /// Files of labels and residuals.
+    fn files(&self) -> impl Iterator<Item = &InputArg> {
+        [&self.conditions, &self.folds, &self.residuals, &self.runs].into_iter().flatten()
+    }
+
+    /// The spec for an input; `rest` are the names of the files in their order.
+    fn spec(&self, input: &str, rest: &mut dyn Iterator<Item = String>) -> rdm::Spec {
         let default = rdm::Spec::default();
-        let mut rest = names[1..].iter().cloned();
-        // In the order of the files.
         let mut next = |arg: &Option<InputArg>| arg.as_ref().and_then(|_| rest.next());
         let labels = |input: Option<String>, column: &Option<String>| input.map(|input| Labels { input, column: column.clone() });
-        let conditions = labels(next(&args.conditions), &args.condition_column);
-        let folds = labels(next(&args.folds), &args.fold_column);
-        let precision = next(&args.precision);
-        let residuals = next(&args.residuals);
-        let runs = labels(next(&args.runs), &args.run_column);
-        Ok(AnalysisSpec::Rdm(rdm::Spec {
-            input: names[0].clone(),
-            measure: args.measure,
-            remove_mean: args.remove_mean,
-            normalize: !args.no_normalize,
-            sigma: args.sigma.unwrap_or(default.sigma),
-            minkowski_p: args.minkowski_p.unwrap_or(default.minkowski_p),
-            prior_lambda: args.prior_lambda.unwrap_or(default.prior_lambda),
-            prior_weight: args.prior_weight.unwrap_or(default.prior_weight),
-            half: args.half,
+        let conditions = labels(next(&self.conditions), &self.condition_column);
+        let folds = labels(next(&self.folds), &self.fold_column);
+        let residuals = next(&self.residuals);
+        let runs = labels(next(&self.runs), &self.run_column);
+        rdm::Spec {
+            input: input.into(),
+            measure: self.measure,
+            remove_mean: self.remove_mean,
+            normalize: !self.no_normalize,
+            sigma: self.sigma.unwrap_or(default.sigma),
+            minkowski_p: self.minkowski_p.unwrap_or(default.minkowski_p),
+            prior_lambda: self.prior_lambda.unwrap_or(default.prior_lambda),
+            prior_weight: self.prior_weight.unwrap_or(default.prior_weight),
+            half: self.half,
             conditions,
             folds,
-            fold_weights: args.fold_weights,
-            row_pairs: args.row_pairs,
-            precision,
-            noise: args.noise.map(|covariance| Noise {
+            fold_weights: self.fold_weights,
+            row_pairs: self.row_pairs,
+            precision: None,
+            noise: self.noise.map(|covariance| Noise {
                 covariance,
                 residuals,
                 runs,
-                per_fold: args.noise_per_fold,
-                degrees_of_freedom: args.degrees_of_freedom,
+                per_fold: self.noise_per_fold,
+                degrees_of_freedom: self.degrees_of_freedom,
             }),
-            time_bins: args.time_bins,
-            transforms: args.transform.iter().map(|t| t.0).collect(),
+            time_bins: None,
+            transforms: self.transform.iter().map(|t| t.0).collect(),
+        }
+    }
+}
+
+pub(super) fn rdm(args: &RdmArgs) -> Result<Plan, Error> {
+    let files = std::iter::once(&args.input).chain(args.options.files()).chain(&args.precision).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let mut rest = names[1..].iter().cloned();
+        let spec = args.options.spec(&names[0], &mut rest);
+        let precision = args.precision.as_ref().and_then(|_| rest.next());
+        Ok(AnalysisSpec::Rdm(rdm::Spec { precision, time_bins: args.time_bins, ..spec }))
+    })
+}
+
+pub(super) fn searchlight(args: &SearchlightArgs) -> Result<Plan, Error> {
+    let files = std::iter::once(&args.image).chain(&args.models).chain(&args.mask).chain(args.options.files()).collect::<Vec<_>>();
+    plan(&files, &args.common, |names| {
+        let (models, rest) = names[1..].split_at(args.models.len());
+        let mut rest = rest.iter().cloned();
+        let mask = args.mask.as_ref().and_then(|_| rest.next());
+        Ok(AnalysisSpec::Searchlight(searchlight::Spec {
+            rdm: args.options.spec(&names[0], &mut rest),
+            mask,
+            models: models.to_vec(),
+            compare: args.compare,
+            radius: args.radius,
+            threshold: args.threshold,
+            truncate: args.truncate,
         }))
     })
 }

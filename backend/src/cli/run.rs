@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eigenscope::analysis::{AnalysisResult, Output, dimensionality, manifolds};
+use eigenscope::analysis::{AnalysisResult, Output, dimensionality, manifolds, searchlight};
 use eigenscope::{Error, Progress, wire};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -25,6 +25,9 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
             return Err(Error::parameter(option, format!("there is no folder {}", folder.display())).into());
         }
     }
+    if let Some(folder) = maps(command).filter(|folder| !folder.is_dir()) {
+        return Err(Error::parameter("--maps", format!("there is no folder {}", folder.display())).into());
+    }
     let held_bytes = plan.spec.inputs().iter().map(|name| plan.inputs.memory_bytes(name)).sum();
     machine::check_memory(&plan.spec, &plan.inputs.shapes(), held_bytes, machine::memory_bytes())?;
     let terminal = Terminal::new();
@@ -38,6 +41,11 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
         write_file(path, &result)?;
     }
     write_tables(command, &result.output)?;
+    if let (Some(folder), Output::Searchlight(output)) = (maps(command), &result.output) {
+        for (name, bytes) in searchlight::nifti_files(output)? {
+            write_bytes("--maps", &folder.join(name), &bytes)?;
+        }
+    }
     let mut out = io::stdout().lock();
     match (global.json, command, &result.output) {
         (true, Command::Dims(_), Output::Dimensionality(output)) => json(&mut out, &output.spectra)?,
@@ -84,6 +92,14 @@ fn tables(command: &Command) -> Vec<(&'static str, &Path)> {
     };
     let named = [("--table", table), ("--spectra", spectra)];
     named.into_iter().filter_map(|(option, path)| path.as_deref().map(|path| (option, path))).collect()
+}
+
+/// The folder for maps.
+fn maps(command: &Command) -> Option<&Path> {
+    match command {
+        Command::Searchlight(args) => args.maps.as_deref(),
+        _ => None,
+    }
 }
 
 fn write_tables(command: &Command, output: &Output) -> Result<(), Failure> {

@@ -12,6 +12,7 @@ use super::rdm::{self, Measure};
 use super::rdm_comparison::{Compare, Models, Rdm, read_rdms};
 use crate::compute::{Device, on_cpu};
 use crate::dataset::{Affine, Inputs, Shapes};
+use crate::io::write_nifti;
 use crate::stats::{count, small};
 use crate::{Array, Error, Estimate, Silent, parallel};
 
@@ -96,6 +97,32 @@ pub struct Best {
     pub voxel: [u32; 3],
     /// Its score.
     pub score: f64,
+}
+
+impl Output {
+    /// Where a voxel lies, in millimeters; `None` when the image does not say.
+    #[must_use]
+    pub fn millimeters(&self, voxel: [u32; 3]) -> Option<[f64; 3]> {
+        let [i, j, k] = voxel.map(f64::from);
+        self.affine.map(|rows| rows.map(|[a, b, c, d]| a * i + b * j + c * k + d))
+    }
+}
+
+/// The map of each model as a NIfTI image: the file's name, made unique, and its bytes.
+///
+/// # Errors
+/// [`Error::Input`] for a volume that the format cannot hold.
+pub fn nifti_files(output: &Output) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut names: Vec<String> = Vec::new();
+    let mut file = |map: &Map| {
+        let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+        let stem: String = map.model.chars().map(plain).collect();
+        let all = (1..).map(|n| if n == 1 { format!("{stem}.nii") } else { format!("{stem}_{n}.nii") });
+        let name = all.into_iter().find(|name| !names.contains(name)).unwrap_or_default();
+        names.push(name.clone());
+        Ok((name, write_nifti(output.shape, output.affine.as_ref(), &map.scores.values)?))
+    };
+    output.maps.iter().map(&mut file).collect()
 }
 
 impl Spec {

@@ -19,15 +19,13 @@ const FIRST_VOXEL: usize = 352;
 /// Deflate cannot make more than this of a byte.
 const MOST_PER_BYTE: u64 = 1032;
 
-/// Whether these bytes begin an image, as far as they tell: compressed ones are told by the name.
+/// Whether these bytes are an image, compressed or not. What breaks off early is told by the name.
 pub(super) fn is_nifti(name: &str, bytes: &[u8]) -> bool {
-    let compressed = bytes.starts_with(b"\x1f\x8b");
-    let magic = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
-    (compressed && name.to_ascii_lowercase().ends_with(".nii.gz"))
-        || magic(MAGIC_AT, b"n+1\0")
-        || magic(MAGIC_AT, b"ni1\0")
-        || magic(4, b"n+2\0")
-        || magic(4, b"ni2\0")
+    let mut head = Vec::with_capacity(HEADER);
+    let whole = plain(bytes).0.take(HEADER as u64).read_to_end(&mut head);
+    let magic = |at: usize, magic: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let broken = whole.is_err() && name.to_ascii_lowercase().ends_with(".nii.gz");
+    broken || [&b"n+1\0"[..], b"ni1\0"].iter().any(|m| magic(MAGIC_AT, m)) || [&b"n+2\0"[..], b"ni2\0"].iter().any(|m| magic(4, m))
 }
 
 /// What the header tells.
