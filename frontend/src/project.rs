@@ -192,7 +192,7 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
         run.finished_ms.set(Some(run.started_ms.get_untracked() + saved.seconds * 1000.0));
         run.error.set(saved.error);
         if let Some(envelope) = saved.result.as_deref().and_then(member) {
-            here::keep(&run, &bytes_of(envelope).await?)?;
+            here::keep(&run, bytes_of(envelope).await?).await?;
         }
         run.state.set(saved.state);
         crate::runs::add(app, run);

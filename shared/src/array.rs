@@ -1,6 +1,7 @@
 //! Arrays in results: shape and f64 values, NaN for "undefined".
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -70,9 +71,22 @@ fn axis(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// Where the values of an array are: the first of them, counted in values, and how many.
+pub(crate) type Place = (u64, usize);
+
+/// An envelope that is being read.
+enum Reading {
+    /// Arrays say where their values are, and have none.
+    Places(Vec<Place>),
+    /// Arrays take their values by the first place.
+    Values(BTreeMap<u64, Vec<f64>>),
+}
+
 thread_local! {
-    /// While an envelope is written or read, array values go through here instead of through JSON.
+    /// While an envelope is written, array values go here instead of into JSON.
     static BUFFER: RefCell<Option<Vec<f64>>> = const { RefCell::new(None) };
+    /// While an envelope is read.
+    static READING: RefCell<Option<Reading>> = const { RefCell::new(None) };
 }
 
 /// Serializes with array values collected into one buffer; returns what `write` gives and the buffer.
@@ -83,11 +97,21 @@ pub(crate) fn collecting<T>(write: impl FnOnce() -> T) -> (T, Vec<f64>) {
     (out, buffer)
 }
 
-/// Deserializes with array values taken from `buffer`.
-pub(crate) fn providing<T>(buffer: Vec<f64>, read: impl FnOnce() -> T) -> T {
-    BUFFER.with(|cell| *cell.borrow_mut() = Some(buffer));
+/// Deserializes without values; returns what `read` gives and where the values of arrays are.
+pub(crate) fn places<T>(read: impl FnOnce() -> T) -> (T, Vec<Place>) {
+    READING.with(|cell| *cell.borrow_mut() = Some(Reading::Places(Vec::new())));
     let out = read();
-    BUFFER.with(|cell| cell.borrow_mut().take());
+    match READING.with(|cell| cell.borrow_mut().take()) {
+        Some(Reading::Places(places)) => (out, places),
+        _ => (out, Vec::new()),
+    }
+}
+
+/// Deserializes; arrays take their values by their first place.
+pub(crate) fn providing<T>(values: BTreeMap<u64, Vec<f64>>, read: impl FnOnce() -> T) -> T {
+    READING.with(|cell| *cell.borrow_mut() = Some(Reading::Values(values)));
+    let out = read();
+    READING.with(|cell| cell.borrow_mut().take());
     out
 }
 
@@ -185,13 +209,18 @@ impl<'de> Visitor<'de> for ArrayVisitor {
         let shape = shape.ok_or_else(|| de::Error::missing_field("shape"))?;
         let at = at.ok_or_else(|| de::Error::missing_field("at"))?;
         let length = shape.iter().try_fold(1usize, |n, &k| n.checked_mul(k as usize));
-        let values = BUFFER.with(|cell| {
-            let buffer = cell.borrow();
-            let start = usize::try_from(at).ok()?;
-            let end = start.checked_add(length?)?;
-            buffer.as_ref()?.get(start..end).map(<[f64]>::to_vec)
+        let length = length.ok_or_else(|| de::Error::custom("the size of an array overflows"))?;
+        let values = READING.with(|cell| match &mut *cell.borrow_mut() {
+            // No place of its own: the next array may begin there.
+            Some(_) if length == 0 => Some(Vec::new()),
+            Some(Reading::Places(places)) => {
+                places.push((at, length));
+                Some(Vec::new())
+            }
+            Some(Reading::Values(values)) => values.remove(&at).filter(|values| values.len() == length),
+            None => None,
         });
-        let values = values.ok_or_else(|| de::Error::custom("an array reaches outside its buffer"))?;
+        let values = values.ok_or_else(|| de::Error::custom("an array has no values in its envelope"))?;
         Ok(Array { shape, values })
     }
 }

@@ -84,13 +84,27 @@ impl Dataset {
     /// A dataset of f64 values without labels.
     #[must_use]
     pub fn from_f64(name: impl Into<String>, values: ArrayD<f64>) -> Self {
-        Self { name: name.into(), dtype: "float64".into(), values: Arc::new(Values::F64(values)), column_names: None, labels: Vec::new(), affine: None }
+        Self {
+            name: name.into(),
+            dtype: "float64".into(),
+            values: Arc::new(Values::F64(values)),
+            column_names: None,
+            labels: Vec::new(),
+            affine: None,
+        }
     }
 
     /// A dataset of f32 values without labels.
     #[must_use]
     pub fn from_f32(name: impl Into<String>, values: ArrayD<f32>) -> Self {
-        Self { name: name.into(), dtype: "float32".into(), values: Arc::new(Values::F32(values)), column_names: None, labels: Vec::new(), affine: None }
+        Self {
+            name: name.into(),
+            dtype: "float32".into(),
+            values: Arc::new(Values::F32(values)),
+            column_names: None,
+            labels: Vec::new(),
+            affine: None,
+        }
     }
 
     /// A two-dimensional f64 dataset from rows in C order.
@@ -121,7 +135,14 @@ impl Dataset {
             Values::F32(a) => Values::F32(a.t().as_standard_layout().into_owned()),
             Values::F64(a) => Values::F64(a.t().as_standard_layout().into_owned()),
         };
-        Self { name: self.name.clone(), dtype: self.dtype.clone(), values: Arc::new(values), column_names: None, labels: Vec::new(), affine: None }
+        Self {
+            name: self.name.clone(),
+            dtype: self.dtype.clone(),
+            values: Arc::new(values),
+            column_names: None,
+            labels: Vec::new(),
+            affine: None,
+        }
     }
 
     /// The two-dimensional, finite matrix of this dataset, rows = samples.

@@ -3,6 +3,7 @@
 //! Layout: the eight bytes `EIGSCOPE`, the header's length as u32 little-endian, the header (UTF-8 JSON), zero bytes up to the
 //! next multiple of eight, then the values.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,8 +12,8 @@ use crate::{Error, array};
 
 const MAGIC: &[u8; 8] = b"EIGSCOPE";
 
-/// Bytes of values that are read at a time, a multiple of eight.
-const PIECE_BYTES: u64 = 1 << 16;
+/// Values that are read at a time.
+const PIECE: usize = 1 << 16;
 
 /// Media type of an envelope in the HTTP interface.
 pub const MEDIA_TYPE: &str = "application/vnd.eigenscope.result";
@@ -44,7 +45,7 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     read(bytes)
 }
 
-/// Reads what [`pack`] wrote, without holding its bytes beside its values.
+/// Reads what [`pack`] wrote; each array straight to its place in memory.
 ///
 /// # Errors
 /// As [`unpack`], also when the reader fails.
@@ -64,22 +65,37 @@ pub fn read<T: DeserializeOwned>(mut reader: impl Read) -> Result<T, Error> {
     if (header.len() as u64) < u64::from(length) {
         return Err(bad("the result's header is truncated".into()));
     }
-    let (mut values, mut piece) = (Vec::new(), Vec::new());
-    while reader.by_ref().take(PIECE_BYTES).read_to_end(&mut piece).map_err(unreadable)? > 0 {
-        let at = values.len();
-        if piece.len() % 8 != 0 {
-            return Err(bad("the result's values are truncated".into()));
-        }
-        values.resize(at + piece.len() / 8, 0.0);
-        // One copy of memory, also where code is built for size.
-        bytemuck::cast_slice_mut::<f64, u8>(&mut values[at..]).copy_from_slice(&piece);
-        piece.clear();
+    let parse = || serde_json::from_slice::<T>(&header[..length as usize]);
+    let unreadable = |e: serde_json::Error| bad(format!("the result cannot be read: {e}"));
+    // First where the arrays are, so that each is read to where it stays: large results are not copied.
+    let (outline, mut places) = array::places(parse);
+    outline.map_err(unreadable)?;
+    places.sort_unstable();
+    let mut values = BTreeMap::new();
+    let mut position = 0u64;
+    for (at, count) in places {
+        let gap = at.checked_sub(position).ok_or_else(|| bad("the result's arrays overlap".into()))?;
+        std::io::copy(&mut reader.by_ref().take(8 * gap), &mut std::io::sink())
+            .map_err(|e| bad(format!("the result cannot be read: {e}")))?;
+        values.insert(at, array_values(&mut reader, count).ok_or_else(|| bad("the result's values are truncated".into()))?);
+        position = at + count as u64;
+    }
+    array::providing(values, parse).map_err(unreadable)
+}
+
+/// The next values; `None` when there are fewer, or no memory for them.
+fn array_values(reader: &mut impl Read, count: usize) -> Option<Vec<f64>> {
+    let mut out: Vec<f64> = Vec::new();
+    out.try_reserve_exact(count).ok()?;
+    while out.len() < count {
+        let at = out.len();
+        out.resize(count.min(at + PIECE), 0.0);
+        reader.read_exact(bytemuck::cast_slice_mut(&mut out[at..])).ok()?;
     }
     if cfg!(target_endian = "big") {
-        values.iter_mut().for_each(|v: &mut f64| *v = f64::from_bits(v.to_bits().swap_bytes()));
+        out.iter_mut().for_each(|v| *v = f64::from_bits(v.to_bits().swap_bytes()));
     }
-    let text = &header[..length as usize];
-    array::providing(values, || serde_json::from_slice(text)).map_err(|e| bad(format!("the result cannot be read: {e}")))
+    Some(out)
 }
 
 #[cfg(test)]
@@ -89,12 +105,13 @@ mod tests {
 
     #[test]
     fn envelopes_keep_every_bit() {
-        let arrays = vec![Array::vector(vec![0.1, f64::NAN, -0.0]), Array::matrix(1, 2, vec![f64::MIN_POSITIVE, 3.0])];
+        let arrays =
+            vec![Array::vector(vec![0.1, f64::NAN, -0.0]), Array::vector(Vec::new()), Array::matrix(1, 2, vec![f64::MIN_POSITIVE, 3.0])];
         let bytes = pack(&arrays).expect("packs");
         let back: Vec<Array> = unpack(&bytes).expect("unpacks");
         let bits = |a: &[Array]| a.iter().flat_map(|x| x.values.iter().map(|v| v.to_bits())).collect::<Vec<_>>();
         assert_eq!(bits(&back), bits(&arrays));
-        assert_eq!(back[1].shape, [1, 2]);
+        assert_eq!((&back[1].shape, &back[2].shape), (&vec![0], &vec![1, 2]));
     }
 
     #[test]

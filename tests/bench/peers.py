@@ -23,9 +23,10 @@ import scipy.spatial.distance as distance
 import sklearn
 from himalaya.ridge import RidgeCV as HimalayaRidgeCV
 from himalaya.scoring import r2_score
-from rsatoolbox.inference import eval_dual_bootstrap
+from rsatoolbox.inference import eval_dual_bootstrap, eval_fixed
 from rsatoolbox.model import ModelFixed
 from rsatoolbox.rdm import RDMs
+from rsatoolbox.util.searchlight import evaluate_models_searchlight, get_searchlight_RDMs, get_volume_searchlight
 from scipy.stats import spearmanr
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
@@ -201,6 +202,43 @@ def ranks(folder, rng):
     row("Spearman, 12.5 M pairs", ours, {name: peer}, {name: 4}, lambda a, b: abs(a - b) / abs(b))
 
 
+def searchlight(folder, rng):
+    """Searchlights of 93 voxels through a volume of 24 x 24 x 16 with 40 conditions, 4 models."""
+    volume, n, radius = (24, 24, 16), 40, 3
+    image = rng.standard_normal((*volume, n))
+    mask = np.ones(volume)
+    models = rng.random((4, n * (n - 1) // 2))
+    paths = {name: folder / f"{name}.npy" for name in ["image", "mask", "models"]}
+    for name, values in [("image", image), ("mask", mask), ("models", models)]:
+        np.save(paths[name], values)
+    rows = image.reshape(-1, n).T
+    fixed = [ModelFixed(f"model {i}", model) for i, model in enumerate(models)]
+
+    def ours(method):
+        def run():
+            options = ["--models", paths["models"], "--mask", paths["mask"], "--radius", radius, "--compare", method]
+            return np.array([[v for v in flatten(m["scores"]) if v is not None] for m in cli("searchlight", paths["image"], *options)["maps"]])
+
+        return run
+
+    def flatten(values):
+        return [v for part in values for v in flatten(part)] if isinstance(values, list) else [values]
+
+    def peer(method):
+        def run():
+            with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+                centers, neighbors = get_volume_searchlight(mask, radius=radius, threshold=1.0)
+                rdms = get_searchlight_RDMs(rows, centers, neighbors, np.arange(n), method="correlation", verbose=False)
+                evaluated = evaluate_models_searchlight(rdms, fixed, eval_fixed, method=method, n_jobs=1)
+            order = np.argsort(centers)
+            return np.array([evaluated[i].evaluations.squeeze() for i in order]).T
+
+        return run
+
+    for method in ["corr", "spearman"]:
+        row(f"searchlights, {method}", ours(method), {"rsatoolbox": peer(method)}, {"rsatoolbox": 10}, lambda a, b: np.abs(a - b).max())
+
+
 def shapes(folder, rng):
     x, y = rng.standard_normal((1000, 512)), rng.standard_normal((1000, 512))
     a, b = folder / "x.npy", folder / "y.npy"
@@ -335,7 +373,7 @@ def main():
     print(f"numpy {np.__version__}, scikit-learn {sklearn.__version__}, {os.cpu_count()} cores; medians of {REPEATS} interleaved repeats")
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     with tempfile.TemporaryDirectory() as folder:
-        for benchmark in [rdm, bootstrap, ranks, shapes, ridge, ridge_cv, pls, spectra]:
+        for benchmark in [rdm, bootstrap, ranks, searchlight, shapes, ridge, ridge_cv, pls, spectra]:
             if wanted in benchmark.__name__:
                 benchmark(Path(folder), np.random.default_rng(0))
 

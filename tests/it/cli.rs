@@ -5,7 +5,10 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use eigenscope::{AnalysisResult, analysis, wire};
+use eigenscope::dataset::Values;
+use eigenscope::io::{self, Limits};
+use eigenscope::{AnalysisResult, Dataset, analysis, wire};
+use ndarray::{ArrayD, IxDyn};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,6 +68,34 @@ fn keys_are_there(value: &Value, keys: &[&str]) {
     }
 }
 
+/// An image of 8 conditions in 4 x 4 x 3 voxels and its mask; maps come back as images.
+fn searchlights(dir: &Path) {
+    let flat = io::read("image.npy", &npy(48, 8, 9), None, Limits::NATIVE).expect("reads");
+    let values: Vec<f64> = match &*flat.values {
+        Values::F32(a) => a.iter().map(|&v| v.into()).collect(),
+        Values::F64(a) => a.iter().copied().collect(),
+    };
+    let image = ArrayD::from_shape_vec(IxDyn(&[4, 4, 3, 8]), values).expect("fits");
+    std::fs::write(dir.join("image.npy"), io::write_npy(&Dataset::from_f64("image", image))).expect("written");
+    let affine = [[2.0, 0.0, 0.0, -4.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 2.0, 6.0]];
+    let mut mask = vec![1.0; 48];
+    mask[0] = 0.0;
+    std::fs::write(dir.join("mask.nii"), io::write_nifti([4, 4, 3], Some(&affine), &mask).expect("fits")).expect("written");
+    let command = "searchlight image.npy --mask mask.nii --models models.npy --radius 1.5 --threshold 0.9 --compare spearman";
+    let found = succeed(dir, &format!("{command} --measure euclidean --maps . --json"));
+    assert_eq!((&found["shape"], found["n_centers"].as_u64()), (&json!([4, 4, 3]), Some(40)));
+    assert_eq!((&found["n_members"], &found["maps"][1]["model"]), (&json!([7, 17]), &json!("models[1]")));
+    let map = std::fs::read(dir.join("models_1_.nii")).expect("the map of the second model");
+    let map = io::read("map.nii", &map, None, Limits::NATIVE).expect("reads");
+    let [x, y, z]: [usize; 3] = serde_json::from_value(found["maps"][1]["best"]["voxel"].clone()).expect("a voxel");
+    let Values::F32(scores) = &*map.values else { panic!("single precision") };
+    let best = found["maps"][1]["best"]["score"].as_f64().expect("a score");
+    assert!((f64::from(scores[[x, y, z]]) - best).abs() < 1e-7, "the map holds the best score at its place");
+    assert!(scores[[0, 0, 0]].is_nan(), "outside the mask");
+    let refused = eigenscope(dir, &format!("{command} --maps nowhere"));
+    assert_eq!(refused.status.code(), Some(2), "there is no such folder");
+}
+
 #[test]
 fn json_has_the_keys_of_the_contract() {
     let dir = folder();
@@ -120,6 +151,7 @@ fn json_has_the_keys_of_the_contract() {
     std::fs::write(dir.join("angles.csv"), format!("angle\n{angles}")).expect("written");
     let tuning = succeed(dir, "tuning X.npy --stimuli angles.csv --json");
     assert_eq!((&tuning["values"], tuning["means"].as_array().map(Vec::len)), (&json!([0.0, 30.0, 60.0, 90.0, 120.0, 150.0]), Some(5)));
+    searchlights(dir);
     let embed = succeed(dir, "embed data.npy --method classical --dimensions 3 --linkage ward --json");
     assert_eq!((embed["points"][0].as_array().map(Vec::len), embed["merges"].as_array().map(Vec::len)), (Some(3), Some(7)));
     let shapes = succeed(dir, "shapes X.npy Y.npy --alpha 0.5 --train-fraction 0.8 --json");

@@ -105,7 +105,9 @@ pub(super) fn names_of(args: &[&InputArg]) -> Vec<String> {
 
 fn name_of(arg: &InputArg, with_folder: bool) -> String {
     let text = |part: Option<&std::ffi::OsStr>| part.map(|s| s.to_string_lossy().into_owned()).filter(|s| !s.is_empty());
-    let mut name = text(arg.path.file_stem()).unwrap_or_else(|| arg.path.display().to_string());
+    let stem = text(arg.path.file_stem())
+        .map(|stem| if text(arg.path.extension()).is_some_and(|e| e == "gz") { stem.trim_end_matches(".nii").into() } else { stem });
+    let mut name = stem.unwrap_or_else(|| arg.path.display().to_string());
     if with_folder && let Some(folder) = text(arg.path.parent().and_then(Path::file_name)) {
         name = format!("{folder}/{name}");
     }

@@ -22,16 +22,18 @@ pub(crate) enum Kind {
     Embedding,
     RdmPool,
     Tuning,
+    Searchlight,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
         Self::RdmComparison,
         Self::RdmPool,
         Self::Embedding,
+        Self::Searchlight,
         Self::Tuning,
         Self::ShapeDistance,
         Self::Encoding,
@@ -58,6 +60,7 @@ impl Kind {
             AnalysisSpec::Embedding(_) => Self::Embedding,
             AnalysisSpec::RdmPool(_) => Self::RdmPool,
             AnalysisSpec::Tuning(_) => Self::Tuning,
+            AnalysisSpec::Searchlight(_) => Self::Searchlight,
         }
     }
 
@@ -78,6 +81,7 @@ impl Kind {
             Self::Embedding => "embedding",
             Self::RdmPool => "rdm_pool",
             Self::Tuning => "tuning",
+            Self::Searchlight => "searchlight",
         }
     }
 
@@ -99,6 +103,7 @@ impl Kind {
             Self::FewShot => "Few-shot: classify from a few examples",
             Self::Projection => "Projection: how classes lie to each other",
             Self::Tuning => "Tuning curves: responses over a stimulus value",
+            Self::Searchlight => "Searchlight: where in a volume models fit",
             Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
@@ -118,6 +123,7 @@ impl Kind {
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Searchlight => "Compares models with the RDM of the voxels around each voxel of an image.",
             Self::Tuning => "Averages the responses of each unit to each value, and finds the value that it prefers.",
             Self::RdmPool => "Averages RDMs of the same or of overlapping conditions, brought to one scale if wanted.",
             Self::Embedding => "Places conditions so that distances (or neighbors) are like those of the RDM, and merges them into a tree.",

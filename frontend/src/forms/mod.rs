@@ -5,7 +5,7 @@
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
     dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool, relation,
-    shape_distance, tuning, variance_partition,
+    searchlight, shape_distance, tuning, variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
@@ -31,6 +31,7 @@ pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
 pub(crate) mod rdm_pool_form;
 pub(crate) mod relation_form;
+pub(crate) mod searchlight_form;
 pub(crate) mod shape_distance_form;
 pub(crate) mod spec_json;
 mod splits;
@@ -60,6 +61,7 @@ pub(crate) struct Form {
     pub(crate) embedding: RwSignal<embedding::Spec>,
     pub(crate) rdm_pool: RwSignal<rdm_pool::Spec>,
     pub(crate) tuning: RwSignal<tuning::Spec>,
+    pub(crate) searchlight: RwSignal<searchlight::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -143,6 +145,7 @@ impl Form {
         let embedding = RwSignal::new(embedding::Spec::default());
         let rdm_pool = RwSignal::new(rdm_pool::Spec::default());
         let tuning = RwSignal::new(tuning::Spec::default());
+        let searchlight = RwSignal::new(searchlight::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -162,6 +165,7 @@ impl Form {
                 Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
                 Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
                 Kind::Tuning => tuning.with(|s| tuning_form::check(s, &mut check)),
+                Kind::Searchlight => searchlight.with(|s| searchlight_form::check(s, &mut check)),
             }
             check.found
         });
@@ -182,6 +186,7 @@ impl Form {
             embedding,
             rdm_pool,
             tuning,
+            searchlight,
             rejected,
             problems,
             datasets,
@@ -205,6 +210,7 @@ impl Form {
             Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
             Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
             Kind::Tuning => AnalysisSpec::Tuning(self.tuning.get()),
+            Kind::Searchlight => AnalysisSpec::Searchlight(self.searchlight.get()),
         }
     }
 
@@ -226,6 +232,7 @@ impl Form {
             AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
             AnalysisSpec::RdmPool(spec) => self.rdm_pool.set(spec),
             AnalysisSpec::Tuning(spec) => self.tuning.set(spec),
+            AnalysisSpec::Searchlight(spec) => self.searchlight.set(spec),
         }
     }
 
@@ -298,6 +305,14 @@ impl Form {
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
         self.dimensionality.update(|s| append(&mut s.inputs, name));
+        self.searchlight.update(|s| match shape {
+            [_, _, _, n] if *n > 1 => fill(&mut s.rdm.input, name),
+            [_, _, _] | [_, _, _, _] if !square => {
+                s.mask.get_or_insert_with(|| name.into());
+            }
+            [_, _] if square && s.models.is_empty() => s.models.push(name.into()),
+            _ => {}
+        });
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
             self.rdm.update(|s| fill(&mut s.input, name));
@@ -343,7 +358,7 @@ impl Form {
         });
         self.shape_distance.update(|s| list(&mut s.inputs));
         self.relation.update(|s| list(&mut s.tables));
-        self.rdm.update(|s| {
+        let of_rdm = |s: &mut rdm::Spec| {
             one(&mut s.input);
             option(&mut s.precision);
             s.conditions.iter_mut().chain(&mut s.folds).for_each(|labels| one(&mut labels.input));
@@ -351,6 +366,12 @@ impl Form {
                 option(&mut noise.residuals);
                 noise.runs.iter_mut().for_each(|labels| one(&mut labels.input));
             }
+        };
+        self.rdm.update(of_rdm);
+        self.searchlight.update(|s| {
+            of_rdm(&mut s.rdm);
+            option(&mut s.mask);
+            list(&mut s.models);
         });
         self.rdm_comparison.update(|s| {
             list(&mut s.data);
@@ -440,6 +461,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         Kind::Embedding => embedding_form::view(form),
         Kind::RdmPool => rdm_pool_form::view(form),
         Kind::Tuning => tuning_form::view(form),
+        Kind::Searchlight => searchlight_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

@@ -9,7 +9,7 @@ use super::fields::{choice, count, input, inputs, label, seed, switch};
 use super::label_fields::{self, limit};
 use super::{Check, Form};
 
-const COMPARE: &[(Compare, &str)] = &[
+pub(super) const COMPARE: &[(Compare, &str)] = &[
     (Compare::Corr, "Pearson correlation"),
     (Compare::Cosine, "cosine"),
     (Compare::Spearman, "Spearman correlation"),

@@ -5,9 +5,10 @@ use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, number, switch};
+use super::part::Part;
 use super::{Check, Form, label_fields};
 
-const MEASURES: &[(Measure, &str)] = &[
+pub(super) const MEASURES: &[(Measure, &str)] = &[
     (Measure::Correlation, "correlation: 1 − Pearson r"),
     (Measure::Euclidean, "Euclidean"),
     (Measure::Sqeuclidean, "squared Euclidean"),
@@ -58,12 +59,17 @@ const TRANSFORMS: &[(Option<Transform>, &str)] = &[
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("input", "Responses", &spec.input);
+    if spec.measure == Measure::Mahalanobis && spec.noise.is_none() {
+        check.input("precision", "Noise precision", spec.precision.as_deref().unwrap_or_default());
+    }
+    check_options(spec, check);
+}
+
+/// What does not depend on the input.
+pub(super) fn check_options(spec: &Spec, check: &mut Check<'_>) {
     match spec.measure {
         Measure::Gaussian => check.require(spec.sigma > 0.0, "sigma", "Give a number above 0."),
         Measure::Minkowski => check.require(spec.minkowski_p >= 1.0, "minkowski_p", "Give a number of at least 1."),
-        Measure::Mahalanobis if spec.noise.is_none() => {
-            check.input("precision", "Noise precision", spec.precision.as_deref().unwrap_or_default());
-        }
         Measure::Crossnobis => {
             if let Some(name) = &spec.precision {
                 check.input("precision", "Noise precision", name);
@@ -92,7 +98,6 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
 
 pub(super) fn view(form: Form) -> AnyView {
     let spec = form.rdm;
-    let measure = Memo::new(move |_| spec.with(|s| s.measure));
     view! {
         {input(
             form,
@@ -101,20 +106,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.input.clone()),
             move |v| spec.update(|s| s.input = v),
         )}
-        {choice(
-            form,
-            label("measure", "Dissimilarity", "Between the response patterns of two conditions."),
-            MEASURES,
-            move || measure.get(),
-            move |v| spec.update(|s| s.measure = v),
-        )}
-        {move || options(form, measure.get())}
-        {repetitions(form, measure)}
-        {switch(
-            label("remove_mean", "Subtract each row's mean", "Removes the overall response level of a condition first."),
-            move || spec.with(|s| s.remove_mean),
-            move |v| spec.update(|s| s.remove_mean = v),
-        )}
+        {dissimilarity(form, Part::of(spec, Spec::clone, |all, v| *all = v), false)}
         {over_time(form)}
         {choice(
             form,
@@ -127,9 +119,30 @@ pub(super) fn view(form: Form) -> AnyView {
     .into_any()
 }
 
+/// The measure, its options and the design; `local` for channels that change, which have no precision of their own.
+pub(super) fn dissimilarity(form: Form, spec: Part<Spec>, local: bool) -> AnyView {
+    let measure = Memo::new(move |_| spec.with(|s| s.measure));
+    view! {
+        {choice(
+            form,
+            label("measure", "Dissimilarity", "Between the response patterns of two conditions."),
+            MEASURES,
+            move || measure.get(),
+            move |v| spec.update(|s| s.measure = v),
+        )}
+        {move || options(form, spec, measure.get(), local)}
+        {repetitions(form, spec, measure)}
+        {switch(
+            label("remove_mean", "Subtract each row's mean", "Removes the overall response level of a condition first."),
+            move || spec.with(|s| s.remove_mean),
+            move |v| spec.update(|s| s.remove_mean = v),
+        )}
+    }
+    .into_any()
+}
+
 /// Which rows measure the same condition, and in which fold.
-fn repetitions(form: Form, measure: Memo<Measure>) -> AnyView {
-    let spec = form.rdm;
+fn repetitions(form: Form, spec: Part<Spec>, measure: Memo<Measure>) -> AnyView {
     let repeated = Memo::new(move |_| spec.with(|s| s.conditions.is_some()));
     let folded = Memo::new(move |_| spec.with(|s| s.folds.is_some()));
     let folds = move || {
@@ -223,12 +236,11 @@ fn over_time(form: Form) -> AnyView {
 }
 
 /// The noise that distances are relative to.
-fn noise(form: Form, optional: bool) -> AnyView {
-    let spec = form.rdm;
+fn noise(form: Form, spec: Part<Spec>, optional: bool, local: bool) -> AnyView {
     let from = Memo::new(move |_| {
         spec.with(|s| match (&s.noise, &s.precision) {
             (Some(_), _) => NoiseFrom::Estimate,
-            (None, None) if optional => NoiseFrom::Nowhere,
+            (None, None) if optional || local => NoiseFrom::Nowhere,
             (None, _) => NoiseFrom::Precision,
         })
     });
@@ -237,7 +249,12 @@ fn noise(form: Form, optional: bool) -> AnyView {
         (NoiseFrom::Precision, "precision matrix from a dataset"),
         (NoiseFrom::Estimate, "covariance estimated from repetitions or residuals"),
     ];
-    let choices = if optional { ALL } else { &ALL[1..] };
+    const LOCAL: &[(NoiseFrom, &str)] = &[ALL[0], ALL[2]];
+    let choices = match (local, optional) {
+        (true, _) => LOCAL,
+        (false, true) => ALL,
+        (false, false) => &ALL[1..],
+    };
     let fields = move || match from.get() {
         NoiseFrom::Nowhere => ().into_any(),
         NoiseFrom::Precision => input(
@@ -287,8 +304,7 @@ fn noise(form: Form, optional: bool) -> AnyView {
 }
 
 /// What only some measures have.
-fn options(form: Form, measure: Measure) -> AnyView {
-    let spec = form.rdm;
+fn options(form: Form, spec: Part<Spec>, measure: Measure, local: bool) -> AnyView {
     match measure {
         Measure::Sqeuclidean => switch(
             label("normalize", "Divide by the number of channels", "The convention of rsatoolbox."),
@@ -309,8 +325,8 @@ fn options(form: Form, measure: Measure) -> AnyView {
             move || spec.with(|s| s.minkowski_p),
             move |v| spec.update(|s| s.minkowski_p = v),
         ),
-        Measure::Mahalanobis => noise(form, false),
-        Measure::Crossnobis => noise(form, true),
+        Measure::Mahalanobis => noise(form, spec, false, local),
+        Measure::Crossnobis => noise(form, spec, true, local),
         Measure::Poisson | Measure::PoissonCv => view! {
             {number(
                 form,

@@ -5,7 +5,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
 
 /// Offers `bytes` as a download.
-pub(super) fn download(name: &str, media_type: &str, bytes: &[u8]) -> Result<(), String> {
+pub(crate) fn download(name: &str, media_type: &str, bytes: &[u8]) -> Result<(), String> {
     save(name, media_type, bytes).ok_or_else(|| format!("{name} could not be saved: the browser refused the download"))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use eigenscope::api::JobState;
-use eigenscope::{Error, wire};
+use eigenscope::{AnalysisResult, Error, wire};
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -43,15 +43,21 @@ fn next(app: App) {
     run.state.set(JobState::Running);
     run.started_ms.set(now_ms());
     spawn_local(async move {
-        let outcome = compute(app, &run).await;
-        // The page answers between taking the bytes and reading them.
-        gloo::timers::future::TimeoutFuture::new(0).await;
+        let outcome = async {
+            let envelope = compute(app, &run).await?;
+            let result = read(&envelope).await?;
+            Ok((envelope, result))
+        };
+        let outcome = outcome.await;
         // Canceled meanwhile: whatever came back is no longer wanted, and the next run was started by the cancellation.
         if run.state.get_untracked() != JobState::Running {
             return;
         }
-        match outcome.and_then(|bytes| keep(&run, &bytes)) {
-            Ok(()) => finish(app, &run, JobState::Done),
+        match outcome {
+            Ok((envelope, result)) => {
+                show(&run, envelope, result);
+                finish(app, &run, JobState::Done);
+            }
             Err(Error::Canceled) => finish(app, &run, JobState::Canceled),
             Err(error) => {
                 mark(app, &run, &error);
@@ -82,11 +88,38 @@ async fn compute(app: App, run: &Run) -> Result<Uint8Array, Error> {
 }
 
 /// Reads a result and keeps its bytes outside the module for saving.
-pub(crate) fn keep(run: &Run, envelope: &Uint8Array) -> Result<(), Error> {
-    let result = wire::unpack(&envelope.to_vec())?;
-    run.envelope.set_value(Some(envelope.clone()));
-    run.result.set(Some(std::sync::Arc::new(result)));
+pub(crate) async fn keep(run: &Run, envelope: Uint8Array) -> Result<(), Error> {
+    let result = read(&envelope).await?;
+    show(run, envelope, result);
     Ok(())
+}
+
+/// Taking the bytes of a large result, reading it and showing it are three tasks, between which the page can answer.
+async fn read(envelope: &Uint8Array) -> Result<AnalysisResult, Error> {
+    gloo::timers::future::TimeoutFuture::new(0).await;
+    let result = wire::read(Bytes { all: envelope, at: 0 });
+    gloo::timers::future::TimeoutFuture::new(0).await;
+    result
+}
+
+fn show(run: &Run, envelope: Uint8Array, result: AnalysisResult) {
+    run.envelope.set_value(Some(envelope));
+    run.result.set(Some(std::sync::Arc::new(result)));
+}
+
+/// Bytes outside the module.
+struct Bytes<'a> {
+    all: &'a Uint8Array,
+    at: u32,
+}
+
+impl std::io::Read for Bytes<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = u32::try_from(into.len()).unwrap_or(u32::MAX).min(self.all.length() - self.at);
+        self.all.subarray(self.at, self.at + n).copy_to(&mut into[..n as usize]);
+        self.at += n;
+        Ok(n as usize)
+    }
 }
 
 fn finish(app: App, run: &Run, state: JobState) {

@@ -116,7 +116,7 @@ pub(crate) async fn fetched(run: &Run) -> Result<(), String> {
         return Ok(());
     }
     let envelope = server::result(&id).await.map_err(|e| e.message)?;
-    here::keep(run, &envelope).map_err(|e| e.to_string())
+    here::keep(run, envelope).await.map_err(|e| e.to_string())
 }
 
 /// Asks the server to stop a job; the page shows it as canceled at once.

@@ -25,6 +25,7 @@ mod rdm;
 mod rdm_comparison;
 mod rdm_pool;
 mod relation;
+mod searchlight;
 mod shape_distance;
 mod tuning;
 mod variance_partition;
@@ -74,6 +75,8 @@ pub fn ResultView(
             Output::Tuning(_) => {
                 part(&result, |output| if let Output::Tuning(o) = output { Some(o) } else { None }).map(|output| tuning::view(output, spec))
             }
+            Output::Searchlight(_) => part(&result, |output| if let Output::Searchlight(o) = output { Some(o) } else { None })
+                .map(|output| searchlight::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -75,7 +75,7 @@ pub(super) fn view(
         }
     };
     let chart = {
-        let view = View { output: output.clone(), labels };
+        let view = View { facts: facts(&output), output: output.clone(), labels };
         let chart = move |_: Option<&Arc<Chart>>| {
             let mut chart = view.chart(column.get(), range.get(), time.get());
             let order = view.order(column.get());
@@ -130,6 +130,15 @@ pub(super) fn view(
 struct View {
     output: Part<Output>,
     labels: Arc<[LabelColumn]>,
+    facts: Facts,
+}
+
+/// What a pass over all cells tells: made once, because a large matrix has millions of them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Facts {
+    /// The least and the greatest defined cell above the diagonal, at any time; `None` when there is none.
+    extremes: Option<[Extreme; 2]>,
+    n_undefined: usize,
 }
 
 impl View {
@@ -145,14 +154,14 @@ impl View {
         let order = self.order(index);
         let all = names(n, &self.labels.iter().take(3).collect::<Vec<_>>());
         let sorted: Vec<String> = order.iter().map(|&i| all[i].clone()).collect();
-        let mut chart = heat_map(&self.output, &order, &sorted, range, time);
+        let mut chart = heat_map(&self.output, &self.facts, &order, &sorted, range, time);
         if let Some(column) = column {
             let step = n.div_ceil(MAX_SIDE).max(1);
             let (axis, marks) = mark_groups(&groups(&column.values, &order), step);
             let layout = &mut chart.figure.layout;
             (layout.x.ticks, layout.y.ticks, layout.marks) = (axis.ticks.clone(), axis.ticks, marks);
         }
-        chart.summary = summary(&self.output, &all);
+        chart.summary = summary(&self.output, &self.facts, &all);
         let output = self.output.clone();
         chart.csv = Csv::new(move || matrix_csv("condition", &sorted, &sorted, |i, j| cell(&output, time, order[i], order[j])));
         chart
@@ -184,17 +193,17 @@ fn cell(output: &Output, time: usize, i: usize, j: usize) -> f64 {
     output.rdm.values.get((time * n + i) * n + j).copied().unwrap_or(f64::NAN)
 }
 
-fn heat_map(output: &Output, order: &[usize], sorted: &[String], range: Range, time: usize) -> Chart {
+fn heat_map(output: &Output, facts: &Facts, order: &[usize], sorted: &[String], range: Range, time: usize) -> Chart {
     let n = order.len();
     let values = output.rdm.values.get(time * n * n..(time + 1) * n * n).unwrap_or_default();
     let blocks = block_means_of(values, order, MAX_SIDE);
     let axis_names = block_names(sorted, blocks.step);
-    let n_undefined = output.rdm.values.iter().filter(|v| !v.is_finite()).count();
+    let n_undefined = facts.n_undefined;
     let caption = sentence(&[
         blocks_note(n, &blocks),
         if n_undefined > 0 { format!("{} undefined cells are left blank", number::count(n_undefined)) } else { String::new() },
     ]);
-    let [low, high] = extremes(output).map_or([0.0, 1.0], |[low, high]| [low.value, high.value]);
+    let [low, high] = facts.extremes.map_or([0.0, 1.0], |[low, high]| [low.value, high.value]);
     let range = match range {
         // Of a single value no scale can be made.
         Range::Auto if low < high => [low, high],
@@ -221,27 +230,28 @@ struct Extreme {
     column: usize,
 }
 
-/// The least and the greatest defined cell above the diagonal, at any time; `None` when there is none.
-fn extremes(output: &Output) -> Option<[Extreme; 2]> {
+fn facts(output: &Output) -> Facts {
     let n = output.n as usize;
-    let mut found: Option<[Extreme; 2]> = None;
+    let mut found = Facts::default();
     // Rows as slices: this module is built for size, and a call for each of millions of cells would be felt.
     for (at, line) in output.rdm.values.chunks_exact(n.max(1)).enumerate() {
         let row = at % n;
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut low, mut high, mut n_undefined) = (f64::INFINITY, f64::NEG_INFINITY, 0);
+        // RDMs are symmetric: what is above the diagonal is all there is.
         for &value in &line[row + 1..] {
-            if value < low && value > f64::NEG_INFINITY {
-                low = value;
+            if !value.is_finite() {
+                n_undefined += 1;
+                continue;
             }
-            if value > high && value < f64::INFINITY {
-                high = value;
-            }
+            low = low.min(value);
+            high = high.max(value);
         }
+        found.n_undefined += 2 * n_undefined;
         let column = |wanted: f64| row + 1 + line[row + 1..].iter().position(|v| *v == wanted).unwrap_or(0);
         let place = |value: f64| Extreme { value, row, column: column(value) };
         if low <= high {
-            let known = found.unwrap_or([place(low), place(high)]);
-            found = Some([
+            let known = found.extremes.unwrap_or_else(|| [place(low), place(high)]);
+            found.extremes = Some([
                 if low < known[0].value { place(low) } else { known[0] },
                 if high > known[1].value { place(high) } else { known[1] },
             ]);
@@ -250,11 +260,11 @@ fn extremes(output: &Output) -> Option<[Extreme; 2]> {
     found
 }
 
-fn summary(output: &Output, names: &[String]) -> String {
+fn summary(output: &Output, facts: &Facts, names: &[String]) -> String {
     let n = number::count(output.n);
     let times = output.times.as_ref().map_or_else(String::new, |times| format!(" at {} times", times.len()));
     let what = format!("{n} x {n} matrix of {} between the conditions of {}{times}", measure_name(output.measure), output.input);
-    match extremes(output) {
+    match facts.extremes {
         None => format!("{what}; no pair has a value."),
         Some([low, high]) => {
             let pair = |cell: Extreme| format!("{} ({} and {})", number::significant(cell.value, 3), names[cell.row], names[cell.column]);
@@ -303,7 +313,7 @@ mod tests {
         let values = (0..n).map(|i| ["face", "house", "animal"][i as usize % 3].to_string()).collect();
         let labels = Arc::new([LabelColumn { name: "category".into(), values }]);
         let output = part(&result(output), |o| if let Any::Rdm(o) = o { Some(o) } else { None }).expect("an RDM");
-        View { output, labels }
+        View { facts: facts(&output), output, labels }
     }
 
     fn heatmap(chart: &Chart) -> &Heatmap {

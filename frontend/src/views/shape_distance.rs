@@ -54,6 +54,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
+        | AnalysisSpec::Searchlight(_)
         | AnalysisSpec::Encoding(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

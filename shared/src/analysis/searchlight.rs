@@ -140,7 +140,10 @@ impl Spec {
         // A mask leaves about a third of a volume, and a searchlight is a ball.
         let (centers, members) = (if self.mask.is_some() { 0.3 } else { 1.0 } * voxels, 4.2 * self.radius.powi(3));
         let comparison = 20.0 * n * n * (1.0 + count(self.models.len()));
-        Estimate { flops: centers * (2.0 * n * n * members + comparison), peak_bytes: 8.0 * (2.0 * voxels * n + voxels * count(self.models.len())) }
+        Estimate {
+            flops: centers * (2.0 * n * n * members + comparison),
+            peak_bytes: 8.0 * (2.0 * voxels * n + voxels * count(self.models.len())),
+        }
     }
 
     fn check(&self) -> Result<(), Error> {

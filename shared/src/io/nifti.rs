@@ -66,7 +66,8 @@ impl Head {
             header.scl_inter = 0.0;
         }
         let first = f64::from(header.vox_offset);
-        let first = if first == 0.0 { FIRST_VOXEL as u64 } else { whole(first).ok_or_else(|| corrupt(file, "its voxels begin nowhere"))? };
+        let first =
+            if first == 0.0 { FIRST_VOXEL as u64 } else { whole(first).ok_or_else(|| corrupt(file, "its voxels begin nowhere"))? };
         let gap = first.checked_sub(HEADER as u64).ok_or_else(|| corrupt(file, "its voxels begin inside its header"))?;
         Ok(Self { header, shape, data_type, gap, dtype })
     }
@@ -74,10 +75,7 @@ impl Head {
     /// Single precision holds the values exactly.
     fn is_single(&self) -> bool {
         let scaled = self.header.scl_slope != 0.0 && (self.header.scl_slope, self.header.scl_inter) != (1.0, 0.0);
-        let fits = matches!(
-            self.data_type,
-            NiftiType::Uint8 | NiftiType::Int8 | NiftiType::Uint16 | NiftiType::Int16 | NiftiType::Float32
-        );
+        let fits = matches!(self.data_type, NiftiType::Uint8 | NiftiType::Int8 | NiftiType::Uint16 | NiftiType::Int16 | NiftiType::Float32);
         fits && !scaled
     }
 
@@ -92,7 +90,8 @@ impl Head {
         let needed = (HEADER as u64 + self.gap).saturating_add(bytes);
         let most = if compressed { available.saturating_mul(MOST_PER_BYTE) } else { available };
         if needed > most {
-            let message = format!("its header promises {} voxels, which take {needed} bytes, but the file has {available}", shape_text(&self.shape));
+            let message =
+                format!("its header promises {} voxels, which take {needed} bytes, but the file has {available}", shape_text(&self.shape));
             return Err(corrupt(file, &message));
         }
         limits.check(file, voxels.saturating_mul(if self.is_single() { 4 } else { 8 }))

@@ -94,7 +94,8 @@ fn a_searchlight_is_an_rdm_and_a_comparison() {
         spec.compare = compare;
         let (output, _) = searched(&spec, &inputs).expect("runs");
         assert_eq!((output.n_centers, output.n_members), (27, [4, 7]), "corners have 4 voxels in the volume");
-        let members: Vec<usize> = [[0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 1, 1], [1, 1, 2], [1, 2, 1], [2, 1, 1]].map(|[x, y, z]| 9 * x + 3 * y + z).to_vec();
+        let members: Vec<usize> =
+            [[0, 1, 1], [1, 0, 1], [1, 1, 0], [1, 1, 1], [1, 1, 2], [1, 2, 1], [2, 1, 1]].map(|[x, y, z]| 9 * x + 3 * y + z).to_vec();
         let mut local = inputs.clone();
         for name in ["image", "residuals"] {
             let whole = inputs.get("", name).expect("there");

@@ -21,7 +21,9 @@ impl<'a> Image<'a> {
     /// # Errors
     /// [`Error::Shape`] when it does not have 4 axes or is empty.
     pub(super) fn of(dataset: &'a Dataset) -> Result<Self, Error> {
-        let wrong = |got: String| Err(Error::Shape { what: dataset.name.clone(), expected: "an image with 4 axes (x, y, z, conditions)".into(), got });
+        let wrong = |got: String| {
+            Err(Error::Shape { what: dataset.name.clone(), expected: "an image with 4 axes (x, y, z, conditions)".into(), got })
+        };
         match *dataset.shape() {
             [x, y, z, n] if x * y * z * n > 0 => Ok(Self { dataset, volume: [x, y, z], n_rows: n }),
             [_, _, _, _] => wrong(format!("an empty array ({})", shape_text(dataset.shape()))),
