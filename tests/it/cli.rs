@@ -83,8 +83,8 @@ fn searchlights(dir: &Path) {
     std::fs::write(dir.join("mask.nii"), io::write_nifti([4, 4, 3], Some(&affine), &mask).expect("fits")).expect("written");
     let command = "searchlight image.npy --mask mask.nii --models models.npy --radius 1.5 --threshold 0.9 --compare spearman";
     let found = succeed(dir, &format!("{command} --measure euclidean --maps . --json"));
-    assert_eq!((&found["shape"], found["n_centers"].as_u64()), (&json!([4, 4, 3]), Some(40)));
-    assert_eq!((&found["n_members"], &found["maps"][1]["model"]), (&json!([7, 17]), &json!("models[1]")));
+    assert_eq!((&found["shape"], found["n_centers"].as_u64()), (&json!([4, 4, 3]), Some(40)), "the volume");
+    assert_eq!((&found["n_members"], &found["maps"][1]["model"]), (&json!([7, 17]), &json!("models[1]")), "smallest and largest");
     let map = std::fs::read(dir.join("models_1_.nii")).expect("the map of the second model");
     let map = io::read("map.nii", &map, None, Limits::NATIVE).expect("reads");
     let [x, y, z]: [usize; 3] = serde_json::from_value(found["maps"][1]["best"]["voxel"].clone()).expect("a voxel");
@@ -188,8 +188,8 @@ fn folds_come_from_a_file_and_splits_from_words() {
     let dir = folder();
     let dir = dir.path();
     let folds = (0..30).map(|i| f64::from(i % 3)).collect();
-    let folds = eigenscope::Dataset::from_rows("folds", 30, 1, folds).expect("the shape fits");
-    std::fs::write(dir.join("folds.npy"), eigenscope::io::write_npy(&folds)).expect("written");
+    let folds = Dataset::from_rows("folds", 30, 1, folds).expect("the shape fits");
+    std::fs::write(dir.join("folds.npy"), io::write_npy(&folds)).expect("written");
     let from_file = succeed(dir, "encode --features X.npy --targets Y.npy --model ols --cv folds.npy --json");
     assert_eq!(from_file["per_split"].as_array().map(Vec::len), Some(3));
     let split = succeed(dir, "encode --features X.npy --targets Y.npy --model ols --cv shuffle-split:4:0.9 --json");
@@ -201,8 +201,8 @@ fn presets_set_estimator_splits_and_score() {
     let dir = folder();
     let dir = dir.path();
     let labels: Vec<f64> = (0..30).map(|i| f64::from(i % 3)).collect();
-    let labels = eigenscope::Dataset::from_rows("L", 30, 1, labels).expect("the shape fits");
-    std::fs::write(dir.join("L.npy"), eigenscope::io::write_npy(&labels)).expect("written");
+    let labels = Dataset::from_rows("L", 30, 1, labels).expect("the shape fits");
+    std::fs::write(dir.join("L.npy"), io::write_npy(&labels)).expect("written");
     let run = |args: &str| succeed(dir, &format!("encode --features X.npy --targets Y.npy --device cpu --json {args}"));
     let preset = run("--preset dnnbrain");
     assert_eq!(preset, run("--model ols --cv kfold:5 --convention dnnbrain"));
@@ -219,7 +219,7 @@ fn an_archive_is_a_grid_of_layers_and_tables_join() {
     let dir = dir.path();
     let model = "architecture:A|task:None|kind:Untrained|source:S";
     let members = [("conv1.npy", npy(30, 6, 1)), ("conv2.npy", npy(30, 9, 2)), ("names.npy", vector())];
-    let archive = eigenscope::io::pack(&members.map(|(name, bytes)| (name.to_owned(), bytes))).expect("packs");
+    let archive = io::pack(&members.map(|(name, bytes)| (name.to_owned(), bytes))).expect("packs");
     std::fs::write(dir.join(format!("{model}.npz")), archive).expect("written");
     let output = eigenscope(dir, &format!("dims {model}.npz Y.npy --json --device cpu --table metrics.csv --spectra spectra.csv"));
     let stderr = String::from_utf8_lossy(&output.stderr);
