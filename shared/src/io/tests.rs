@@ -236,7 +236,7 @@ fn broken_tables_name_the_place() {
 #[test]
 fn other_formats_are_refused_in_one_sentence() {
     for name in ["a.mat", "a.h5", "a.pkl", "a.safetensors", "a.png", "a.xlsx", "a.xyz", "a", "a.JPG"] {
-        let error = refused(name, b"anything", &[".npy, .npz, .csv and .tsv"]);
+        let error = refused(name, b"anything", &[".npy, .npz, .csv, .tsv, .nii and .nii.gz"]);
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     }
     refused("a.npy", b"\x89HDF\r\n\x1a\n...", &["HDF5", ".npy, .npz"]);
