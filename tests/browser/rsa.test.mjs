@@ -101,6 +101,31 @@ test("rsa in the browser equals the command line, with thumbnails, in figures th
   assert.deepEqual(errors, []);
 });
 
+test("two RDMs side by side share the pointer", { skip }, async (t) => {
+  const browser = await startBrowser();
+  t.after(() => browser.close());
+  const { page, errors } = await openPage(browser, server.url, { viewport: { width: 1600, height: 1000 } });
+  await load(page);
+  await applySpec(page, { ...compare, keep_rdms: true });
+  await runHere(page);
+  const run = await finished(page);
+  const [left, right] = ["rdm-left", "rdm-right"].map((id) => run.getByTestId(`figure-${id}`));
+  await run.getByTestId("rdm-right-select").selectOption("2");
+  await right.locator("svg").waitFor();
+  await left.getByTestId("plot").scrollIntoViewIfNeeded();
+  const cells = await left.locator("svg image").first().boundingBox();
+  // Row 47 and column 24 of 92.
+  await page.mouse.move(cells.x + (23.5 / 92) * cells.width, cells.y + (46.5 / 92) * cells.height);
+  await right.getByTestId("hover").waitFor();
+  const words = await Promise.all([left, right].map(async (card) => (await card.getByTestId("hover").innerText()).split("\n")));
+  assert.deepEqual(words.map(([row, column]) => [row, column]), [["#47", "#24"], ["#47", "#24"]]);
+  assert.notEqual(words[0][2], words[1][2], "each has its own value");
+  await shot(page, "rsa-side-by-side");
+  await page.mouse.move(5, 5);
+  await right.getByTestId("hover").waitFor({ state: "detached" });
+  assert.deepEqual(errors, []);
+});
+
 test("rsa on the server equals the command line", { skip }, async (t) => {
   const browser = await startBrowser();
   t.after(() => browser.close());
@@ -115,7 +140,7 @@ test("rsa on the server equals the command line", { skip }, async (t) => {
   assert.deepEqual(errors, []);
 });
 
-test("RDMs of 2,000 and 5,000 conditions are drawn downsampled and say so", { skip }, async (t) => {
+test("an RDM of 2,000 conditions keeps the page responsive; larger ones are drawn downsampled and say so", { skip }, async (t) => {
   const server = await startServer();
   t.after(() => server.stop());
   const browser = await startBrowser();
@@ -140,6 +165,7 @@ test("RDMs of 2,000 and 5,000 conditions are drawn downsampled and say so", { sk
     await page.waitForTimeout(1000);
     const longest = await page.evaluate(() => window.longest);
     console.log(`longest task with ${n} conditions: ${Math.round(longest)} ms`);
+    if (n === 2000) assert.ok(longest < 100, `a task of ${longest} ms`);
     const note = await run.getByTestId("figure-note").first().innerText();
     assert.match(note, new RegExp(`of ${n.toLocaleString("en").replace(",", ",?")} x`), note);
     await run.getByTestId("run-remove").click();

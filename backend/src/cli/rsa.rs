@@ -223,6 +223,9 @@ pub(super) struct RsaArgs {
     /// Column of the groups, where the file has several.
     #[arg(long, value_name = "COLUMN", requires = "groups")]
     pub group_column: Option<String>,
+    /// Give the RDMs back in the result.
+    #[arg(long)]
+    pub keep_rdms: bool,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
@@ -337,6 +340,7 @@ pub(super) fn rsa(args: &RsaArgs, seed: Option<u64>) -> Result<Plan, Error> {
                 groups: rest.next().map(|input| Labels { input, column: args.group_column.clone() }),
                 seed: seed.unwrap_or(0),
             },
+            keep_rdms: args.keep_rdms,
         }))
     })
 }

@@ -133,7 +133,7 @@ impl Form {
         let kind = RwSignal::new(Kind::Dimensionality);
         let dimensionality = RwSignal::new(dimensionality::Spec::default());
         let rdm = RwSignal::new(rdm::Spec::default());
-        let rdm_comparison = RwSignal::new(rdm_comparison::Spec::default());
+        let rdm_comparison = RwSignal::new(rdm_comparison::Spec { keep_rdms: true, ..rdm_comparison::Spec::default() });
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
         let dimension_use = RwSignal::new(dimension_use::Spec::default());

@@ -13,7 +13,8 @@ use wasm_bindgen::closure::Closure;
 use web_sys::{HtmlElement, ResizeObserver};
 
 use super::export::{bytes_of_data_url, download, file_stem};
-use super::{Chart, engine};
+use super::matrix::{Place, matrix_of};
+use super::{Chart, engine, number};
 
 /// Raised on the window by whoever changes `data-theme`.
 const THEME_EVENT: &str = "eigenscope:theme";
@@ -31,6 +32,9 @@ pub fn FigureCard(
     chart: Signal<Arc<Chart>>,
     /// The spec that made it.
     spec: Arc<AnalysisSpec>,
+    /// The cell of a matrix that the pointer is on: cards that share it show the same cell.
+    #[prop(optional)]
+    hovered: Option<RwSignal<Option<[usize; 2]>>>,
     /// Controls that change the figure.
     #[prop(optional)]
     children: Option<Children>,
@@ -38,7 +42,16 @@ pub fn FigureCard(
     let node = NodeRef::<html::Div>::new();
     let (status, set_status) = signal(String::new());
     let (state, set_state) = signal("loading");
-    draw_and_follow(node, chart, set_state, set_status);
+    let place = RwSignal::new(None::<Place>);
+    let hovered = hovered.unwrap_or_else(|| RwSignal::new(None));
+    draw_and_follow(node, chart, place, set_state, set_status);
+    let pointed = move |x: i32, y: i32| {
+        let corner = node.get_untracked().map(|element| element.get_bounding_client_rect());
+        let cell = corner.and_then(|r| place.get_untracked()?.cell_at(f64::from(x) - r.left(), f64::from(y) - r.top()));
+        if hovered.get_untracked() != cell {
+            hovered.set(cell);
+        }
+    };
 
     let export = {
         let stem = file_stem(&title);
@@ -62,8 +75,11 @@ pub fn FigureCard(
                 <div class="figure-export" role="group" aria-label=group_label>{buttons}</div>
             </div>
             {children.map(|children| view! { <div class="figure-controls">{children()}</div> })}
+            <div class="figure-stage">
             <div
                 class="figure-plot"
+                on:pointermove=move |e| pointed(e.client_x(), e.client_y())
+                on:pointerleave=move |_| hovered.set(None)
                 class:square=move || chart.with(|c| c.figure.layout.square)
                 role="img"
                 aria-labelledby=title_id.clone()
@@ -72,6 +88,8 @@ pub fn FigureCard(
                 data-state=move || state.get()
                 node_ref=node
             ></div>
+            {tooltip(node, chart, place, hovered)}
+            </div>
             <figcaption id=text_id>
                 <span data-testid="figure-summary">{move || chart.with(|c| c.summary.clone())}</span>
                 " "
@@ -79,6 +97,51 @@ pub fn FigureCard(
             </figcaption>
             <p class="figure-status" role="status">{move || status.get()}</p>
         </figure>
+    }
+}
+
+/// What is under the pointer, beside the cell, which is framed.
+fn tooltip(
+    node: NodeRef<html::Div>,
+    chart: Signal<Arc<Chart>>,
+    place: RwSignal<Option<Place>>,
+    hovered: RwSignal<Option<[usize; 2]>>,
+) -> impl IntoView {
+    let rectangle = move || {
+        let [row, column] = hovered.get()?;
+        place.with(|place| place.map(|place| place.rectangle([row, column])))
+    };
+    Effect::new(move || {
+        let cell = rectangle();
+        if let Some(element) = node.get() {
+            engine::frame(&element.into(), cell);
+        }
+    });
+    let words = move || {
+        let [row, column] = hovered.get()?;
+        chart.with(|chart| {
+            let map = matrix_of(&chart.figure)?;
+            let value = map.z.get(row * map.columns.len() + column).copied()?;
+            Some((map.rows.get(row)?.clone(), map.columns.get(column)?.clone(), number::significant(value, 4)))
+        })
+    };
+    move || {
+        let ([x, y, width, height], (row, column, value)) = rectangle().zip(words())?;
+        let (wide, tall) = node.get_untracked().map_or((0, 0), |e| (e.client_width(), e.client_height()));
+        // Away from the nearer borders.
+        let (right, low) = (x > f64::from(wide) / 2.0, y > f64::from(tall) / 2.0);
+        let left = if right { x - 8.0 } else { x + width + 8.0 };
+        let top = if low { y } else { y + height };
+        let shift = format!("translate({}, {})", if right { "-100%" } else { "0" }, if low { "-100%" } else { "0" });
+        Some(view! {
+            <div class="figure-hover" data-testid="hover" aria-hidden="true" style:left=format!("{left:.0}px") style:top=format!("{top:.0}px") style:transform=shift>
+                {row}
+                <br />
+                {column}
+                <br />
+                <b>{value}</b>
+            </div>
+        })
     }
 }
 
@@ -92,8 +155,14 @@ struct Attached {
 
 impl Attached {
     fn new(element: HtmlElement, redraw: impl Fn() + Clone + 'static) -> Self {
-        let target = element.clone();
-        let resized = Closure::new(move || engine::resize(&target));
+        let (target, again) = (element.clone(), redraw.clone());
+        let resized = Closure::new(move || {
+            match engine::is_outgrown(&target) {
+                Some(true) => again(),
+                Some(false) => {}
+                None => engine::resize(&target),
+            }
+        });
         let observer = ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
         if let Some(observer) = &observer {
             observer.observe(&element);
@@ -122,6 +191,7 @@ impl Drop for Attached {
 fn draw_and_follow(
     node: NodeRef<html::Div>,
     chart: Signal<Arc<Chart>>,
+    place: RwSignal<Option<Place>>,
     set_state: WriteSignal<&'static str>,
     set_status: WriteSignal<String>,
 ) {
@@ -150,7 +220,9 @@ fn draw_and_follow(
             let drawn = engine::draw(&element, &chart.figure).await;
             if latest.try_get_value() == Some(mine) {
                 set_state.set(if drawn.is_ok() { "drawn" } else { "failed" });
-                set_status.set(drawn.err().unwrap_or_default());
+                let (found, error) = drawn.map_or_else(|error| (None, error), |place| (place, String::new()));
+                set_status.set(error);
+                place.set(found);
             }
         });
     });

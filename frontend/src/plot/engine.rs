@@ -1,14 +1,16 @@
-//! The one place that talks to Plotly: loads it on first use and gives it figures.
+//! Figures into elements: matrices as SVG of our own, everything else by Plotly, which is loaded on first use and talked to nowhere else.
 
 use std::cell::RefCell;
 
 use js_sys::{Array, Float64Array, Function, JSON, Object, Promise, Reflect};
+use wasm_bindgen::Clamped;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Element, HtmlElement, HtmlScriptElement};
+use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement, HtmlElement, HtmlImageElement, HtmlScriptElement, ImageData};
 
 use super::json::Parts;
-use super::{Figure, Palette};
+use super::matrix::{self, Drawing, Place, matrix_of};
+use super::{Figure, Heatmap, Palette};
 
 /// Where the site has the strict bundle, relative to the page.
 const SCRIPT: &str = "plotly.js";
@@ -22,22 +24,106 @@ pub(crate) fn preload() {
     leptos::task::spawn_local(async { drop(plotly().await) });
 }
 
-/// Draws the figure into the element, in place of what Plotly drew there before.
-pub(super) async fn draw(element: &HtmlElement, figure: &Figure) -> Result<(), String> {
+/// On an element with a matrix: the size that it was drawn for.
+const DRAWN_FOR: &str = "data-drawn-for";
+
+/// Draws the figure into the element, in place of what was drawn there before; returns where the cells of a matrix are.
+pub(super) async fn draw(element: &HtmlElement, figure: &Figure) -> Result<Option<Place>, String> {
+    if let Some(map) = matrix_of(figure) {
+        gloo::timers::future::TimeoutFuture::new(0).await;
+        if !element.is_connected() {
+            return Ok(None);
+        }
+        let figure = figure.fitting(element.client_width());
+        let drawing = matrix_drawing(element, &figure, map, &palette_of(element))?;
+        element.set_inner_html(&drawing.svg);
+        element.set_attribute(DRAWN_FOR, &size_text(element)).map_err(|e| text_of(&e))?;
+        return Ok(Some(drawing.place));
+    }
     let plotly = plotly().await?;
     if !element.is_connected() {
-        return Ok(());
+        return Ok(None);
     }
     // Reading a large result and drawing it are two tasks, between which the page can answer.
     gloo::timers::future::TimeoutFuture::new(0).await;
     let (data, layout) = objects(&figure.fitting(element.client_width()).parts(&palette_of(element)))?;
     let arguments = Array::of4(element, &data, &layout, &config()?);
     settle(call(&plotly, "react", &arguments)?).await?;
-    Ok(())
+    Ok(None)
+}
+
+fn size_text(element: &HtmlElement) -> String {
+    format!("{} x {}", element.client_width(), element.client_height())
+}
+
+/// Whether the matrix in the element was drawn for another size; `None` when there is no matrix.
+pub(super) fn is_outgrown(element: &HtmlElement) -> Option<bool> {
+    element.get_attribute(DRAWN_FOR).map(|size| element.client_width() > 0 && size != size_text(element))
+}
+
+fn matrix_drawing(element: &HtmlElement, figure: &Figure, map: &Heatmap, palette: &Palette) -> Result<Drawing, String> {
+    let pixels = matrix::pixels(figure, map, palette);
+    let url = cells(&pixels, map.columns.len(), map.rows.len()).map_err(|e| text_of(&e))?;
+    let size = [element.client_width().max(240), element.client_height().max(200)].map(f64::from);
+    Ok(matrix::draw(figure, map, palette, size, &url))
+}
+
+/// The cells as an image, one pixel each.
+fn cells(pixels: &[u8], columns: usize, rows: usize) -> Result<String, JsValue> {
+    let side = |n: usize| u32::try_from(n.max(1)).unwrap_or(u32::MAX);
+    let (canvas, context) = canvas(side(columns), side(rows))?;
+    if !pixels.is_empty() {
+        let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(pixels), side(columns), side(rows))?;
+        context.put_image_data(&image, 0.0, 0.0)?;
+    }
+    canvas.to_data_url()
+}
+
+fn canvas(width: u32, height: u32) -> Result<(HtmlCanvasElement, CanvasRenderingContext2d), JsValue> {
+    let canvas: HtmlCanvasElement = document().ok_or("no document")?.create_element("canvas")?.unchecked_into();
+    canvas.set_width(width);
+    canvas.set_height(height);
+    let context: CanvasRenderingContext2d = canvas.get_context("2d")?.ok_or("no canvas")?.unchecked_into();
+    Ok((canvas, context))
+}
+
+/// Frames a cell, or none.
+pub(super) fn frame(element: &HtmlElement, cell: Option<[f64; 4]>) {
+    let Ok(Some(frame)) = element.query_selector(".hovered") else { return };
+    let visible = if cell.is_some() { "visible" } else { "hidden" };
+    let mut all = vec![("visibility", visible.to_owned()), ("stroke", palette_of(element).text)];
+    if let Some([x, y, width, height]) = cell {
+        all.extend([("x", x), ("y", y), ("width", width), ("height", height)].map(|(name, v)| (name, format!("{v:.1}"))));
+    }
+    for (name, value) in all {
+        frame.set_attribute(name, &value).ok();
+    }
+}
+
+/// A matrix on white paper as a `data:` address.
+async fn matrix_image(element: &HtmlElement, figure: &Figure, map: &Heatmap, format: &str) -> Result<String, String> {
+    let svg = matrix_drawing(element, figure, map, &print_palette(element)?)?.svg;
+    let url = format!("data:image/svg+xml,{}", String::from(js_sys::encode_uri_component(&svg)));
+    if format == "svg" {
+        return Ok(url);
+    }
+    let drawn = async {
+        let image = HtmlImageElement::new()?;
+        image.set_src(&url);
+        JsFuture::from(image.decode()).await?;
+        let (width, height) = (2 * image.natural_width(), 2 * image.natural_height());
+        let (canvas, context) = canvas(width, height)?;
+        context.draw_image_with_html_image_element_and_dw_and_dh(&image, 0.0, 0.0, f64::from(width), f64::from(height))?;
+        canvas.to_data_url()
+    };
+    drawn.await.map_err(|e| text_of(&e))
 }
 
 /// Renders the figure in print colors (those of the light theme) and returns a `data:` address.
 pub(super) async fn image(element: &HtmlElement, figure: &Figure, format: &str) -> Result<String, String> {
+    if let Some(map) = matrix_of(figure) {
+        return matrix_image(element, figure, map, format).await;
+    }
     let plotly = plotly().await?;
     let (data, layout) = objects(&figure.parts(&print_palette(element)?))?;
     let (width, height) = (element.client_width().max(300), element.client_height().max(200));
@@ -105,11 +191,7 @@ fn objects(parts: &Parts<'_>) -> Result<(Array, JsValue), String> {
     let data: Array = parse(&parts.data)?.unchecked_into();
     for buffer in &parts.buffers {
         let Ok(index) = u32::try_from(buffer.trace) else { continue };
-        let value: JsValue = match buffer.columns {
-            None => Float64Array::from(buffer.values).into(),
-            Some(columns) => buffer.values.chunks(columns).map(Float64Array::from).collect::<Array>().into(),
-        };
-        set(data.get(index).unchecked_ref(), buffer.key, &value)?;
+        set(data.get(index).unchecked_ref(), buffer.key, &Float64Array::from(buffer.values))?;
     }
     Ok((data, parse(&parts.layout)?))
 }

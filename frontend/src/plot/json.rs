@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::figure::{Axis, Bar, Color, Draw, Figure, Heatmap, Margin, Mark, Picture, PictureAt, Scale, Scatter, Side, Trace, Values};
+use super::figure::{Axis, Bar, Color, Draw, Figure, Margin, Mark, Picture, PictureAt, Scale, Scatter, Side, Trace, Values};
 use super::palette::Palette;
 
 /// Numbers that become a typed array on a trace instead of JSON.
@@ -14,8 +14,6 @@ pub struct Buffer<'a> {
     pub key: &'static str,
     /// The numbers; NaN for "no value".
     pub values: &'a [f64],
-    /// Length of a row when the property is a matrix.
-    pub columns: Option<usize>,
 }
 
 /// What Plotly is given.
@@ -34,14 +32,14 @@ impl Figure {
     #[must_use]
     pub fn parts(&self, palette: &Palette) -> Parts<'_> {
         let mut buffers = Vec::new();
-        let mut add = |trace, key, values, columns| buffers.push(Buffer { trace, key, values, columns });
+        let mut add = |trace, key, values| buffers.push(Buffer { trace, key, values });
         let has_margins = self.has_margins();
         let mut data = Vec::with_capacity(self.traces.len());
         for (i, trace) in self.traces.iter().enumerate() {
             data.push(match trace {
                 Trace::Scatter(t) => {
-                    add(i, "y", t.y.as_slice(), None);
-                    let mut out = positions(scatter(t, palette), &t.x, |x| add(i, "x", x, None));
+                    add(i, "y", t.y.as_slice());
+                    let mut out = positions(scatter(t, palette), &t.x, |x| add(i, "x", x));
                     if has_margins {
                         // The legend hides the histograms of a series with its points.
                         out["legendgroup"] = json!(plain(&t.name));
@@ -49,21 +47,19 @@ impl Figure {
                     out
                 }
                 Trace::Curve(t, errors) => {
-                    add(i, "y", t.y.as_slice(), None);
-                    positions(curve(t, errors, palette), &t.x, |x| add(i, "x", x, None))
+                    add(i, "y", t.y.as_slice());
+                    positions(curve(t, errors, palette), &t.x, |x| add(i, "x", x))
                 }
                 Trace::Bar(t) => {
-                    add(i, "y", t.y.as_slice(), None);
-                    positions(bar(t, palette), &t.x, |x| add(i, "x", x, None))
+                    add(i, "y", t.y.as_slice());
+                    positions(bar(t, palette), &t.x, |x| add(i, "x", x))
                 }
-                Trace::Heatmap(t) => {
-                    add(i, "z", t.z.as_slice(), Some(t.columns.len().max(1)));
-                    heatmap(t, palette)
-                }
+                // Drawn by the module `matrix`.
+                Trace::Heatmap(_) => Value::Null,
                 Trace::Margin(t) => {
                     let (along, counts) = if t.side == Side::Top { ("x", "y") } else { ("y", "x") };
-                    add(i, along, t.centers.as_slice(), None);
-                    add(i, counts, t.counts.as_slice(), None);
+                    add(i, along, t.centers.as_slice());
+                    add(i, counts, t.counts.as_slice());
                     margin(t, palette)
                 }
             });
@@ -76,18 +72,9 @@ impl Figure {
     pub fn to_json(&self, palette: &Palette) -> Value {
         let mut parts = self.parts(palette);
         for buffer in &parts.buffers {
-            parts.data[buffer.trace][buffer.key] = match buffer.columns {
-                Some(columns) => buffer.values.chunks(columns).map(numbers).collect(),
-                None => numbers(buffer.values),
-            };
+            parts.data[buffer.trace][buffer.key] = numbers(buffer.values);
         }
         json!({ "data": parts.data, "layout": parts.layout })
-    }
-
-    /// Cells along a side of the first heat map.
-    fn cells(&self) -> f64 {
-        let side = self.traces.iter().find_map(|t| if let Trace::Heatmap(map) = t { Some(map.columns.len()) } else { None });
-        side.and_then(|n| u32::try_from(n).ok()).map_or(1.0, f64::from)
     }
 
     fn has_margins(&self) -> bool {
@@ -96,13 +83,12 @@ impl Figure {
 
     fn layout_json(&self, palette: &Palette) -> Value {
         let layout = &self.layout;
-        let has_matrix = self.traces.iter().any(|t| matches!(t, Trace::Heatmap(_)));
-        let mut y = axis(&layout.y, palette, !has_matrix);
+        let mut y = axis(&layout.y, palette);
         if layout.square {
             y["scaleanchor"] = json!("x");
             y["constrain"] = json!("domain");
         }
-        let mut x = axis(&layout.x, palette, !has_matrix);
+        let mut x = axis(&layout.x, palette);
         if layout.square {
             x["constrain"] = json!("domain");
         }
@@ -119,26 +105,15 @@ impl Figure {
             "legend": { "orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom" },
             "font": { "family": palette.font, "size": 13, "color": palette.text },
             "paper_bgcolor": palette.background,
-            "plot_bgcolor": if has_matrix { &palette.gap } else { &palette.background },
-            "margin": { "l": 56, "r": 16, "t": 24, "b": 48, "pad": 2 },
+            "plot_bgcolor": palette.background,
+            "margin": { "l": 72, "r": 16, "t": 24, "b": 52, "pad": 2 },
             "hovermode": "closest",
             "hoverlabel": { "bgcolor": palette.background, "bordercolor": palette.grid, "font": { "color": palette.text } },
             "bargap": 0.15,
             "autosize": true,
         });
         if !layout.pictures.is_empty() {
-            let cells = self.cells();
-            out["images"] = layout.pictures.iter().map(|p| picture(p, cells)).collect();
-            let rows =
-                layout.pictures.iter().filter_map(|p| if let PictureAt::Above { row, .. } = p.at { Some(row + 1) } else { None }).max();
-            if let Some(rows) = rows {
-                // Room for the rows of thumbnails, in pixels of a plot of usual size.
-                let size = layout.pictures.first().map_or(0.0, |p| p.size / cells * USUAL_SIDE);
-                let room = (f64::from(rows) * size).round();
-                out["margin"]["t"] = json!(24.0 + room);
-                out["margin"]["l"] = json!(16.0 + room);
-                out["yaxis"]["showticklabels"] = json!(false);
-            }
+            out["images"] = layout.pictures.iter().filter_map(picture).collect();
         }
         if self.has_margins() {
             let beside = |anchor: &str| json!({ "domain": [0.86, 1], "anchor": anchor, "showgrid": false, "zeroline": false, "showticklabels": false, "ticks": "", "fixedrange": true });
@@ -152,28 +127,13 @@ impl Figure {
     }
 }
 
-/// Side of a square plot in pixels, about.
-const USUAL_SIDE: f64 = 520.0;
-
-/// An image in Plotly's terms; beside the plot its position is in shares of the plot's side.
-fn picture(picture: &Picture, cells: f64) -> Value {
-    let (size, share) = (picture.size, picture.size / cells);
-    let mut out = match picture.at {
-        PictureAt::Point { x, y } => json!({
-            "xref": "x", "yref": "y", "x": x, "y": y, "sizex": size, "sizey": size, "xanchor": "center", "yanchor": "middle",
-        }),
-        PictureAt::Above { x, row } => json!({
-            "xref": "x", "yref": "y domain", "x": x, "y": 1.0 + f64::from(row) * share, "sizex": size, "sizey": share,
-            "xanchor": "center", "yanchor": "bottom",
-        }),
-        PictureAt::Left { y, row } => json!({
-            "xref": "x domain", "yref": "y", "x": -f64::from(row) * share, "y": y, "sizex": share, "sizey": size,
-            "xanchor": "right", "yanchor": "middle",
-        }),
-    };
-    out["source"] = json!(&*picture.url);
-    out["layer"] = json!("above");
-    out
+/// An image in Plotly's terms; those beside a plot are for matrices.
+fn picture(picture: &Picture) -> Option<Value> {
+    let PictureAt::Point { x, y } = picture.at else { return None };
+    Some(json!({
+        "xref": "x", "yref": "y", "x": x, "y": y, "sizex": picture.size, "sizey": picture.size, "xanchor": "center", "yanchor": "middle",
+        "source": &*picture.url, "layer": "above",
+    }))
 }
 
 /// Text that Plotly shows as it is: its labels know a few HTML tags and entities.
@@ -298,34 +258,16 @@ fn margin(t: &Margin, palette: &Palette) -> Value {
     trace
 }
 
-fn heatmap(t: &Heatmap, palette: &Palette) -> Value {
-    let last = u32::try_from(palette.scale.len().saturating_sub(1)).unwrap_or(1).max(1);
-    let scale: Vec<Value> = (0..).zip(&palette.scale).map(|(i, c): (u32, _)| json!([f64::from(i) / f64::from(last), c])).collect();
-    let mut trace = json!({
-        "type": "heatmap",
-        "x": plain_all(&t.columns),
-        "y": plain_all(&t.rows),
-        "colorscale": scale,
-        "colorbar": { "title": { "text": plain(&t.title), "side": "right" }, "thickness": 14, "outlinewidth": 0, "xpad": 8 },
-        "hovertemplate": "%{y}<br>%{x}<br><b>%{z:.4g}</b><extra></extra>",
-        "hoverongaps": false,
-    });
-    if let Some([low, high]) = t.range {
-        trace["zmin"] = json!(low);
-        trace["zmax"] = json!(high);
-    }
-    trace
-}
-
-fn axis(axis: &Axis, palette: &Palette, grid: bool) -> Value {
+fn axis(axis: &Axis, palette: &Palette) -> Value {
     let mut out = Map::new();
     let mut set = |key: &str, value: Value| out.insert(key.into(), value);
     set("title", json!({ "text": plain(&axis.title), "standoff": 8 }));
-    set("automargin", json!(true));
-    set("showgrid", json!(grid && matches!(axis.scale, Scale::Linear | Scale::Log)));
+    // Names can be of any length; numbers fit the margins of the layout, and measuring them takes most of the time of a drawing.
+    set("automargin", json!(axis.ticks.is_some() || axis.scale == Scale::Category));
+    set("showgrid", json!(matches!(axis.scale, Scale::Linear | Scale::Log)));
     set("gridcolor", json!(palette.grid));
     set("linecolor", json!(palette.grid));
-    set("showline", json!(grid));
+    set("showline", json!(true));
     set("zeroline", json!(false));
     set("ticks", json!(""));
     match axis.scale {
@@ -376,14 +318,8 @@ fn draw_mark(mark: &Mark, palette: &Palette, shapes: &mut Vec<Value>, annotation
                 "text": plain(text), "showarrow": false,
             }));
         }
-        Mark::Separator { at } => {
-            shapes.push(json!({
-                "type": "line", "xref": "x", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line(&palette.background),
-            }));
-            shapes.push(json!({
-                "type": "line", "yref": "y", "y0": at, "y1": at, "xref": "paper", "x0": 0, "x1": 1, "line": line(&palette.background),
-            }));
-        }
+        // Of matrices.
+        Mark::Separator { .. } => {}
         Mark::Position { x, text } => {
             shapes.push(json!({
                 "type": "line", "xref": "x", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
@@ -433,23 +369,6 @@ mod tests {
         let figure = Figure { traces: vec![Trace::Curve(line, vec![0.5, f64::NAN])], layout: Layout::default() };
         let json = figure.to_json(&Palette::named());
         assert_eq!((&json["data"][0]["mode"], &json["data"][0]["error_y"]["array"]), (&json!("lines+markers"), &json!([0.5, null])));
-    }
-
-    #[test]
-    fn heat_maps_are_rows_of_cells() {
-        let heatmap = Heatmap {
-            columns: vec!["a".into(), "b".into()],
-            rows: vec!["c".into()],
-            z: vec![0.5, f64::NAN],
-            range: Some([0.0, 2.0]),
-            title: "r".into(),
-        };
-        let figure = Figure { traces: vec![Trace::Heatmap(heatmap)], layout: Layout::default() };
-        let json = figure.to_json(&Palette::named());
-        assert_eq!(json["data"][0]["z"], json!([[0.5, null]]));
-        assert_eq!(json["data"][0]["zmax"], json!(2.0));
-        assert_eq!(json["data"][0]["colorscale"], json!([[0.0, "low"], [1.0, "high"]]));
-        assert_eq!(json["layout"]["plot_bgcolor"], json!("--plot-gap"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Figures: what to draw as plain data, and the one place that hands it to Plotly.
+//! Figures: what to draw as plain data, and the one place that draws it.
 //!
 //! A view builds a [`Chart`] (a [`Figure`] with its words and its numbers) from a result; that is a pure function and is tested natively.
 //! A [`FigureCard`] draws it, follows the theme and the size of its box, and exports PNG, SVG, CSV and the spec.
@@ -9,6 +9,7 @@ mod engine;
 mod export;
 pub mod figure;
 mod json;
+pub mod matrix;
 pub mod number;
 pub mod palette;
 pub mod reduce;

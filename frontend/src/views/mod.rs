@@ -51,7 +51,7 @@ pub fn ResultView(
             Output::Rdm(_) => part(&result, |output| if let Output::Rdm(o) = output { Some(o) } else { None })
                 .map(|output| rdm::view(output, spec, labels, thumbnails)),
             Output::RdmComparison(_) => part(&result, |output| if let Output::RdmComparison(o) = output { Some(o) } else { None })
-                .map(|output| rdm_comparison::view(output, spec)),
+                .map(|output| rdm_comparison::view(output, spec, thumbnails)),
             Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
                 .map(|output| shape_distance::view(output, spec)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
@@ -134,7 +134,13 @@ fn footer(result: &AnalysisResult) -> String {
 #[cfg(test)]
 pub(crate) fn dump(name: &str, chart: &crate::plot::Chart) {
     if let Some(folder) = std::env::var_os("EIGENSCOPE_DUMP_FIGURES") {
-        let path = std::path::Path::new(&folder).join(format!("{name}.json"));
+        let folder = std::path::Path::new(&folder);
+        if let Some(map) = crate::plot::matrix::matrix_of(&chart.figure) {
+            let drawing = crate::plot::matrix::draw(&chart.figure, map, &crate::plot::Palette::named(), [700.0, 600.0], "");
+            std::fs::write(folder.join(format!("{name}.svg")), drawing.svg).expect("the folder exists");
+            return;
+        }
+        let path = folder.join(format!("{name}.json"));
         let figure = chart.figure.to_json(&crate::plot::Palette::named());
         let text = serde_json::json!({ "figure": figure, "summary": chart.summary, "caption": chart.caption }).to_string();
         std::fs::write(path, text).expect("the folder exists");

@@ -170,7 +170,7 @@ impl View {
 
 /// Thumbnails above and left of the matrix, staggered in rows so that they can be larger than a cell; none unless there is one for each
 /// condition and each condition is drawn.
-fn along_axes(order: &[usize], urls: &[Arc<str>]) -> Vec<Picture> {
+pub(super) fn along_axes(order: &[usize], urls: &[Arc<str>]) -> Vec<Picture> {
     const LARGE: u32 = 30;
     const MOST_ROWS: u32 = 6;
     let n = u32::try_from(order.len()).unwrap_or(u32::MAX);

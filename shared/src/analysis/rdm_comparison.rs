@@ -51,7 +51,21 @@ pub struct Spec {
     pub cv: CrossValidation,
     /// How sure the scores are: bootstraps and tests.
     pub inference: Inference,
+    /// Give the RDMs back, to look at them side by side.
+    pub keep_rdms: bool,
 }
+
+/// The RDMs that were compared, on their way back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KeptRdms {
+    /// Data RDMs, then models, then the RDMs of models with parameters.
+    pub names: Vec<String>,
+    /// RDMs x pairs (0, 1), (0, 2), …, (1, 2), …; NaN where missing.
+    pub pairs: Array,
+}
+
+/// Dissimilarities that are given back at most: 64 MB.
+const MOST_KEPT: usize = 8_000_000;
 
 /// Similarity of two RDM vectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -118,6 +132,8 @@ pub struct Output {
     pub inference: Option<Tests>,
     /// Folds of conditions, folds of data RDMs and repeats, when the scores are cross-validated.
     pub folds: Option<[u32; 3]>,
+    /// The RDMs, if they were asked for and are not too many.
+    pub rdms: Option<KeptRdms>,
 }
 
 /// The score of one model over all data RDMs.
@@ -413,7 +429,21 @@ fn judged(
         data_names: rdms.data.iter().map(|r| r.name.clone()).collect(),
         inference,
         folds: None,
+        rdms: if spec.keep_rdms { kept(rdms, context) } else { None },
     })
+}
+
+fn kept(rdms: &Rdms, context: &Context<'_>) -> Option<KeptRdms> {
+    let all = || rdms.data.iter().chain(&rdms.models).chain(rdms.parts.iter().flatten());
+    let total: usize = all().map(|rdm| rdm.pairs.len()).sum();
+    if total > MOST_KEPT {
+        let message = format!("the RDMs have {total} dissimilarities and are not given back; at most {MOST_KEPT} are");
+        context.warn("rdms_not_kept", message);
+        return None;
+    }
+    let n = all().count();
+    let pairs = Array::matrix(n, total.checked_div(n).unwrap_or(0), all().flat_map(|rdm| rdm.pairs.iter().copied()).collect());
+    Some(KeptRdms { names: all().map(|rdm| rdm.name.clone()).collect(), pairs })
 }
 
 fn mean_of_defined(scores: &[f64]) -> Option<f64> {

@@ -1,5 +1,6 @@
 //! How well each model RDM explains the data RDMs, against the noise ceiling.
 
+mod panels;
 mod significance;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::plot::{
 const MANY_SCORES: usize = 100;
 
 /// The view of [`Output`].
-pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
+pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, thumbnails: Signal<Arc<[Arc<str>]>>) -> AnyView {
     let (sorted, set_sorted) = signal(false);
     let n_data = output.scores.columns();
     let has_heat_map = n_data > 1 && output.scores.values.len() > MANY_SCORES;
@@ -58,6 +59,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
             </label>
         </FigureCard>
         {heat}
+        {panels::view(&output, &spec, thumbnails)}
         <DataTable table caption test_id="comparison-table" />
         {pairs}
         {weights}
@@ -328,6 +330,7 @@ mod tests {
             data_names: (1..=n_data).map(|i| format!("S{i}")).collect(),
             inference: (n_data > 1).then(|| inference(&means)),
             folds: None,
+            rdms: None,
         }
     }
 
