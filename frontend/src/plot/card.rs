@@ -156,12 +156,10 @@ struct Attached {
 impl Attached {
     fn new(element: HtmlElement, redraw: impl Fn() + Clone + 'static) -> Self {
         let (target, again) = (element.clone(), redraw.clone());
-        let resized = Closure::new(move || {
-            match engine::is_outgrown(&target) {
-                Some(true) => again(),
-                Some(false) => {}
-                None => engine::resize(&target),
-            }
+        let resized = Closure::new(move || match engine::is_outgrown(&target) {
+            Some(true) => again(),
+            Some(false) => {}
+            None => engine::resize(&target),
         });
         let observer = ResizeObserver::new(resized.as_ref().unchecked_ref()).ok();
         if let Some(observer) = &observer {

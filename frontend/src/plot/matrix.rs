@@ -98,7 +98,11 @@ pub fn pixels(figure: &Figure, map: &Heatmap, palette: &Palette) -> Vec<u8> {
     let lines = map.z.chunks(map.columns.len().max(1));
     let mut out = Vec::with_capacity(4 * map.z.len());
     let mut add = |line: &[f64]| line.iter().for_each(|&v| out.extend(color(v)));
-    if figure.layout.y.reversed { lines.for_each(&mut add) } else { lines.rev().for_each(&mut add) }
+    if figure.layout.y.reversed {
+        lines.for_each(&mut add)
+    } else {
+        lines.rev().for_each(&mut add)
+    }
     out
 }
 
@@ -293,7 +297,8 @@ fn nice(low: f64, high: f64) -> Vec<(f64, String)> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
     let digits = digits as usize;
     let first = (low / step).ceil();
-    let text = |v: f64| if (1e-4..1e6).contains(&step) { format!("{v:.digits$}").replace('-', "−") } else { super::number::significant(v, 3) };
+    let text =
+        |v: f64| if (1e-4..1e6).contains(&step) { format!("{v:.digits$}").replace('-', "−") } else { super::number::significant(v, 3) };
     (0..16u32).map(|i| (first + f64::from(i)) * step).take_while(|v| *v <= high + 1e-9 * span).map(|v| (v + 0.0, text(v + 0.0))).collect()
 }
 
@@ -346,7 +351,8 @@ impl Svg {
         };
         let turn = if turn == 0 { String::new() } else { format!(" transform=\"rotate({turn} {x:.1} {y:.1})\"") };
         let text = escaped(text);
-        write!(self.text, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" dominant-baseline=\"central\"{turn}>{text}</text>").ok();
+        write!(self.text, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" dominant-baseline=\"central\"{turn}>{text}</text>")
+            .ok();
     }
 }
 

@@ -230,7 +230,7 @@ mod tests {
         let along_x = chart(&output(), Slice { map: 0, axis: 0, at: 1 });
         let map = heatmap(&along_x);
         assert_eq!((map.columns.len(), map.rows.len(), map.z[3 * 3 + 2]), (3, 4, 0.23));
-        assert!(along_x.summary.contains("the best is 0.230 at voxel 1, 2, 3 (-8.000, 4.000, 11.00 mm)"), "{}", along_x.summary);
+        assert!(along_x.summary.contains("the best is 0.230 at voxel 1, 2, 3 (−8.000, 4.000, 11.00 mm)"), "{}", along_x.summary);
         assert!(along_x.csv.text().starts_with("row,0,1,2\n"), "{}", along_x.csv.text());
     }
 

@@ -47,6 +47,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, thumbnails: Si
         .map(|table| Memo::new(move |_| table.clone()))
         .map(|table| view! { <DataTable table caption="Models against each other" test_id="pairs-table" /> });
     let caption = tests_of(&output);
+    let panels = panels::view(&output, &spec, thumbnails);
     let heat = has_heat_map.then(|| {
         let chart = Memo::new_with_compare(move |_| Arc::new(order.with(|order| heat_map(&output, order))), |_, _| true);
         view! { <FigureCard id="model-scores-matrix" title="Scores of each model and data RDM" chart spec=Arc::clone(&spec) /> }
@@ -59,7 +60,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, thumbnails: Si
             </label>
         </FigureCard>
         {heat}
-        {panels::view(&output, &spec, thumbnails)}
+        {panels}
         <DataTable table caption test_id="comparison-table" />
         {pairs}
         {weights}

@@ -37,19 +37,20 @@ pub(super) fn view(output: &Part<Output>, spec: &Arc<AnalysisSpec>, thumbnails: 
             };
             Memo::new_with_compare(chart, |_, _| true)
         };
-        let options = kept.names.iter().enumerate().map(|(i, name)| {
+        let option = |(i, name): (usize, &String)| {
             view! {
                 <option value=i.to_string() selected=i == start>
                     {name.clone()}
                 </option>
             }
-        });
+        };
+        let options = kept.names.iter().enumerate().map(option).collect_view();
         view! {
             <FigureCard id title chart spec=Arc::clone(spec) hovered>
                 <label>
                     "RDM "
                     <select data-testid=test_id on:change=move |e| set_shown.set(event_target_value(&e).parse().unwrap_or(0))>
-                        {options.collect_view()}
+                        {options}
                     </select>
                 </label>
             </FigureCard>
@@ -87,9 +88,8 @@ fn chart(kept: &KeptRdms, which: usize, n: usize) -> Chart {
     let range = extent(pairs).filter(|[low, high]| low < high);
     let heatmap = Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range, title: "dissimilarity".into() };
     let layout = Layout { x: Axis::category(""), y: Axis { reversed: true, ..Axis::category("") }, square: true, ..Layout::default() };
-    let ends = extent(pairs).map_or_else(String::new, |[low, high]| {
-        format!(", from {} to {}", number::significant(low, 3), number::significant(high, 3))
-    });
+    let ends = extent(pairs)
+        .map_or_else(String::new, |[low, high]| format!(", from {} to {}", number::significant(low, 3), number::significant(high, 3)));
     Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: format!("{}: dissimilarities of {} conditions{ends}.", kept.names[which], number::count(n)),
