@@ -99,9 +99,9 @@ pub fn pixels(figure: &Figure, map: &Heatmap, palette: &Palette) -> Vec<u8> {
     let mut out = Vec::with_capacity(4 * map.z.len());
     let mut add = |line: &[f64]| line.iter().for_each(|&v| out.extend(color(v)));
     if figure.layout.y.reversed {
-        lines.for_each(&mut add)
+        lines.for_each(&mut add);
     } else {
-        lines.rev().for_each(&mut add)
+        lines.rev().for_each(&mut add);
     }
     out
 }
