@@ -146,6 +146,8 @@ test("an RDM of 2,000 conditions keeps the page responsive; larger ones are draw
   const browser = await startBrowser();
   t.after(() => browser.close());
   const { page } = await openPage(browser, server.url);
+  // The plot library loads when the page is idle: that is no part of a run.
+  await page.waitForFunction(() => window.Plotly);
   await page.evaluate(() => {
     window.longest = 0;
     new PerformanceObserver((list) => {

@@ -61,7 +61,9 @@ pub(crate) struct Form {
     pub(crate) embedding: RwSignal<embedding::Spec>,
     pub(crate) rdm_pool: RwSignal<rdm_pool::Spec>,
     pub(crate) tuning: RwSignal<tuning::Spec>,
+    /// Without its RDM, which is edited by the form of RDMs.
     pub(crate) searchlight: RwSignal<searchlight::Spec>,
+    pub(crate) searchlight_rdm: RwSignal<rdm::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -146,6 +148,7 @@ impl Form {
         let rdm_pool = RwSignal::new(rdm_pool::Spec::default());
         let tuning = RwSignal::new(tuning::Spec::default());
         let searchlight = RwSignal::new(searchlight::Spec::default());
+        let searchlight_rdm = RwSignal::new(rdm::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -165,7 +168,7 @@ impl Form {
                 Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
                 Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
                 Kind::Tuning => tuning.with(|s| tuning_form::check(s, &mut check)),
-                Kind::Searchlight => searchlight.with(|s| searchlight_form::check(s, &mut check)),
+                Kind::Searchlight => searchlight.with(|s| searchlight_rdm.with(|rdm| searchlight_form::check(s, rdm, &mut check))),
             }
             check.found
         });
@@ -187,6 +190,7 @@ impl Form {
             rdm_pool,
             tuning,
             searchlight,
+            searchlight_rdm,
             rejected,
             problems,
             datasets,
@@ -210,7 +214,7 @@ impl Form {
             Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
             Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
             Kind::Tuning => AnalysisSpec::Tuning(self.tuning.get()),
-            Kind::Searchlight => AnalysisSpec::Searchlight(self.searchlight.get()),
+            Kind::Searchlight => AnalysisSpec::Searchlight(searchlight::Spec { rdm: self.searchlight_rdm.get(), ..self.searchlight.get() }),
         }
     }
 
@@ -232,7 +236,10 @@ impl Form {
             AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
             AnalysisSpec::RdmPool(spec) => self.rdm_pool.set(spec),
             AnalysisSpec::Tuning(spec) => self.tuning.set(spec),
-            AnalysisSpec::Searchlight(spec) => self.searchlight.set(spec),
+            AnalysisSpec::Searchlight(spec) => {
+                self.searchlight_rdm.set(spec.rdm.clone());
+                self.searchlight.set(spec);
+            }
         }
     }
 
@@ -305,8 +312,11 @@ impl Form {
     pub(crate) fn offer(self, name: &str, shape: &[u64]) {
         let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
         self.dimensionality.update(|s| append(&mut s.inputs, name));
+        if matches!(shape, [_, _, _, n] if *n > 1) {
+            self.searchlight_rdm.update(|s| fill(&mut s.input, name));
+        }
         self.searchlight.update(|s| match shape {
-            [_, _, _, n] if *n > 1 => fill(&mut s.rdm.input, name),
+            [_, _, _, n] if *n > 1 => {}
             [_, _, _] | [_, _, _, _] if !square => {
                 s.mask.get_or_insert_with(|| name.into());
             }
@@ -368,8 +378,8 @@ impl Form {
             }
         };
         self.rdm.update(of_rdm);
+        self.searchlight_rdm.update(of_rdm);
         self.searchlight.update(|s| {
-            of_rdm(&mut s.rdm);
             option(&mut s.mask);
             list(&mut s.models);
         });

@@ -5,7 +5,6 @@ use eigenscope::labels::Labels;
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, number, switch};
-use super::part::Part;
 use super::{Check, Form, label_fields};
 
 pub(super) const MEASURES: &[(Measure, &str)] = &[
@@ -106,7 +105,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.input.clone()),
             move |v| spec.update(|s| s.input = v),
         )}
-        {dissimilarity(form, Part::of(spec, Spec::clone, |all, v| *all = v), false)}
+        {dissimilarity(form, spec, false)}
         {over_time(form)}
         {choice(
             form,
@@ -120,7 +119,7 @@ pub(super) fn view(form: Form) -> AnyView {
 }
 
 /// The measure, its options and the design; `local` for channels that change, which have no precision of their own.
-pub(super) fn dissimilarity(form: Form, spec: Part<Spec>, local: bool) -> AnyView {
+pub(super) fn dissimilarity(form: Form, spec: RwSignal<Spec>, local: bool) -> AnyView {
     let measure = Memo::new(move |_| spec.with(|s| s.measure));
     view! {
         {choice(
@@ -142,7 +141,7 @@ pub(super) fn dissimilarity(form: Form, spec: Part<Spec>, local: bool) -> AnyVie
 }
 
 /// Which rows measure the same condition, and in which fold.
-fn repetitions(form: Form, spec: Part<Spec>, measure: Memo<Measure>) -> AnyView {
+fn repetitions(form: Form, spec: RwSignal<Spec>, measure: Memo<Measure>) -> AnyView {
     let repeated = Memo::new(move |_| spec.with(|s| s.conditions.is_some()));
     let folded = Memo::new(move |_| spec.with(|s| s.folds.is_some()));
     let folds = move || {
@@ -236,7 +235,7 @@ fn over_time(form: Form) -> AnyView {
 }
 
 /// The noise that distances are relative to.
-fn noise(form: Form, spec: Part<Spec>, optional: bool, local: bool) -> AnyView {
+fn noise(form: Form, spec: RwSignal<Spec>, optional: bool, local: bool) -> AnyView {
     let from = Memo::new(move |_| {
         spec.with(|s| match (&s.noise, &s.precision) {
             (Some(_), _) => NoiseFrom::Estimate,
@@ -304,7 +303,7 @@ fn noise(form: Form, spec: Part<Spec>, optional: bool, local: bool) -> AnyView {
 }
 
 /// What only some measures have.
-fn options(form: Form, spec: Part<Spec>, measure: Measure, local: bool) -> AnyView {
+fn options(form: Form, spec: RwSignal<Spec>, measure: Measure, local: bool) -> AnyView {
     match measure {
         Measure::Sqeuclidean => switch(
             label("normalize", "Divide by the number of channels", "The convention of rsatoolbox."),

@@ -1,36 +1,35 @@
 //! Form of the searchlights.
 
-use eigenscope::analysis::rdm::Measure;
+use eigenscope::analysis::rdm::{self, Measure};
 use eigenscope::analysis::searchlight::Spec;
 use leptos::prelude::*;
 
 use super::fields::{choice, input, inputs, label, number, switch};
-use super::part::Part;
 use super::rdm_comparison_form::COMPARE;
 use super::{Check, Form, rdm_form};
 
-pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
-    check.input("rdm.input", "Image", &spec.rdm.input);
+pub(super) fn check(spec: &Spec, rdm: &rdm::Spec, check: &mut Check<'_>) {
+    check.input("rdm.input", "Image", &rdm.input);
     check.inputs("models", "Model RDMs", &spec.models, 1);
     if let Some(mask) = &spec.mask {
         check.input("mask", "Mask", mask);
     }
     check.require(spec.radius > 0.0, "radius", "Give a number above 0.");
     check.require((0.0..=1.0).contains(&spec.threshold), "threshold", "Give a number from 0 to 1.");
-    let needs_noise = spec.rdm.measure == Measure::Mahalanobis && spec.rdm.noise.is_none();
+    let needs_noise = rdm.measure == Measure::Mahalanobis && rdm.noise.is_none();
     check.require(!needs_noise, "noise", "Say how the noise is estimated.");
-    rdm_form::check_options(&spec.rdm, check);
+    rdm_form::check_options(rdm, check);
 }
 
 pub(super) fn view(form: Form) -> AnyView {
-    let spec = form.searchlight;
+    let (spec, rdm) = (form.searchlight, form.searchlight_rdm);
     view! {
         {input(
             form,
             label("rdm.input", "Image", "A NIfTI image or an array with axes x, y, z and conditions."),
             "choose a dataset",
-            move || spec.with(|s| s.rdm.input.clone()),
-            move |v| spec.update(|s| s.rdm.input = v),
+            move || rdm.with(|s| s.input.clone()),
+            move |v| rdm.update(|s| s.input = v),
         )}
         {input(
             form,
@@ -64,7 +63,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move || spec.with(|s| s.truncate),
             move |v| spec.update(|s| s.truncate = v),
         )}
-        {rdm_form::dissimilarity(form, Part::of(spec, |s| s.rdm.clone(), |s, v| s.rdm = v), true)}
+        {rdm_form::dissimilarity(form, rdm, true)}
         {choice(
             form,
             label("compare", "Similarity", "Between a searchlight's RDM and a model."),
