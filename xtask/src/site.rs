@@ -28,8 +28,10 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     ];
     for (from, name) in files {
         let to = site.join(name);
-        if !is_newer(&to, &from) {
-            std::fs::copy(&from, &to).map_err(at(&from))?;
+        // By their bytes: a checkout of older sources leaves a newer copy behind.
+        let bytes = std::fs::read(&from).map_err(at(&from))?;
+        if std::fs::read(&to).ok().as_ref() != Some(&bytes) {
+            std::fs::write(&to, bytes).map_err(at(&to))?;
         }
         compress(&to)?;
     }

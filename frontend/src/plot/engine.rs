@@ -19,9 +19,26 @@ thread_local! {
     static LOADING: RefCell<Option<Promise>> = const { RefCell::new(None) };
 }
 
-/// Loads the plot library ahead of the first figure; what goes wrong is said by that figure.
+/// Loads the plot library ahead of the first figure and draws a line with it where nobody sees it, because the browser compiles it while
+/// it draws for the first time; what goes wrong is said by that figure.
 pub(crate) fn preload() {
-    leptos::task::spawn_local(async { drop(plotly().await) });
+    leptos::task::spawn_local(async { drop(draw_unseen().await) });
+}
+
+async fn draw_unseen() -> Result<(), String> {
+    let is_first = LOADING.with(|loading| loading.borrow().is_none());
+    let plotly = plotly().await?;
+    if !is_first {
+        return Ok(());
+    }
+    gloo::timers::future::TimeoutFuture::new(0).await;
+    let element = document().and_then(|d| d.create_element("div").ok()).ok_or("the page has no document")?;
+    let parse = |text: &str| JSON::parse(text).map_err(|e| text_of(&e));
+    let data = parse(r#"[{"y":[0,1],"name":"a"},{"y":[1,0],"name":"b"}]"#)?;
+    let layout = parse(r#"{"width":400,"height":300,"showlegend":true,"xaxis":{"title":{"text":"x"}},"yaxis":{"title":{"text":"y"}}}"#)?;
+    settle(call(&plotly, "react", &Array::of4(&element, &data, &layout, &config()?))?).await?;
+    drop(call(&plotly, "purge", &Array::of1(&element)));
+    Ok(())
 }
 
 /// On an element with a matrix: the size that it was drawn for.
@@ -44,10 +61,14 @@ pub(super) async fn draw(element: &HtmlElement, figure: &Figure) -> Result<Optio
     if !element.is_connected() {
         return Ok(None);
     }
-    // Reading a large result and drawing it are two tasks, between which the page can answer.
+    // Reading a large result, describing it and drawing it are three tasks, between which the page can answer.
     gloo::timers::future::TimeoutFuture::new(0).await;
     let (data, layout) = objects(&figure.fitting(element.client_width()).parts(&palette_of(element)))?;
     let arguments = Array::of4(element, &data, &layout, &config()?);
+    gloo::timers::future::TimeoutFuture::new(0).await;
+    if !element.is_connected() {
+        return Ok(None);
+    }
     settle(call(&plotly, "react", &arguments)?).await?;
     Ok(None)
 }
