@@ -278,7 +278,7 @@ impl Axis {
 }
 
 /// Below this width, in pixels, images beside a plot would leave no room for it.
-const NARROW: i32 = 480;
+pub(super) const NARROW: i32 = 480;
 
 impl Figure {
     /// The figure without what a plot of this width has no room for.

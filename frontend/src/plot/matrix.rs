@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::figure::{Axis, Figure, Heatmap, Mark, PictureAt, Trace, extent};
+use super::figure::{Axis, Figure, Heatmap, Mark, NARROW, PictureAt, Trace, extent};
 use super::palette::Palette;
 
 /// Height of text in pixels.
@@ -151,7 +151,9 @@ pub fn draw(figure: &Figure, map: &Heatmap, palette: &Palette, [width, height]: 
     let titles = |axis: &Axis| if axis.title.is_empty() { 0.0 } else { 1.5 * FONT };
     // Room for all that is beside the cells; thumbnails take a share of what the cells get.
     let (columns, rows) = (map.columns.len().max(1), map.rows.len().max(1));
-    let y_room = if thumbnails > 0 { 0.0 } else { GAP + label_width(&layout.y, &map.rows).min(MOST_SHARE * width) };
+    // A square matrix in a narrow window is small enough without long names beside it.
+    let share = if layout.square && width < f64::from(NARROW) { MOST_SHARE / 2.0 } else { MOST_SHARE };
+    let y_room = if thumbnails > 0 { 0.0 } else { GAP + label_width(&layout.y, &map.rows).min(share * width) };
     let mut about = (width - y_room - bar_room - titles(&layout.y)) / position(columns);
     if layout.square {
         about = about.min((height - 3.0 * LINE) / position(rows));
@@ -400,7 +402,7 @@ mod tests {
 
     #[test]
     fn cells_have_the_colors_of_the_scale() {
-        let scale = ["#000000", "#ff0000", "#ffff00"].map(String::from).to_vec();
+        let scale = ["000000", "ff0000", "ffff00"].map(|digits| format!("#{digits}")).to_vec();
         let palette = Palette { scale, ..Palette::named() };
         let matrix = Heatmap { z: vec![0.0, f64::NAN, 5.0, 10.0], range: Some([0.0, 10.0]), ..map(2, 2) };
         let down = figure(matrix.clone(), true);
