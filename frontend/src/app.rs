@@ -8,7 +8,7 @@ use web_sys::DragEvent;
 
 use crate::server::ServerState;
 use crate::state::{App, now_ms};
-use crate::{datasets, forms, notices, project, route, runs, server, theme};
+use crate::{datasets, lazy, notices, route, runs, server, theme};
 
 const TICK_MS: u32 = 1000;
 
@@ -24,6 +24,7 @@ pub fn start() {
         route::follow(app.form);
         server::connect(app);
         accept_drops(app);
+        lazy::load(app);
         Interval::new(TICK_MS, move || app.now_ms.set(now_ms())).forget();
         shell(app)
     })
@@ -37,11 +38,25 @@ fn shell(app: App) -> impl IntoView {
             {notices::list(app)}
             {datasets::panel(app)}
             <div class="work">
-                {forms::panel(app)}
+                {move || form(app)}
                 {runs::panel(app)}
             </div>
         </main>
         <p class="status" role="status" aria-live="polite" data-testid="status">{move || app.status.get()}</p>
+    }
+}
+
+/// The form, or that it is on its way.
+fn form(app: App) -> AnyView {
+    match app.rest.get() {
+        Some(rest) => (rest.form)(app),
+        None => view! {
+            <section class="panel" aria-labelledby="analysis-heading">
+                <h2 id="analysis-heading">"Analysis"</h2>
+                <p class="muted">"Loading the forms…"</p>
+            </section>
+        }
+        .into_any(),
     }
 }
 
@@ -169,7 +184,7 @@ fn project_tools(app: App) -> impl IntoView {
                 prop:value=move || app.project_name.get()
                 on:change=move |event| app.project_name.set(event_target_value(&event))
             />
-            <button type="button" data-testid="save-project" disabled=nothing on:click=move |_| project::save(app)>"Save"</button>
+            <button type="button" data-testid="save-project" disabled=nothing on:click=move |_| lazy::save_project(app)>"Save"</button>
             <button type="button" data-testid="open-project" on:click=browse>"Open"</button>
             <input
                 type="file"

@@ -12,6 +12,7 @@ pub mod worker;
 mod client;
 mod datasets;
 mod forms;
+mod lazy;
 mod notices;
 mod pictures;
 mod preflight;

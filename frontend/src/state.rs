@@ -17,6 +17,7 @@ use web_sys::{Blob, File};
 use crate::client::Client;
 use crate::datasets::picker::Picker;
 use crate::forms::Form;
+use crate::lazy::Rest;
 use crate::notices::Notice;
 use crate::pictures::Picture;
 use crate::server::ServerState;
@@ -34,6 +35,8 @@ pub(crate) struct App {
     pub(crate) devices: RwSignal<Option<Devices>>,
     pub(crate) device: RwSignal<DeviceChoice>,
     pub(crate) server: RwSignal<ServerState>,
+    /// Forms and views, once they are loaded.
+    pub(crate) rest: RwSignal<Option<Rest>>,
     /// What the live region says.
     pub(crate) status: RwSignal<String>,
     /// Images of the conditions.
@@ -133,6 +136,7 @@ impl App {
             devices: RwSignal::new(None),
             device: RwSignal::new(DeviceChoice::Auto),
             server: RwSignal::new(ServerState::Unknown),
+            rest: RwSignal::new(None),
             status: RwSignal::new(String::new()),
             pictures: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),

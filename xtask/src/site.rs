@@ -22,6 +22,8 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
         (frontend.join("icon.svg"), "icon.svg"),
         (bound.join("ui.js"), "ui.js"),
         (bound.join("ui_bg.wasm"), "ui_bg.wasm"),
+        (bound.join(wasm::LOADER), wasm::LOADER),
+        (bound.join(wasm::REST), wasm::REST),
         (bound.join("compute.js"), "compute.js"),
         (bound.join("compute_bg.wasm"), "compute_bg.wasm"),
         (modules.join("plotly.js-strict-dist-min/plotly-strict.min.js"), "plotly.js"),

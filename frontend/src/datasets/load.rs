@@ -30,7 +30,7 @@ pub(crate) fn take(app: App, files: Vec<File>) {
             let name = file.name();
             app.say(format!("Reading {name}."));
             if name.to_lowercase().ends_with(".eigenscope") {
-                crate::project::open(app, file).await;
+                crate::lazy::open_project(app, file).await;
             } else if let Err(error) = read(app, file).await {
                 app.fail(&name, &error);
             }
@@ -45,7 +45,7 @@ pub(crate) fn take_projects(app: App, files: Vec<File>) {
     spawn_local(async move {
         for file in files {
             app.reading.update(|n| *n += 1);
-            crate::project::open(app, file).await;
+            crate::lazy::open_project(app, file).await;
             app.reading.update(|n| *n -= 1);
         }
     });

@@ -450,7 +450,7 @@ pub(crate) fn shape_text(shape: &[u64]) -> String {
 }
 
 /// The whole panel: choice of the analysis, its form, what it will cost, and the buttons.
-pub(crate) fn panel(app: App) -> impl IntoView {
+pub(crate) fn panel(app: App) -> AnyView {
     let form = app.form;
     Effect::new(move |_| {
         form.spec();

@@ -8,7 +8,6 @@ use leptos::prelude::*;
 
 use super::{cancel, remote, remove, state_word};
 use crate::state::{App, Place, Run};
-use crate::views::ResultView;
 
 pub(super) fn view(app: App, run: Run) -> impl IntoView {
     let heading = format!("run-{}", run.id);
@@ -121,6 +120,7 @@ fn body(app: App, run: Run) -> impl IntoView {
             return None;
         }
         let result: Arc<AnalysisResult> = result.get()?;
+        let rest = app.rest.get()?;
         let (spec, labels) = drawn.get_value();
         let warnings: Vec<_> = result.warnings.iter().map(|w| view! { <li>{w.message.clone()}</li> }).collect();
         let warnings = (!warnings.is_empty()).then(|| view! { <ul class="warnings" aria-label="Warnings">{warnings}</ul> });
@@ -128,7 +128,7 @@ fn body(app: App, run: Run) -> impl IntoView {
             view! {
                 <div class="result" data-testid="run-result">
                     {warnings}
-                    <ResultView result spec labels thumbnails=app.thumbnails() />
+                    {(rest.result)(result, spec, labels, app.thumbnails())}
                 </div>
             }
             .into_any(),

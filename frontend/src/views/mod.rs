@@ -30,18 +30,15 @@ mod shape_distance;
 mod tuning;
 mod variance_partition;
 
-/// A result: its figures and tables, and where it was computed.
-#[component]
-pub fn ResultView(
-    /// What to show.
+/// A result and what made it: figures, tables, and where it was computed.
+///
+/// `labels`: text columns of the input that label its rows; those of other lengths are not used. `thumbnails`: addresses of images of the conditions.
+pub(crate) fn result(
     result: Arc<AnalysisResult>,
-    /// What made it.
     spec: AnalysisSpec,
-    /// Text columns of the input that label its rows; those of other lengths are not used.
     labels: Vec<LabelColumn>,
-    /// Addresses of the thumbnails of conditions.
     thumbnails: Signal<Arc<[Arc<str>]>>,
-) -> impl IntoView {
+) -> AnyView {
     let spec = Arc::new(spec);
     let footer = footer(&result);
     let body =
@@ -84,6 +81,7 @@ pub fn ResultView(
             <p class="result-footer" data-testid="result-footer">{footer}</p>
         </div>
     }
+    .into_any()
 }
 
 /// The output of a shared result, without a copy of its arrays. Cloning is cheap.
