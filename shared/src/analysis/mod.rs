@@ -26,6 +26,7 @@ pub mod rdm_pool;
 pub mod relation;
 pub mod searchlight;
 pub mod shape_distance;
+pub mod similarity;
 pub mod tuning;
 pub mod variance_partition;
 

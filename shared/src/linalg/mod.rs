@@ -1,5 +1,6 @@
 //! Decompositions and helpers over faer matrices.
 
+pub mod assignment;
 mod band;
 mod chase;
 pub mod pca;

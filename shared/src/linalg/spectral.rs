@@ -113,6 +113,16 @@ pub struct ThinSvd {
     pub v: Mat<f64>,
 }
 
+/// The thin singular value decomposition with all min(n, p) directions, also those of singular value 0.
+///
+/// # Errors
+/// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
+pub fn all_singular_vectors(x: MatRef<'_, f64>) -> Result<ThinSvd, Error> {
+    require_finite(x)?;
+    let svd = x.thin_svd().map_err(|e| no_convergence("singular vectors", x, &e))?;
+    Ok(ThinSvd { u: svd.U().to_owned(), s: svd.S().column_vector().iter().copied().collect(), v: svd.V().to_owned() })
+}
+
 /// The thin singular value decomposition, cut at the numerical rank: r is the number of singular values above [`rank_tolerance`].
 ///
 /// # Shapes
@@ -121,12 +131,11 @@ pub struct ThinSvd {
 /// # Errors
 /// [`Error::Numerical`] when the matrix is not finite or the iteration does not converge.
 pub fn thin_svd(x: MatRef<'_, f64>) -> Result<ThinSvd, Error> {
-    require_finite(x)?;
-    let svd = x.thin_svd().map_err(|e| no_convergence("singular vectors", x, &e))?;
-    let all: Vec<f64> = svd.S().column_vector().iter().copied().collect();
-    let tolerance = rank_tolerance(x.nrows(), x.ncols(), all.first().copied().unwrap_or(0.0));
-    let r = all.iter().take_while(|&&s| s > tolerance).count();
-    Ok(ThinSvd { u: svd.U().subcols(0, r).to_owned(), s: all[..r].to_vec(), v: svd.V().subcols(0, r).to_owned() })
+    let ThinSvd { u, mut s, v } = all_singular_vectors(x)?;
+    let tolerance = rank_tolerance(x.nrows(), x.ncols(), s.first().copied().unwrap_or(0.0));
+    let r = s.iter().take_while(|&&s| s > tolerance).count();
+    s.truncate(r);
+    Ok(ThinSvd { u: u.subcols(0, r).to_owned(), s, v: v.subcols(0, r).to_owned() })
 }
 
 /// All min(n, p) singular values, largest first.

@@ -136,7 +136,7 @@ pub(super) fn check_folds(field: &str, k: u32, n: usize) -> Result<usize, Error>
 }
 
 /// The `k` contiguous blocks of `n` rows, the first `n mod k` one row longer.
-pub(super) fn blocks(n: usize, k: usize) -> Vec<std::ops::Range<usize>> {
+pub(in crate::analysis) fn blocks(n: usize, k: usize) -> Vec<std::ops::Range<usize>> {
     let mut start = 0;
     (0..k)
         .map(|i| {

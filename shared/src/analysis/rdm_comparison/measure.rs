@@ -8,7 +8,7 @@ use super::input::Rdm;
 use super::pairs::{Present, square, union};
 use super::riemann::{Moments, noise_moments};
 use super::whitening::Whitening;
-use crate::Error;
+use crate::{Array, Error};
 use crate::stats::{Order, average_ranks, centered_to_unit, centered_unit, count, dot, fold_pairs, is_constant, kendall, mean, unit};
 
 /// How RDMs over some conditions are compared.
@@ -176,6 +176,19 @@ impl Prepared<'_> {
         }
         out
     }
+}
+
+/// The score of two square RDMs over the same conditions.
+///
+/// # Errors
+/// [`Error::Parameter`] where the comparison needs pairs that are undefined, [`Error::Numerical`].
+pub(in crate::analysis) fn score_of_two(compare: Compare, model: &Array, data: &Array) -> Result<f64, Error> {
+    let n_conditions = data.columns();
+    let rdm = |array: &Array| {
+        let pairs = (0..n_conditions).flat_map(|i| (i + 1..n_conditions).map(move |j| array.values[i * n_conditions + j])).collect();
+        Rdm::new(String::new(), pairs)
+    };
+    Measure { compare, n_conditions, sigma: None }.score_on_shared_pairs(&rdm(model), &rdm(data))
 }
 
 /// Ranks minus their mean; empty or single values have no spread and give zeros.

@@ -1,0 +1,59 @@
+//! Measures of matched columns.
+
+use faer::Mat;
+
+use super::side::Side;
+use crate::Error;
+use crate::linalg::assignment::{assignment, transport};
+use crate::stats::{centered_unit, count, mean};
+
+/// More columns than this are not transported exactly.
+const MOST_COLUMNS: usize = 2000;
+
+/// Correlations of all pairs of columns; 0 with a column without variance.
+pub(super) fn correlations(x: &Side, y: &Side) -> Mat<f64> {
+    let unit = |x: &Mat<f64>| {
+        let columns: Vec<Vec<f64>> =
+            (0..x.ncols()).map(|j| centered_unit(x.col_as_slice(j)).unwrap_or_else(|| vec![0.0; x.nrows()])).collect();
+        Mat::from_fn(x.nrows(), x.ncols(), |i, j| columns[j][i])
+    };
+    unit(&x.x).transpose() * unit(&y.x)
+}
+
+/// Mean correlation of columns matched one to one, as many as the narrower set has. Source: Li et al. 2016.
+pub(super) fn one_to_one(x: &Side, y: &Side) -> f64 {
+    let found = correlations(x, y);
+    let wide = if found.nrows() <= found.ncols() { found } else { found.transpose().to_owned() };
+    let matched = assignment(&wide, true);
+    mean(&matched.iter().enumerate().map(|(i, j)| wide[(i, *j)]).collect::<Vec<_>>())
+}
+
+/// Mean of every column's greatest correlation with a column of the other set, averaged over both directions.
+pub(super) fn greatest(x: &Side, y: &Side) -> f64 {
+    let found = correlations(x, y);
+    let rows: Vec<f64> = found.row_iter().map(|row| row.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect();
+    let columns: Vec<f64> = found.col_iter().map(|column| column.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect();
+    f64::midpoint(mean(&rows), mean(&columns))
+}
+
+/// Mean correlation of columns under the best transport of one uniform set of columns to the other.
+///
+/// # Source
+/// Khosla & Williams 2024.
+pub(super) fn soft(x: &Side, y: &Side) -> Result<f64, Error> {
+    let (p, q) = (x.width(), y.width());
+    if p.max(q) > MOST_COLUMNS {
+        return Err(Error::input(&*x.name, format!("{} columns; soft matching is exact up to {MOST_COLUMNS}: choose fewer", p.max(q))));
+    }
+    let found = correlations(x, y);
+    if p == q {
+        // An extreme point of the polytope of doubly stochastic matrices is a permutation.
+        let matched = assignment(&found, true);
+        return Ok(mean(&matched.iter().enumerate().map(|(i, j)| found[(i, *j)]).collect::<Vec<_>>()));
+    }
+    let cost = Mat::from_fn(p, q, |i, j| 1.0 - found[(i, j)]);
+    let plan = transport(&cost, &vec![q as u64; p], &vec![p as u64; q]);
+    #[expect(clippy::cast_precision_loss, reason = "products of column counts")]
+    let sum: f64 = plan.iter().map(|f| f.amount as f64 * found[(f.row, f.column)]).sum();
+    Ok(sum / (count(p) * count(q)))
+}

@@ -1,0 +1,73 @@
+//! How well one representation predicts the other linearly.
+
+use faer::Mat;
+
+use super::alignment::parted;
+use super::name::{Direction, Regression, Score};
+use super::side::{Side, decompose};
+use crate::analysis::encoding::pls;
+use crate::compute::Device;
+use crate::analysis::encoding::cv::blocks;
+use crate::stats::{mean, pearson};
+use crate::Error;
+
+/// `|Q'Yc|^2 / |Yc|^2`, Q an orthonormal basis of the centered predictors: the share of variance that least squares explains in sample.
+pub(super) fn explained(from: &Side, to: &Side) -> Result<f64, Error> {
+    Ok((from.svd()?.u.transpose() * &to.centered).squared_norm_l2() / (to.norm * to.norm))
+}
+
+/// Predictions of held-out rows (or of the rows fitted on) against what was measured.
+///
+/// # Definition
+/// Columns of both are centered by the means of the rows fitted on. Least squares, `ridge` with penalty lambda, or partial least squares with k
+/// components; folds are contiguous, each scored by itself and averaged. `pearson`: mean correlation over the predicted columns; `r2`: one minus
+/// the residual over the total sum of squares of all columns, around the means of the rows fitted on.
+pub(super) async fn score(
+    x: &Side,
+    y: &Side,
+    direction: Direction,
+    regression: Regression,
+    n_folds: Option<usize>,
+    score: Score,
+    device: &Device,
+) -> Result<f64, Error> {
+    let (from, to) = if direction == Direction::YFromX { (x, y) } else { (y, x) };
+    let Some(n_folds) = n_folds else {
+        let predicted = predict(&from.centered, &to.centered, &from.centered, regression, device).await?;
+        return Ok(judged(&predicted, &to.centered, score));
+    };
+    let mut scores = Vec::with_capacity(n_folds);
+    for test in blocks(from.n(), n_folds) {
+        let (train_x, test_x) = parted(&from.x, &test);
+        let (train_y, test_y) = parted(&to.x, &test);
+        let predicted = predict(&train_x, &train_y, &test_x, regression, device).await?;
+        scores.push(judged(&predicted, &test_y, score));
+    }
+    Ok(mean(&scores))
+}
+
+async fn predict(x: &Mat<f64>, y: &Mat<f64>, at: &Mat<f64>, regression: Regression, device: &Device) -> Result<Mat<f64>, Error> {
+    let penalty = match regression {
+        Regression::LeastSquares => 0.0,
+        Regression::Ridge(lambda) => lambda,
+        Regression::Pls(k) => {
+            let fit = pls::fit(x, y, k, device).await?;
+            return fit.linear.predict(at, device).await;
+        }
+    };
+    let svd = decompose(x)?;
+    let mut inner = svd.u.transpose() * y;
+    for (i, s) in svd.s.iter().enumerate() {
+        (0..inner.ncols()).for_each(|j| inner[(i, j)] *= s / (s * s + penalty));
+    }
+    Ok(at * (&svd.v * inner))
+}
+
+fn judged(predicted: &Mat<f64>, measured: &Mat<f64>, score: Score) -> f64 {
+    match score {
+        Score::R2 => 1.0 - (measured - predicted).squared_norm_l2() / measured.squared_norm_l2(),
+        Score::Pearson => {
+            mean(&(0..measured.ncols()).map(|j| pearson(predicted.col_as_slice(j), measured.col_as_slice(j))).collect::<Vec<_>>())
+        }
+    }
+}
