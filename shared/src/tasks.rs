@@ -57,6 +57,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
         | AnalysisSpec::ShapeDistance(_)
+        | AnalysisSpec::Similarity(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)
         | AnalysisSpec::Manifolds(_)

@@ -10,11 +10,11 @@ use eigenscope::analysis::dimensionality::{AlphaFit, Centering, Generator, Pool}
 use eigenscope::analysis::encoding::{Convention, Preset};
 use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::relation::Curve;
-use eigenscope::analysis::shape_distance::Score;
 use serde::de::DeserializeOwned;
 
 use super::inputs::InputArg;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
+use super::shapes::{ShapesArgs, SimilarityArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
 /// A workbench for representational geometry: measure, compare and predict the representations of brains and deep networks.
@@ -74,6 +74,10 @@ pub(super) enum Command {
     Searchlight(Box<SearchlightArgs>),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
+    /// Measures of similarity of two matrices, by their names in the catalogue.
+    Similarity(SimilarityArgs),
+    /// The catalogue of measures of similarity: what leaves each as it is, whether it is a metric, what is disputed.
+    Measures,
     /// Classify from a few samples of each class.
     FewShot(FewShotArgs),
     /// Distances between class centroids and projections of samples along them.
@@ -338,32 +342,6 @@ pub(super) struct PartitionArgs {
     /// Fit and score on all rows instead of holding rows out.
     #[arg(long, conflicts_with_all = ["cv", "labels"])]
     pub in_sample: bool,
-    /// Shared options.
-    #[command(flatten)]
-    pub common: Common,
-}
-
-/// Options of `shapes`.
-#[derive(Debug, Args)]
-pub(super) struct ShapesArgs {
-    /// At least two matrices, rows = the same samples.
-    #[arg(required = true, num_args = 2..)]
-    pub inputs: Vec<InputArg>,
-    /// Regularization between full whitening (0) and none (1).
-    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
-    pub alpha: f64,
-    /// Distance: angular or euclidean.
-    #[arg(long, default_value = "angular", value_parser = word::<Score>)]
-    pub score: Score,
-    /// Fraction of the rows that the alignment is fitted on; the rest gives held-out distances.
-    #[arg(long, value_name = "F", allow_negative_numbers = true)]
-    pub train_fraction: Option<f64>,
-    /// Keep the column means.
-    #[arg(long)]
-    pub no_center: bool,
-    /// Refuse matrices of different widths instead of padding them with zero columns.
-    #[arg(long)]
-    pub no_zero_pad: bool,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,

@@ -17,6 +17,7 @@ mod print;
 mod rsa;
 mod run;
 mod serve;
+mod shapes;
 mod specs;
 mod words;
 
@@ -95,6 +96,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Serve(args) => return serve::serve(args),
         Command::Task(args) => return Ok(crate::jobs::task::run(&args.dir)?),
         Command::Devices => return devices(global),
+        Command::Measures => return measures(global),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
         Command::Encode(args) => (predict::encode(args, global.seed)?, &args.common),
@@ -107,7 +109,8 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Tuning(args) => (rsa::tuning(args)?, &args.common),
         Command::Searchlight(args) => (rsa::searchlight(args)?, &args.common),
         Command::Embed(args) => (rsa::embed(args, global.seed)?, &args.common),
-        Command::Shapes(args) => (specs::shapes(args, global.seed)?, &args.common),
+        Command::Shapes(args) => (shapes::shapes(args, global.seed)?, &args.common),
+        Command::Similarity(args) => (shapes::similarity(args)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
         Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),
         Command::Relate(args) => (specs::relate(args, global.seed)?, &args.common),
@@ -122,6 +125,11 @@ fn devices(global: &Global) -> Result<(), Failure> {
         return run::json(&mut out, &serde_json::json!({ "devices": devices }));
     }
     Ok(print::devices(&mut out, &devices)?)
+}
+
+fn measures(global: &Global) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if global.json { run::json(&mut out, &shapes::measures_json()) } else { Ok(shapes::print_measures(&mut out)?) }
 }
 
 /// clap explains over several lines; scripts and people get the first paragraph as one.

@@ -20,6 +20,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Rdm(output) => rdm(out, output)?,
         Output::RdmComparison(output) => rdm_comparison(out, output)?,
         Output::ShapeDistance(output) => shape_distance(out, output)?,
+        Output::Similarity(output) => super::shapes::print_similarity(out, output)?,
         Output::Encoding(output) => encoding(out, output)?,
         Output::DimensionUse(output) => dimension_use(out, output)?,
         Output::VariancePartition(output) => variance_partition(out, output)?,
@@ -365,7 +366,7 @@ fn matrix(out: &mut dyn Write, names: &[String], array: &Array) -> io::Result<()
 }
 
 /// Columns padded to their widest cell: the first to the left, numbers to the right.
-fn table(out: &mut dyn Write, headers: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
+pub(super) fn table(out: &mut dyn Write, headers: &[&str], rows: Vec<Vec<String>>) -> io::Result<()> {
     let length = |s: &str| s.chars().count();
     let width = |j: usize| rows.iter().filter_map(|row| row.get(j)).map(|s| length(s)).chain([length(headers[j])]).max().unwrap_or(0);
     let widths = (0..headers.len()).map(width).collect::<Vec<_>>();
@@ -386,7 +387,7 @@ fn undefined() -> String {
 }
 
 /// Six significant digits at most.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if !value.is_finite() {
         return undefined();
     }

@@ -1,11 +1,11 @@
 //! From arguments to an analysis spec with its inputs.
 
 use eigenscope::analysis::encoding::{Cv, Model};
-use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, relation, shape_distance};
+use eigenscope::analysis::{dimensionality, few_shot, manifolds, projection, relation};
 use eigenscope::labels::Labels;
 use eigenscope::{AnalysisSpec, Error, Inputs};
 
-use super::args::{ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RelateArgs, RunArgs, ShapesArgs};
+use super::args::{ClassArgs, Common, DimsArgs, FewShotArgs, ManifoldsArgs, ProjectionArgs, RelateArgs, RunArgs};
 use super::inputs::{self, InputArg};
 
 /// What to run.
@@ -77,20 +77,6 @@ pub(super) fn manifolds(args: &ManifoldsArgs, seed: Option<u64>) -> Result<Plan,
             m_shots: args.shots,
             generator: args.pooling.generator,
             seed: args.pooling.seed(seed),
-        }))
-    })
-}
-
-pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
-        Ok(AnalysisSpec::ShapeDistance(shape_distance::Spec {
-            inputs: names.to_vec(),
-            alpha: args.alpha,
-            score: args.score,
-            center_columns: !args.no_center,
-            zero_pad: !args.no_zero_pad,
-            train_fraction: args.train_fraction,
-            seed: seed.unwrap_or(0),
         }))
     })
 }
@@ -173,7 +159,11 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         }
         AnalysisSpec::VariancePartition(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
         AnalysisSpec::RdmComparison(spec) => spec.inference.seed = seed,
-        AnalysisSpec::Rdm(_) | AnalysisSpec::RdmPool(_) | AnalysisSpec::Tuning(_) | AnalysisSpec::Searchlight(_) => {}
+        AnalysisSpec::Rdm(_)
+        | AnalysisSpec::RdmPool(_)
+        | AnalysisSpec::Tuning(_)
+        | AnalysisSpec::Searchlight(_)
+        | AnalysisSpec::Similarity(_) => {}
     }
     Ok(())
 }

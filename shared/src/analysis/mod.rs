@@ -42,6 +42,8 @@ pub enum AnalysisSpec {
     RdmComparison(rdm_comparison::Spec),
     /// Generalized shape distances.
     ShapeDistance(shape_distance::Spec),
+    /// Measures of similarity of two representations.
+    Similarity(similarity::Spec),
     /// Encoding models.
     Encoding(encoding::Spec),
     /// Encoding score against number of principal components.
@@ -79,6 +81,8 @@ pub enum Output {
     RdmComparison(rdm_comparison::Output),
     /// Generalized shape distances.
     ShapeDistance(shape_distance::Output),
+    /// Measures of similarity of two representations.
+    Similarity(similarity::Output),
     /// Encoding models.
     Encoding(encoding::Output),
     /// Encoding score against number of principal components.
@@ -172,6 +176,7 @@ impl AnalysisSpec {
             Self::Rdm(spec) => spec.inputs(),
             Self::RdmComparison(spec) => spec.inputs(),
             Self::ShapeDistance(spec) => spec.inputs(),
+            Self::Similarity(spec) => spec.inputs(),
             Self::Encoding(spec) => spec.inputs(),
             Self::DimensionUse(spec) => spec.inputs(),
             Self::VariancePartition(spec) => spec.inputs(),
@@ -201,6 +206,7 @@ impl AnalysisSpec {
             Self::Rdm(spec) => spec.estimate(shapes),
             Self::RdmComparison(spec) => spec.estimate(shapes),
             Self::ShapeDistance(spec) => spec.estimate(shapes),
+            Self::Similarity(spec) => spec.estimate(shapes),
             Self::Encoding(spec) => spec.estimate(shapes),
             Self::DimensionUse(spec) => spec.estimate(shapes),
             Self::VariancePartition(spec) => spec.estimate(shapes),
@@ -223,6 +229,7 @@ impl AnalysisSpec {
             Self::Rdm(_) => "RDM",
             Self::RdmComparison(_) => "RDM comparison",
             Self::ShapeDistance(_) => "Shape distance",
+            Self::Similarity(_) => "Similarity",
             Self::Encoding(_) => "Encoding",
             Self::DimensionUse(_) => "Dimension use",
             Self::VariancePartition(_) => "Variance partition",
@@ -258,6 +265,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Rdm(spec) => Output::Rdm(rdm::run(spec, inputs, &context).await?),
         AnalysisSpec::RdmComparison(spec) => Output::RdmComparison(rdm_comparison::run(spec, inputs, &context).await?),
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::run(spec, inputs, &context).await?),
+        AnalysisSpec::Similarity(spec) => Output::Similarity(similarity::run(spec, inputs, &context).await?),
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
         AnalysisSpec::DimensionUse(spec) => Output::DimensionUse(dimension_use::run(spec, inputs, &context).await?),
         AnalysisSpec::VariancePartition(spec) => Output::VariancePartition(variance_partition::run(spec, inputs, &context).await?),

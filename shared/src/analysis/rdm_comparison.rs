@@ -23,8 +23,8 @@ use self::inference::{CrossValidation, Crossed, Inference, ModelTest, Over, Scor
 pub(super) use self::input::rdms_of as stack;
 pub(super) use self::input::{Rdm, read as read_rdms};
 use self::input::{Rdms, conditions_of};
-use self::measure::{Form, Measure, Prepared};
 pub(super) use self::measure::score_of_two;
+use self::measure::{Form, Measure, Prepared};
 pub(super) use self::pairs::{mirrored, position};
 use super::{Context, rdm};
 use crate::dataset::{Inputs, Shapes};

@@ -85,7 +85,11 @@ impl Spec {
         let mut out = Vec::new();
         for name in &self.measures {
             let some = if name == ALL { CATALOGUE.iter().map(|entry| entry.name).collect() } else { vec![name.as_str()] };
-            some.into_iter().for_each(|name| if !out.contains(&name) { out.push(name) });
+            some.into_iter().for_each(|name| {
+                if !out.contains(&name) {
+                    out.push(name);
+                }
+            });
         }
         out
     }
@@ -160,6 +164,7 @@ struct Pair<'a> {
 
 impl Pair<'_> {
     /// Why a measure does not apply.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most measures apply to anything")]
     fn obstacle(&self, family: Family) -> Option<String> {
         let (n, p, q) = (self.x.n(), self.x.width(), self.y.width());
         let needs = |least: usize, why: &str| (n < least).then(|| format!("needs at least {least} samples{why}; there are {n}"));
@@ -179,7 +184,9 @@ impl Pair<'_> {
                 Some(format!("needs at least {k} columns on both sides and more samples; there are {p}, {q} columns and {n} samples"))
             }
             Family::Cca if n <= p.max(q) => Some(format!("is 1 whatever the data with as many features ({}) as samples ({n})", p.max(q))),
-            Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { n_folds: Some(k), .. } => needs(2 * k, &format!(" for {k} folds")),
+            Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { n_folds: Some(k), .. } => {
+                needs(2 * k, &format!(" for {k} folds"))
+            }
             _ => None,
         }
     }
@@ -202,7 +209,11 @@ impl Pair<'_> {
             Family::AffineInvariant { eps } => riemann::affine_invariant(x, y, eps)?,
             Family::Gulp { lambda } => riemann::gulp(x, y, lambda)?,
             Family::Predictivity { regression: name::Regression::LeastSquares, direction, n_folds: None, score: name::Score::R2 } => {
-                if direction == name::Direction::YFromX { predict::explained(x, y)? } else { predict::explained(y, x)? }
+                if direction == name::Direction::YFromX {
+                    predict::explained(x, y)?
+                } else {
+                    predict::explained(y, x)?
+                }
             }
             Family::Predictivity { regression, direction, n_folds, score } => {
                 predict::score(x, y, direction, regression, n_folds, score, context.device).await?

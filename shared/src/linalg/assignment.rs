@@ -42,7 +42,9 @@ pub fn assignment(cost: &Mat<f64>, maximize: bool) -> Vec<usize> {
                     (shortest[j], from[j]) = (length, i);
                 }
                 // A free column ends the search among equals.
-                if shortest[j] < best.0 || (shortest[j] <= best.0 && best.1 < n && of_column[j] == usize::MAX && of_column[best.1] != usize::MAX) {
+                if shortest[j] < best.0
+                    || (shortest[j] <= best.0 && best.1 < n && of_column[j] == usize::MAX && of_column[best.1] != usize::MAX)
+                {
                     best = (shortest[j], j);
                 }
             }

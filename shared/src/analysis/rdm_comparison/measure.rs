@@ -8,8 +8,8 @@ use super::input::Rdm;
 use super::pairs::{Present, square, union};
 use super::riemann::{Moments, noise_moments};
 use super::whitening::Whitening;
-use crate::{Array, Error};
 use crate::stats::{Order, average_ranks, centered_to_unit, centered_unit, count, dot, fold_pairs, is_constant, kendall, mean, unit};
+use crate::{Array, Error};
 
 /// How RDMs over some conditions are compared.
 #[derive(Debug)]

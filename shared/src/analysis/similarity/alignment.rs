@@ -4,9 +4,9 @@ use faer::Mat;
 
 use super::side::{Side, inner, padded};
 use crate::Error;
+use crate::analysis::encoding::cv::blocks;
 use crate::linalg::assignment::assignment;
 use crate::linalg::spectral::{all_singular_vectors, singular_values};
-use crate::analysis::encoding::cv::blocks;
 use crate::stats::{count, mean};
 
 /// The normalized Bures similarity: `|Xc'Yc|_* / (|Xc| |Yc|)`, the cosine after the best rotation; NaN without variance.

@@ -123,7 +123,8 @@ impl Entry {
     }
 }
 
-const SMALL_SAMPLE: &str = "With as many features as samples it is 1 whatever the data: use more samples, fewer components, or the regularized form.";
+const SMALL_SAMPLE: &str =
+    "With as many features as samples it is 1 whatever the data: use more samples, fewer components, or the regularized form.";
 const NOT_CENTERED: &str = "Rows as they are, without centering; some packages center columns first (option centered).";
 const PLATONIC: &str = "Neighbors by inner product of the rows as they are: scale rows to length 1 beforehand for cosines.";
 const CONTIGUOUS: &str = "Contiguous folds, each scored by itself and averaged; pooled predictions give other numbers.";

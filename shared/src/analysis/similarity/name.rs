@@ -123,21 +123,9 @@ impl Measure {
     pub(super) fn parse(name: &str) -> Result<Self, Error> {
         let mut parts = Parts::of(name);
         let family = parts.family()?;
-        let usual = match family {
-            Family::Procrustes { .. } | Family::Shape { .. } | Family::Permutation => Ending::Angular,
-            Family::DistanceDifference
-            | Family::AffineInvariant { .. }
-            | Family::Gulp { .. }
-            | Family::Predictivity { .. }
-            | Family::Heat { .. }
-            | Family::Magnitude
-            | Family::Uniformity
-            | Family::Concentricity => Ending::Plain,
-            _ => Ending::Score,
-        };
-        let ending = parts.ending()?.unwrap_or(usual);
-        parts.nothing_left()?;
         let allowed = family.endings();
+        let ending = parts.ending()?.unwrap_or(allowed[0]);
+        parts.nothing_left()?;
         if !allowed.contains(&ending) {
             let all: Vec<&str> = allowed.iter().map(|e| e.text()).filter(|text| !text.is_empty()).collect();
             let instead = if all.is_empty() { "it has no endings".into() } else { format!("it has {}", all.join(", ")) };
@@ -163,6 +151,7 @@ impl Ending {
 }
 
 impl Family {
+    /// The endings that make sense, the usual one first.
     fn endings(self) -> &'static [Ending] {
         use Ending::{Angular, AngularNormalized, Euclidean, OneMinus, Plain, Score, Squared, SquaredEuclidean};
         match self {
@@ -369,16 +358,17 @@ impl<'a> Parts<'a> {
         let rdm = self.value("rdm").unwrap_or("correlation");
         let compare = match self.value("compare").unwrap_or("pearson") {
             "pearson" => "corr",
-            "kendall" | "tau_b" => "tau-b",
+            // A hyphen would end the option.
+            "tau_b" => "tau-b",
             "tau_a" => "tau-a",
             "rho_a" => "rho-a",
             other => other,
         };
-        let wrong = |key: &str, text: &str, parts: &Self| parts.wrong(&format!("{key}={text} is no measure of RDMs here"));
+        let wrong = |key: &str, text: &str, e: &serde_json::Error| self.wrong(&format!("{key}={text}: {e}"));
         let rdm_name = if rdm == "squared_euclidean" { "sqeuclidean" } else { rdm };
         Ok(Family::Rsa {
-            rdm: serde_json::from_value(known(rdm_name)).map_err(|_| wrong("rdm", rdm, self))?,
-            compare: serde_json::from_value(known(compare)).map_err(|_| wrong("compare", compare, self))?,
+            rdm: serde_json::from_value(known(rdm_name)).map_err(|e| wrong("rdm", rdm, &e))?,
+            compare: serde_json::from_value(known(compare)).map_err(|e| wrong("compare", compare, &e))?,
         })
     }
 
@@ -440,10 +430,7 @@ mod tests {
         assert_eq!(Measure::parse("cka-hsic=song-kernel=(rbf-sigma=2.5)-distance=angular"), cka(rbf, Hsic::Song, Ending::Angular));
         let median = Kernel::Laplace(Sigma::Median(0.5));
         assert_eq!(Measure::parse("cka-kernel=(laplace-sigma=median*0.5)-score"), cka(median, Hsic::Gretton, Ending::Score));
-        assert_eq!(
-            Measure::parse("airm-eps=1e-6"),
-            Ok(Measure { family: Family::AffineInvariant { eps: 1e-6 }, ending: Ending::Plain })
-        );
+        assert_eq!(Measure::parse("airm-eps=1e-6"), Ok(Measure { family: Family::AffineInvariant { eps: 1e-6 }, ending: Ending::Plain }));
     }
 
     #[test]

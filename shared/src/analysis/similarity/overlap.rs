@@ -73,7 +73,6 @@ fn u_centered(side: &Side) -> faer::Mat<f64> {
 /// # Source
 /// Hasson et al. 2004.
 pub(super) fn corresponding_columns(x: &Side, y: &Side) -> f64 {
-    let all: Vec<f64> =
-        (0..x.width()).map(|j| pearson(x.x.col_as_slice(j), y.x.col_as_slice(j))).filter(|r| r.is_finite()).collect();
+    let all: Vec<f64> = (0..x.width()).map(|j| pearson(x.x.col_as_slice(j), y.x.col_as_slice(j))).filter(|r| r.is_finite()).collect();
     if all.is_empty() { f64::NAN } else { mean(&all) }
 }

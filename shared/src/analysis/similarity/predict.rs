@@ -5,11 +5,11 @@ use faer::Mat;
 use super::alignment::parted;
 use super::name::{Direction, Regression, Score};
 use super::side::{Side, decompose};
+use crate::Error;
+use crate::analysis::encoding::cv::blocks;
 use crate::analysis::encoding::pls;
 use crate::compute::Device;
-use crate::analysis::encoding::cv::blocks;
 use crate::stats::{mean, pearson};
-use crate::Error;
 
 /// `|Q'Yc|^2 / |Yc|^2`, Q an orthonormal basis of the centered predictors: the share of variance that least squares explains in sample.
 pub(super) fn explained(from: &Side, to: &Side) -> Result<f64, Error> {

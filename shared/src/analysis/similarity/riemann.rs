@@ -47,9 +47,7 @@ fn regularized(side: &Side, eps: f64) -> Mat<f64> {
 /// Boix-Adsera et al. 2022.
 pub(super) fn gulp(x: &Side, y: &Side, lambda: f64) -> Result<f64, Error> {
     let (a, b) = (x.svd()?, y.svd()?);
-    let weights = |s: &[f64], norm: f64| -> Vec<f64> {
-        s.iter().map(|s| (s / norm).powi(2)).map(|v| v / (v + lambda)).collect()
-    };
+    let weights = |s: &[f64], norm: f64| -> Vec<f64> { s.iter().map(|s| (s / norm).powi(2)).map(|v| v / (v + lambda)).collect() };
     let (wa, wb) = (weights(&a.s, x.norm), weights(&b.s, y.norm));
     let m = a.u.transpose() * &b.u;
     let cross: f64 = (0..m.ncols()).flat_map(|j| (0..m.nrows()).map(move |i| (i, j))).map(|(i, j)| wa[i] * wb[j] * m[(i, j)].powi(2)).sum();

@@ -112,8 +112,8 @@ pub(super) fn pairwise(x: &Mat<f64>, value: impl Fn(&[f64], &[f64]) -> f64 + Syn
     let n = rows.ncols();
     let mut out = Mat::<f64>::zeros(n, n);
     parallel::for_each_column(&mut out, |j, column| {
-        for i in j + 1..n {
-            column[i] = value(rows.col_as_slice(i), rows.col_as_slice(j));
+        for (i, cell) in column.iter_mut().enumerate().skip(j + 1) {
+            *cell = value(rows.col_as_slice(i), rows.col_as_slice(j));
         }
     });
     for j in 0..n {

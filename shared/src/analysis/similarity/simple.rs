@@ -29,10 +29,7 @@ pub(super) fn uniformity(side: &Side) -> f64 {
 pub(super) fn concentricity(side: &Side) -> f64 {
     let center = mean_row(&side.x);
     let length = norm(&center);
-    let cosines: Vec<f64> = side
-        .x
-        .row_iter()
-        .map(|row| row.iter().zip(&center).map(|(a, b)| a * b).sum::<f64>() / (row.norm_l2() * length))
-        .collect();
+    let cosines: Vec<f64> =
+        side.x.row_iter().map(|row| row.iter().zip(&center).map(|(a, b)| a * b).sum::<f64>() / (row.norm_l2() * length)).collect();
     mean(&cosines)
 }

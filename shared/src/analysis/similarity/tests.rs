@@ -45,7 +45,9 @@ fn value(name: &str, x: &Mat<f64>, y: &Mat<f64>) -> f64 {
 fn related() -> (Mat<f64>, Mat<f64>) {
     let x = random(80, 12, 1);
     let y = &x * random(12, 12, 2) + random(80, 12, 3);
-    let shaped = |m: &Mat<f64>, scale: f64, shift: f64| Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] * scale * (1.0 + 0.2 * count(j)) + shift);
+    let shaped = |m: &Mat<f64>, scale: f64, shift: f64| {
+        Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] * scale * (1.0 + 0.2 * count(j)) + shift)
+    };
     (shaped(&x, 0.15, 0.1), shaped(&y, 0.04, -0.06))
 }
 
@@ -115,7 +117,9 @@ fn metrics_have_the_axioms_and_symmetry_is_as_said() {
 fn a_set_is_most_similar_to_itself() {
     let (x, _) = related();
     let own = all(&x, &x);
-    for entry in CATALOGUE.iter().filter(|e| e.direction == Direction::Similarity && !["ensd", "ridge", "rcca", "pls"].iter().any(|family| e.name.starts_with(family))) {
+    for entry in CATALOGUE.iter().filter(|e| {
+        e.direction == Direction::Similarity && !["ensd", "ridge", "rcca", "pls"].iter().any(|family| e.name.starts_with(family))
+    }) {
         let held_out = entry.name.contains("cv=");
         let found = own[entry.name];
         let is_one = match entry.name {
@@ -126,12 +130,14 @@ fn a_set_is_most_similar_to_itself() {
         };
         assert!(is_one, "{}: {found}", entry.name);
     }
-    let svd = crate::linalg::spectral::thin_svd({
-        let mut centered = x.clone();
-        center_columns(&mut centered);
-        centered
-    }
-    .as_ref())
+    let svd = crate::linalg::spectral::thin_svd(
+        {
+            let mut centered = x.clone();
+            center_columns(&mut centered);
+            centered
+        }
+        .as_ref(),
+    )
     .expect("converges");
     let (sum, squares) = svd.s.iter().map(|s| s * s).fold((0.0, 0.0), |(a, b), v| (a + v, b + v * v));
     assert!((own["ensd-score"] - sum * sum / squares).abs() < 1e-9, "the participation ratio");
