@@ -53,6 +53,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
+        | AnalysisSpec::Clustering(_)
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)

@@ -180,6 +180,23 @@ fn json_has_the_keys_of_the_contract() {
     keys_are_there(&projection, &["radii", "centroid_distances", "scaled_projections", "projections_raw"]);
     keys_are_there(&projection["with_diagonal"], &["centroid_distances", "scaled_projections", "projections_raw"]);
     assert_eq!(projection["projections_raw"][1].as_array().map(Vec::len), Some(3));
+    let similarity = succeed(dir, "similarity X.npy Y.npy --json");
+    keys_are_there(
+        &similarity["values"],
+        &["cka-kernel=linear-hsic=gretton-score", "procrustes-distance=angular", "mutual_knn-k=10-score"],
+    );
+    assert!(similarity["left_out"]["isc-score"].as_str().is_some_and(|why| why.contains("columns")), "different widths");
+    let named = succeed(dir, "similarity X.npy X.npy --measure cka --measure nbs-distance=angular --json");
+    assert!((named["values"]["cka"].as_f64().expect("a number") - 1.0).abs() < 1e-12, "of X and X");
+    let measures = succeed(dir, "measures --json");
+    keys_are_there(&measures["measures"][0], &["name", "title", "direction", "invariances", "is_metric", "status", "cost", "note"]);
+    let clusters = succeed(dir, "cluster models.npy --rdm 0 -k 2 --linkage complete --json");
+    keys_are_there(&clusters, &["labels", "n_clusters", "silhouette", "silhouettes", "order", "merges"]);
+    assert_eq!(clusters["n_clusters"].as_u64(), Some(2));
+    for method in ["k-medoids -k 2", "dbscan --eps 0.5 --min-samples 2", "optics --min-samples 2"] {
+        let found = succeed(dir, &format!("cluster models.npy --rdm 0 --method {method} --json"));
+        assert_eq!(found["labels"].as_array().map(Vec::len), Some(8), "{method}");
+    }
     let devices = succeed(dir, "devices --json");
     keys_are_there(&devices["devices"][0], &["kind", "name", "memory_bytes"]);
 }
@@ -304,6 +321,9 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("rdm X.npy --measure nearness", "nearness"),
         ("rdm X.npy --precision Y.npy", "Y"),
         ("shapes X.npy", "2 values required"),
+        ("similarity X.npy Y.npy --measure nonsense", "no family \"nonsense\""),
+        ("cluster models.npy --rdm 0 -k 99", "1 to 8"),
+        ("cluster models.npy --rdm 0 --method dbscan", "--eps"),
         ("shapes X.npy Z.npy", "12"),
         ("encode --features X.npy --targets Z.npy --model ols", "30 rows"),
         ("encode --features X.npy --targets Y.npy --model ols --alpha 1", "--alpha"),

@@ -12,6 +12,7 @@ use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::relation::Curve;
 use serde::de::DeserializeOwned;
 
+use super::cluster::ClusterArgs;
 use super::inputs::InputArg;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::shapes::{ShapesArgs, SimilarityArgs};
@@ -68,6 +69,8 @@ pub(super) enum Command {
     Pool(PoolArgs),
     /// Conditions of an RDM as points and as a tree.
     Embed(EmbedArgs),
+    /// Clusters of items from their distances.
+    Cluster(ClusterArgs),
     /// Tuning curves: mean responses of units to stimulus values, and what they prefer.
     Tuning(TuningArgs),
     /// Searchlights: models against the RDM around every voxel of an image.

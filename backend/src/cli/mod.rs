@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use eigenscope::Error;
 
 mod args;
+mod cluster;
 mod inputs;
 mod predict;
 mod print;
@@ -109,6 +110,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Tuning(args) => (rsa::tuning(args)?, &args.common),
         Command::Searchlight(args) => (rsa::searchlight(args)?, &args.common),
         Command::Embed(args) => (rsa::embed(args, global.seed)?, &args.common),
+        Command::Cluster(args) => (cluster::cluster(args)?, &args.common),
         Command::Shapes(args) => (shapes::shapes(args, global.seed)?, &args.common),
         Command::Similarity(args) => (shapes::similarity(args)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),

@@ -29,6 +29,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Projection(output) => projection(out, output)?,
         Output::Relation(output) => relation(out, output)?,
         Output::Embedding(output) => embedding(out, output)?,
+        Output::Clustering(output) => super::cluster::print_clusters(out, output)?,
         Output::RdmPool(output) => rdm_pool(out, output)?,
         Output::Tuning(output) => tuning(out, output)?,
         Output::Searchlight(output) => searchlight(out, output)?,
@@ -378,7 +379,7 @@ pub(super) fn table(out: &mut dyn Write, headers: &[&str], rows: Vec<Vec<String>
     rows.iter().try_for_each(|row| line(&mut row.iter().map(String::as_str)))
 }
 
-fn optional(value: Option<f64>) -> String {
+pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or_else(undefined, number)
 }
 

@@ -10,6 +10,7 @@ mod tsne;
 use faer::Mat;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::linkage::tree;
 pub use self::linkage::{Linkage, Merge};
 use super::Context;
 use super::rdm_comparison::{mirrored, stack};
@@ -166,19 +167,8 @@ impl Spec {
 /// # Source
 /// Torgerson 1952; de Leeuw 1977 (SMACOF); van der Maaten & Hinton 2008; Müllner 2011 (the tree, by `kodama`).
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
-    let dataset = inputs.get("input", &spec.input)?;
-    let (k, rdms) = stack(dataset)?;
+    let (k, pairs) = distances_of(inputs, &spec.input, spec.rdm, context)?;
     spec.check(k)?;
-    let pairs = chosen(spec, rdms)?;
-    if let Some(at) = pairs.iter().position(|v| v.is_nan()) {
-        let message = format!("pair {} of {} is missing (NaN); leave the conditions with missing pairs out", at + 1, pairs.len());
-        return Err(Error::input(&spec.input, message));
-    }
-    let negative = pairs.iter().filter(|v| **v < 0.0).count();
-    if negative > 0 {
-        context.warn("negative_distances", format!("{negative} of {} dissimilarities are negative and count as 0", pairs.len()));
-    }
-    let pairs: Vec<f64> = pairs.into_iter().map(|v| v.max(0.0)).collect();
     let distances = square(&pairs, k);
     let d = spec.dimensions as usize;
     context.step(0.05, "classical scaling")?;
@@ -197,7 +187,7 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     let scale = if spec.method == Method::Smacof { 1.0 } else { best_scale(&found, &pairs) };
     let finite = |v: f64| v.is_finite().then_some(v);
     let stress = (found.iter().zip(&pairs).map(|(x, d)| (scale * x - d).powi(2)).sum::<f64>() / stats::dot(&pairs, &pairs)).sqrt();
-    let (merges, leaves) = linkage::tree(&pairs, k, spec.linkage);
+    let (merges, leaves) = tree(&pairs, k, spec.linkage);
     Ok(Output {
         input: spec.input.clone(),
         method: spec.method,
@@ -212,14 +202,32 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     })
 }
 
+/// The items and their distances by pairs: one of the matrices of an input, or their mean; negative ones as 0, with a warning.
+///
+/// # Errors
+/// Those of RDM inputs, [`Error::Input`] for missing pairs, [`Error::Parameter`] for a matrix that there is not.
+pub(super) fn distances_of(inputs: &Inputs, input: &str, rdm: Option<u32>, context: &Context<'_>) -> Result<(usize, Vec<f64>), Error> {
+    let (k, rdms) = stack(inputs.get("input", input)?)?;
+    let pairs = chosen(input, rdm, rdms)?;
+    if let Some(at) = pairs.iter().position(|v| v.is_nan()) {
+        let message = format!("pair {} of {} is missing (NaN); leave the conditions with missing pairs out", at + 1, pairs.len());
+        return Err(Error::input(input, message));
+    }
+    let negative = pairs.iter().filter(|v| **v < 0.0).count();
+    if negative > 0 {
+        context.warn("negative_distances", format!("{negative} of {} dissimilarities are negative and count as 0", pairs.len()));
+    }
+    Ok((k, pairs.into_iter().map(|v| v.max(0.0)).collect()))
+}
+
 /// One RDM, or the mean of all.
-fn chosen(spec: &Spec, rdms: Vec<Vec<f64>>) -> Result<Vec<f64>, Error> {
+fn chosen(input: &str, rdm: Option<u32>, rdms: Vec<Vec<f64>>) -> Result<Vec<f64>, Error> {
     let n = rdms.len();
-    if let Some(at) = spec.rdm {
+    if let Some(at) = rdm {
         return rdms
             .into_iter()
             .nth(at as usize)
-            .ok_or_else(|| Error::parameter("rdm", format!("there is no RDM {at} in {}; it has {n}, counted from 0", spec.input)));
+            .ok_or_else(|| Error::parameter("rdm", format!("there is no RDM {at} in {input}; it has {n}, counted from 0")));
     }
     let mut mean = vec![0.0; rdms.first().map_or(0, Vec::len)];
     for rdm in &rdms {

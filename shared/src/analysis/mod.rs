@@ -13,6 +13,7 @@ use crate::compute::{Device, DeviceInfo};
 use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Estimate, Progress, Warning};
 
+pub mod clustering;
 pub mod dimension_use;
 pub mod dimensionality;
 pub mod embedding;
@@ -60,6 +61,8 @@ pub enum AnalysisSpec {
     Relation(relation::Spec),
     /// Conditions as points and as a tree.
     Embedding(embedding::Spec),
+    /// Clusters of items with known distances.
+    Clustering(clustering::Spec),
     /// Several RDMs as one.
     RdmPool(rdm_pool::Spec),
     /// Tuning curves.
@@ -99,6 +102,8 @@ pub enum Output {
     Relation(relation::Output),
     /// Conditions as points and as a tree.
     Embedding(embedding::Output),
+    /// Clusters of items with known distances.
+    Clustering(clustering::Output),
     /// Several RDMs as one.
     RdmPool(rdm_pool::Output),
     /// Tuning curves.
@@ -185,6 +190,7 @@ impl AnalysisSpec {
             Self::Projection(spec) => spec.inputs(),
             Self::Relation(spec) => spec.inputs(),
             Self::Embedding(spec) => spec.inputs(),
+            Self::Clustering(spec) => spec.inputs(),
             Self::RdmPool(spec) => spec.inputs(),
             Self::Tuning(spec) => spec.inputs(),
             Self::Searchlight(spec) => spec.inputs(),
@@ -215,6 +221,7 @@ impl AnalysisSpec {
             Self::Projection(spec) => spec.estimate(shapes),
             Self::Relation(spec) => spec.estimate(shapes),
             Self::Embedding(spec) => spec.estimate(shapes),
+            Self::Clustering(spec) => spec.estimate(shapes),
             Self::RdmPool(spec) => spec.estimate(shapes),
             Self::Tuning(spec) => spec.estimate(shapes),
             Self::Searchlight(spec) => spec.estimate(shapes),
@@ -238,6 +245,7 @@ impl AnalysisSpec {
             Self::Projection(_) => "Projection",
             Self::Relation(_) => "Relation",
             Self::Embedding(_) => "Embedding",
+            Self::Clustering(_) => "Clustering",
             Self::RdmPool(_) => "Pooled RDM",
             Self::Tuning(_) => "Tuning curves",
             Self::Searchlight(_) => "Searchlight",
@@ -274,6 +282,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
         AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
         AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),
+        AnalysisSpec::Clustering(spec) => Output::Clustering(clustering::run(spec, inputs, &context).await?),
         AnalysisSpec::RdmPool(spec) => Output::RdmPool(rdm_pool::run(spec, inputs, &context).await?),
         AnalysisSpec::Tuning(spec) => Output::Tuning(tuning::run(spec, inputs, &context).await?),
         AnalysisSpec::Searchlight(spec) => Output::Searchlight(searchlight::run(spec, inputs, &context).await?),

@@ -33,7 +33,7 @@ pub struct Merge {
 }
 
 /// Merges, lowest first, and the leaves from left to right.
-pub(super) fn tree(pairs: &[f64], k: usize, linkage: Linkage) -> (Vec<Merge>, Vec<u32>) {
+pub(in crate::analysis) fn tree(pairs: &[f64], k: usize, linkage: Linkage) -> (Vec<Merge>, Vec<u32>) {
     let method = match linkage {
         Linkage::Average => kodama::Method::Average,
         Linkage::Complete => kodama::Method::Complete,
