@@ -18,14 +18,21 @@ use web_sys::File;
 
 use crate::state::App;
 
+/// See [`crate::views::result`].
+type ResultView = fn(Arc<AnalysisResult>, AnalysisSpec, Vec<LabelColumn>, Thumbnails) -> AnyView;
+/// Addresses of images of the conditions.
+type Thumbnails = Signal<Arc<[Arc<str>]>>;
+/// See [`crate::project::open`].
+type OpenProject = fn(App, File) -> Pin<Box<dyn Future<Output = ()>>>;
+
 /// The functions of that part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rest {
     pub(crate) form: fn(App) -> AnyView,
-    pub(crate) result: fn(Arc<AnalysisResult>, AnalysisSpec, Vec<LabelColumn>, Signal<Arc<[Arc<str>]>>) -> AnyView,
+    pub(crate) result: ResultView,
     pub(crate) read_result: fn(&Uint8Array) -> Result<AnalysisResult, Error>,
     pub(crate) save_project: fn(App),
-    pub(crate) open_project: fn(App, File) -> Pin<Box<dyn Future<Output = ()>>>,
+    pub(crate) open_project: OpenProject,
 }
 
 /// It did not load.

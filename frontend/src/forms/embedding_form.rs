@@ -13,7 +13,7 @@ const METHODS: &[(Method, &str)] = &[
     (Method::Tsne, "t-SNE: neighbors like the neighbors"),
 ];
 
-const LINKAGES: &[(Linkage, &str)] = &[
+pub(super) const LINKAGES: &[(Linkage, &str)] = &[
     (Linkage::Average, "average: mean over pairs"),
     (Linkage::Complete, "complete: the farthest pair"),
     (Linkage::Single, "single: the nearest pair"),

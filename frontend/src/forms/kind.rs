@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Rdm,
     RdmComparison,
     ShapeDistance,
+    Similarity,
+    Clustering,
     Encoding,
     DimensionUse,
     VariancePartition,
@@ -26,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -36,6 +38,8 @@ impl Kind {
         Self::Searchlight,
         Self::Tuning,
         Self::ShapeDistance,
+        Self::Similarity,
+        Self::Clustering,
         Self::Encoding,
         Self::DimensionUse,
         Self::VariancePartition,
@@ -50,6 +54,8 @@ impl Kind {
             AnalysisSpec::Rdm(_) => Self::Rdm,
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
+            AnalysisSpec::Similarity(_) => Self::Similarity,
+            AnalysisSpec::Clustering(_) => Self::Clustering,
             AnalysisSpec::Encoding(_) => Self::Encoding,
             AnalysisSpec::DimensionUse(_) => Self::DimensionUse,
             AnalysisSpec::VariancePartition(_) => Self::VariancePartition,
@@ -71,6 +77,8 @@ impl Kind {
             Self::Rdm => "rdm",
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
+            Self::Similarity => "similarity",
+            Self::Clustering => "clustering",
             Self::Encoding => "encoding",
             Self::DimensionUse => "dimension_use",
             Self::VariancePartition => "variance_partition",
@@ -95,6 +103,8 @@ impl Kind {
             Self::Rdm => "RDM: how different every pair of conditions is",
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
+            Self::Similarity => "Similarity: every measure of the catalogue at once",
+            Self::Clustering => "Clustering: groups in a matrix of distances",
             Self::Encoding => "Encoding: predict neurons from features",
             Self::DimensionUse => "Dimension use: how many components a prediction needs",
             Self::VariancePartition => "Variance partition: what feature spaces explain alone and share",
@@ -115,6 +125,12 @@ impl Kind {
             Self::Rdm => "Compares the response patterns of all pairs of rows; the matrix is the geometry of the representation.",
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
             Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
+            Self::Similarity => {
+                "Evaluates measures of similarity of two representations, each with what leaves it unchanged and what is disputed."
+            }
+            Self::Clustering => {
+                "Groups the conditions of an RDM, or networks by their distances, and says how well each item lies in its group."
+            }
             Self::DimensionUse => "Predicts targets from the first principal components of the features, for ever more of them.",
             Self::VariancePartition => "Fits every subset of two to four feature spaces and divides the explained variance between them.",
             Self::Manifolds => {

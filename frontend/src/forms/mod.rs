@@ -4,14 +4,15 @@
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool, relation,
-    searchlight, shape_distance, tuning, variance_partition,
+    clustering, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool,
+    relation, searchlight, shape_distance, similarity, tuning, variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
 
 use crate::state::{App, Dataset, shapes};
 
+pub(crate) mod clustering_form;
 pub(crate) mod dimension_use_form;
 pub(crate) mod dimensionality_form;
 pub(crate) mod embedding_form;
@@ -33,6 +34,7 @@ pub(crate) mod rdm_pool_form;
 pub(crate) mod relation_form;
 pub(crate) mod searchlight_form;
 pub(crate) mod shape_distance_form;
+pub(crate) mod similarity_form;
 pub(crate) mod spec_json;
 mod splits;
 pub(crate) mod tuning_form;
@@ -51,6 +53,8 @@ pub(crate) struct Form {
     pub(crate) rdm: RwSignal<rdm::Spec>,
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
+    pub(crate) similarity: RwSignal<similarity::Spec>,
+    pub(crate) clustering: RwSignal<clustering::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
     pub(crate) dimension_use: RwSignal<dimension_use::Spec>,
     pub(crate) variance_partition: RwSignal<variance_partition::Spec>,
@@ -137,6 +141,8 @@ impl Form {
         let rdm = RwSignal::new(rdm::Spec::default());
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec { keep_rdms: true, ..rdm_comparison::Spec::default() });
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
+        let similarity = RwSignal::new(similarity::Spec::default());
+        let clustering = RwSignal::new(clustering::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
         let dimension_use = RwSignal::new(dimension_use::Spec::default());
         let variance_partition = RwSignal::new(variance_partition::Spec::default());
@@ -158,6 +164,8 @@ impl Form {
                 Kind::Rdm => rdm.with(|s| rdm_form::check(s, &mut check)),
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
+                Kind::Similarity => similarity.with(|s| similarity_form::check(s, &mut check)),
+                Kind::Clustering => clustering.with(|s| clustering_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
                 Kind::DimensionUse => dimension_use.with(|s| dimension_use_form::check(s, &mut check)),
                 Kind::VariancePartition => variance_partition.with(|s| variance_partition_form::check(s, &mut check)),
@@ -179,6 +187,8 @@ impl Form {
             rdm,
             rdm_comparison,
             shape_distance,
+            similarity,
+            clustering,
             encoding,
             dimension_use,
             variance_partition,
@@ -204,6 +214,8 @@ impl Form {
             Kind::Rdm => AnalysisSpec::Rdm(self.rdm.get()),
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
+            Kind::Similarity => AnalysisSpec::Similarity(self.similarity.get()),
+            Kind::Clustering => AnalysisSpec::Clustering(self.clustering.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
             Kind::DimensionUse => AnalysisSpec::DimensionUse(self.dimension_use.get()),
             Kind::VariancePartition => AnalysisSpec::VariancePartition(self.variance_partition.get()),
@@ -226,6 +238,8 @@ impl Form {
             AnalysisSpec::Rdm(spec) => self.rdm.set(spec),
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
+            AnalysisSpec::Similarity(spec) => self.similarity.set(spec),
+            AnalysisSpec::Clustering(spec) => self.clustering.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
             AnalysisSpec::DimensionUse(spec) => self.dimension_use.set(spec),
             AnalysisSpec::VariancePartition(spec) => self.variance_partition.set(spec),
@@ -325,6 +339,7 @@ impl Form {
         });
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
+            self.similarity.update(|s| fill(if s.x.is_empty() { &mut s.x } else { &mut s.y }, name));
             self.rdm.update(|s| fill(&mut s.input, name));
             self.tuning.update(|s| fill(&mut s.input, name));
             self.manifolds.update(|s| fill(&mut s.features, name));
@@ -334,6 +349,7 @@ impl Form {
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
         } else {
             self.embedding.update(|s| fill(&mut s.input, name));
+            self.clustering.update(|s| fill(&mut s.input, name));
             self.rdm_pool.update(|s| append(&mut s.inputs, name));
             if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
                 self.rdm_comparison.update(|s| s.data.push(name.into()));
@@ -367,6 +383,11 @@ impl Form {
             one(&mut s.labels.input);
         });
         self.shape_distance.update(|s| list(&mut s.inputs));
+        self.similarity.update(|s| {
+            one(&mut s.x);
+            one(&mut s.y);
+        });
+        self.clustering.update(|s| one(&mut s.input));
         self.relation.update(|s| list(&mut s.tables));
         let of_rdm = |s: &mut rdm::Spec| {
             one(&mut s.input);
@@ -461,6 +482,8 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::Rdm => rdm_form::view(form),
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
+        Kind::Similarity => similarity_form::view(form),
+        Kind::Clustering => clustering_form::view(form),
         Kind::Encoding => encoding_form::view(form),
         Kind::DimensionUse => dimension_use_form::view(form),
         Kind::VariancePartition => variance_partition_form::view(form),

@@ -33,7 +33,7 @@ pub(super) fn view(
     let (column, set_column) = signal(None::<usize>);
     let select = label_select("Color by ", "nothing", "embedding-color", &labels, set_column);
     let all = names(n, &labels.iter().take(3).collect::<Vec<_>>());
-    let tree = Signal::stored(Arc::new(tree(&output, &all)));
+    let tree = Signal::stored(Arc::new(tree(&output.merges, &output.leaves, &all)));
     let points = {
         let output = output.clone();
         let chart = move |_: Option<&Arc<Chart>>| {
@@ -134,17 +134,17 @@ fn summary(output: &Output) -> String {
 }
 
 /// Brackets: two legs and a bar for each merge.
-fn tree(output: &Output, names: &[String]) -> Chart {
-    let n = output.n as usize;
+pub(super) fn tree(merges: &[Merge], leaves: &[u32], names: &[String]) -> Chart {
+    let n = leaves.len();
     // Where each cluster stands, and how high.
-    let mut place = vec![(0.0, 0.0); n + output.merges.len()];
-    for (at, &leaf) in (0u32..).map(f64::from).zip(&output.leaves) {
+    let mut place = vec![(0.0, 0.0); n + merges.len()];
+    for (at, &leaf) in (0u32..).map(f64::from).zip(leaves) {
         if let Some(slot) = place.get_mut(leaf as usize) {
             slot.0 = at;
         }
     }
     let (mut x, mut y, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, Merge { a, b, height, size }) in output.merges.iter().enumerate() {
+    for (i, Merge { a, b, height, size }) in merges.iter().enumerate() {
         let known = |c: u32| place.get(c as usize).copied().unwrap_or_default();
         let (left, right) = (known(*a), known(*b));
         x.extend([left.0, left.0, right.0, right.0, f64::NAN]);
@@ -164,12 +164,12 @@ fn tree(output: &Output, names: &[String]) -> Chart {
         texts,
         hover: "%{text}<extra></extra>",
     };
-    let leaves: Vec<String> = output.leaves.iter().map(|&i| names.get(i as usize).cloned().unwrap_or_default()).collect();
+    let leaves: Vec<String> = leaves.iter().map(|&i| names.get(i as usize).cloned().unwrap_or_default()).collect();
     let named = n <= MAX_NAMED_LEAVES;
     let axis = if named { Axis::slots(leaves) } else { Axis::linear("Conditions, in the order of the tree") };
     let layout = Layout { x: axis, y: Axis::linear("Dissimilarity"), ..Layout::default() };
-    let top = output.merges.last().map_or(0.0, |m| m.height);
-    let merges = output.merges.clone();
+    let top = merges.last().map_or(0.0, |m| m.height);
+    let merges = merges.to_vec();
     Chart {
         figure: Figure { traces: vec![Trace::Scatter(line)], layout },
         summary: format!("The tree of {} conditions; the last two clusters merge at {}.", number::count(n), number::significant(top, 3)),
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn brackets_join_clusters_at_their_middle() {
-        let chart = tree(&output(), &texts(&["a", "b", "c", "d"]));
+        let chart = tree(&output().merges, &[0, 1, 2, 3], &texts(&["a", "b", "c", "d"]));
         crate::views::dump("tree", &chart);
         let Trace::Scatter(line) = &chart.figure.traces[0] else { panic!("a line") };
         let Values::Numbers(x) = &line.x else { panic!("positions") };

@@ -11,6 +11,7 @@ use eigenscope::dataset::LabelColumn;
 use eigenscope::{AnalysisResult, AnalysisSpec, Array};
 use leptos::prelude::*;
 
+mod clustering;
 mod conditions;
 mod controls;
 mod dimension_use;
@@ -27,6 +28,7 @@ mod rdm_pool;
 mod relation;
 mod searchlight;
 mod shape_distance;
+mod similarity;
 mod tuning;
 mod variance_partition;
 
@@ -51,6 +53,10 @@ pub(crate) fn result(
                 .map(|output| rdm_comparison::view(output, spec, thumbnails)),
             Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
                 .map(|output| shape_distance::view(output, spec)),
+            Output::Similarity(_) => part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None })
+                .map(|output| similarity::view(output, spec)),
+            Output::Clustering(_) => part(&result, |output| if let Output::Clustering(o) = output { Some(o) } else { None })
+                .map(|output| clustering::view(output, spec, labels)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
                 .map(|output| encoding::view(output, spec)),
             Output::DimensionUse(_) => part(&result, |output| if let Output::DimensionUse(o) = output { Some(o) } else { None })

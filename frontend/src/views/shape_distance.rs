@@ -55,6 +55,8 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
+        | AnalysisSpec::Similarity(_)
+        | AnalysisSpec::Clustering(_)
         | AnalysisSpec::Encoding(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)

@@ -5,6 +5,8 @@ mod density;
 mod medoids;
 mod optics;
 mod silhouette;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

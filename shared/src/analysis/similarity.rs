@@ -80,6 +80,22 @@ impl Spec {
         Estimate { flops: 2.0 * once + n_measures * each + 9.0 * n * n * n, peak_bytes: 8.0 * (4.0 * n * (p + q) + 12.0 * n * n) }
     }
 
+    /// Whether all names of measures can be read.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] that names the first that cannot.
+    pub fn check_names(&self) -> Result<(), Error> {
+        self.parsed().map(drop)
+    }
+
+    fn parsed(&self) -> Result<Vec<(&str, Measure)>, Error> {
+        let names = self.names();
+        if names.is_empty() {
+            return Err(Error::parameter("measures", "no measure is named; name some, or `all`"));
+        }
+        names.into_iter().map(|name| Ok((name, Measure::parse(name)?))).collect()
+    }
+
     /// The measures, without repeats.
     fn names(&self) -> Vec<&str> {
         let mut out = Vec::new();
@@ -122,21 +138,17 @@ impl Spec {
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let (x, y) = (inputs.matrix("x", &spec.x)?, inputs.matrix("y", &spec.y)?);
     x.same_rows(&y)?;
-    let names = spec.names();
-    if names.is_empty() {
-        return Err(Error::parameter("measures", "no measure is named; name some, or `all`"));
-    }
+    let measures = spec.parsed()?;
     if x.n_samples() < 2 {
         return Err(Error::input(&*spec.x, format!("{} sample (rows); measures of similarity need at least 2", x.n_samples())));
     }
-    let measures = names.iter().map(|name| Measure::parse(name)).collect::<Result<Vec<_>, _>>()?;
     let pair = Pair { x: Side::new(&x), y: Side::new(&y), spec, inputs };
     for side in [&pair.x, &pair.y].into_iter().filter(|side| side.norm <= 0.0) {
         context.warn("constant_data", format!("{}: its rows are all equal; most measures of it are undefined", side.name));
     }
     let mut out = Output { x: spec.x.clone(), y: spec.y.clone(), values: BTreeMap::new(), left_out: BTreeMap::new() };
-    for (i, (name, measure)) in names.iter().zip(measures).enumerate() {
-        context.step(count(i) / count(names.len()), name)?;
+    for (i, &(name, measure)) in measures.iter().enumerate() {
+        context.step(count(i) / count(measures.len()), name)?;
         let found = match pair.obstacle(measure.family) {
             Some(reason) => Err(reason),
             None => match pair.value(measure, context).await {
@@ -147,8 +159,8 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
             },
         };
         match found {
-            Ok(value) => drop(out.values.insert((*name).into(), value)),
-            Err(reason) => drop(out.left_out.insert((*name).into(), reason)),
+            Ok(value) => drop(out.values.insert(name.into(), value)),
+            Err(reason) => drop(out.left_out.insert(name.into(), reason)),
         }
     }
     Ok(out)
@@ -184,6 +196,9 @@ impl Pair<'_> {
                 Some(format!("needs at least {k} columns on both sides and more samples; there are {p}, {q} columns and {n} samples"))
             }
             Family::Cca if n <= p.max(q) => Some(format!("is 1 whatever the data with as many features ({}) as samples ({n})", p.max(q))),
+            Family::Pwcca if n <= p + q => Some(format!(
+                "is not unique with more features of both ({p} + {q}) than samples ({n}): variates of correlation 1 can be turned among themselves"
+            )),
             Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { n_folds: Some(k), .. } => {
                 needs(2 * k, &format!(" for {k} folds"))
             }

@@ -6,7 +6,7 @@ use super::side::{Side, inner, padded};
 use crate::Error;
 use crate::analysis::encoding::cv::blocks;
 use crate::linalg::assignment::assignment;
-use crate::linalg::spectral::{all_singular_vectors, singular_values};
+use crate::linalg::spectral::{singular_values, thin_svd};
 use crate::stats::{count, mean};
 
 /// The normalized Bures similarity: `|Xc'Yc|_* / (|Xc| |Yc|)`, the cosine after the best rotation; NaN without variance.
@@ -42,9 +42,10 @@ pub(super) fn squared_distance(x: &Side, y: &Side, cosine: f64) -> f64 {
     (x.norm * x.norm + y.norm * y.norm - 2.0 * x.norm * y.norm * cosine).max(0.0)
 }
 
-/// The rotation or reflection Q for which `X Q` is closest to Y; X and Y have one shape.
-pub(in crate::analysis) fn rotation(x: &Mat<f64>, y: &Mat<f64>) -> Result<Mat<f64>, Error> {
-    let svd = all_singular_vectors((x.transpose() * y).as_ref())?;
+/// The rotation or reflection Q for which `X Q` is closest to Y; X and Y have one shape. Where their product has less than full rank, Q is not
+/// unique: this one maps the directions that have no counterpart to zero, so that lengths must be taken before it.
+fn rotation(x: &Mat<f64>, y: &Mat<f64>) -> Result<Mat<f64>, Error> {
+    let svd = thin_svd((x.transpose() * y).as_ref())?;
     Ok(&svd.u * svd.v.transpose())
 }
 
@@ -56,8 +57,9 @@ pub(super) fn held_out_angle(x: &Side, y: &Side, n_folds: usize) -> Result<f64, 
     for test in blocks(x.n(), n_folds) {
         let (train_a, test_a) = parted(&a, &test);
         let (train_b, test_b) = parted(&b, &test);
+        let length = test_a.norm_l2() * test_b.norm_l2();
         let turned = test_a * rotation(&train_a, &train_b)?;
-        angles.push((inner(&turned, &test_b) / (turned.norm_l2() * test_b.norm_l2())).clamp(-1.0, 1.0).acos());
+        angles.push((inner(&turned, &test_b) / length).clamp(-1.0, 1.0).acos());
     }
     Ok(mean(&angles))
 }
@@ -96,10 +98,10 @@ pub(super) fn aligned_cosine(x: &Side, y: &Side) -> Result<f64, Error> {
     let turned = &a * rotation(&a, &b)?;
     let cosines: Vec<f64> = turned
         .row_iter()
-        .zip(b.row_iter())
-        .filter_map(|(a, b)| {
+        .zip(a.row_iter().zip(b.row_iter()))
+        .filter_map(|(turned, (a, b))| {
             let scale = a.norm_l2() * b.norm_l2();
-            (scale > 0.0).then(|| a.iter().zip(b.iter()).map(|(a, b)| a * b).sum::<f64>() / scale)
+            (scale > 0.0).then(|| turned.iter().zip(b.iter()).map(|(a, b)| a * b).sum::<f64>() / scale)
         })
         .collect();
     Ok(if cosines.is_empty() { f64::NAN } else { mean(&cosines) })

@@ -1,0 +1,181 @@
+//! Form of clustering.
+
+use eigenscope::analysis::clustering::{Method, Spec};
+use eigenscope::analysis::embedding::Linkage;
+use leptos::prelude::*;
+
+use super::embedding_form::LINKAGES;
+use super::fields::{choice, count, input, label, number};
+use super::label_fields::limit;
+use super::{Check, Form};
+
+/// A method without its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Agglomerative,
+    KMedoids,
+    Dbscan,
+    Optics,
+}
+
+const NAMES: &[(Name, &str)] = &[
+    (Name::Agglomerative, "agglomerative: nearest clusters merge"),
+    (Name::KMedoids, "k-medoids: around central items"),
+    (Name::Dbscan, "DBSCAN: dense neighborhoods"),
+    (Name::Optics, "OPTICS: neighborhoods of changing density"),
+];
+
+fn name(method: &Method) -> Name {
+    match method {
+        Method::Agglomerative { .. } => Name::Agglomerative,
+        Method::KMedoids { .. } => Name::KMedoids,
+        Method::Dbscan { .. } => Name::Dbscan,
+        Method::Optics { .. } => Name::Optics,
+    }
+}
+
+fn usual(name: Name) -> Method {
+    match name {
+        Name::Agglomerative => Method::default(),
+        Name::KMedoids => Method::KMedoids { n_clusters: 3 },
+        Name::Dbscan => Method::Dbscan { eps: 0.5, min_samples: 5 },
+        Name::Optics => Method::Optics { min_samples: 5, max_eps: None, xi: 0.05 },
+    }
+}
+
+pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
+    check.input("input", "Distances", &spec.input);
+    match spec.method {
+        Method::Agglomerative { threshold: Some(threshold), .. } => {
+            check.require(threshold >= 0.0, "threshold", "Give a number that is not negative.");
+        }
+        Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } => {
+            check.require(n_clusters > 0, "n_clusters", "Give a whole number of at least 1.");
+        }
+        Method::Dbscan { eps, min_samples } => {
+            check.require(eps > 0.0, "eps", "Give a number above 0.");
+            check.require(min_samples > 1, "min_samples", "Give a whole number of at least 2.");
+        }
+        Method::Optics { min_samples, xi, .. } => {
+            check.require(min_samples > 1, "min_samples", "Give a whole number of at least 2.");
+            check.require(xi > 0.0 && xi < 1.0, "xi", "Give a number between 0 and 1.");
+        }
+    }
+}
+
+pub(super) fn view(form: Form) -> AnyView {
+    let spec = form.clustering;
+    let kind = Memo::new(move |_| spec.with(|s| name(&s.method)));
+    let clusters = move || {
+        count(
+            form,
+            label("n_clusters", "Number of clusters", "How many clusters there are in the end."),
+            move || {
+                spec.with(|s| match s.method {
+                    Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } => n_clusters,
+                    Method::Dbscan { .. } | Method::Optics { .. } => 0,
+                })
+            },
+            move |v| {
+                spec.update(|s| {
+                    if let Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } = &mut s.method {
+                        *n_clusters = v;
+                    }
+                });
+            },
+        )
+    };
+    let samples = move || {
+        count(
+            form,
+            label("min_samples", "Items in a dense neighborhood", "Of a core item, itself included."),
+            move || {
+                spec.with(|s| match s.method {
+                    Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } => min_samples,
+                    Method::Agglomerative { .. } | Method::KMedoids { .. } => 0,
+                })
+            },
+            move |v| {
+                spec.update(|s| {
+                    if let Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } = &mut s.method {
+                        *min_samples = v;
+                    }
+                });
+            },
+        )
+    };
+    let linkage = move || {
+        choice(
+            form,
+            label("linkage", "Linkage", "How far two clusters are from each other."),
+            LINKAGES,
+            move || spec.with(|s| if let Method::Agglomerative { linkage, .. } = s.method { linkage } else { Linkage::Average }),
+            move |v| {
+                spec.update(|s| {
+                    if let Method::Agglomerative { linkage, .. } = &mut s.method {
+                        *linkage = v;
+                    }
+                });
+            },
+        )
+    };
+    let radius = move || {
+        number(
+            form,
+            label("eps", "Radius of a neighborhood", "In the unit of the distances."),
+            "any",
+            move || spec.with(|s| if let Method::Dbscan { eps, .. } = s.method { eps } else { 0.0 }),
+            move |v| {
+                spec.update(|s| {
+                    if let Method::Dbscan { eps, .. } = &mut s.method {
+                        *eps = v;
+                    }
+                });
+            },
+        )
+    };
+    let steepness = move || {
+        number(
+            form,
+            label("xi", "Steepness ξ", "Relative drop of the reachability at the border of a cluster."),
+            "0.01",
+            move || spec.with(|s| if let Method::Optics { xi, .. } = s.method { xi } else { 0.0 }),
+            move |v| {
+                spec.update(|s| {
+                    if let Method::Optics { xi, .. } = &mut s.method {
+                        *xi = v;
+                    }
+                });
+            },
+        )
+    };
+    view! {
+        {input(
+            form,
+            label("input", "Distances", "K × K, or a stack: an RDM, or shape distances of networks."),
+            "choose a dataset",
+            move || spec.with(|s| s.input.clone()),
+            move |v| spec.update(|s| s.input = v),
+        )}
+        {limit(
+            form,
+            label("rdm", "Matrix of a stack", "Counted from 1; 0 for the mean of all."),
+            move || spec.with(|s| s.rdm.map(|at| at + 1)),
+            move |v| spec.update(|s| s.rdm = v.map(|at| at - 1)),
+        )}
+        {choice(
+            form,
+            label("method", "Method", "How clusters are found."),
+            NAMES,
+            move || kind.get(),
+            move |v| spec.update(|s| s.method = usual(v)),
+        )}
+        {move || match kind.get() {
+            Name::Agglomerative => view! { {linkage()} {clusters()} }.into_any(),
+            Name::KMedoids => clusters(),
+            Name::Dbscan => view! { {radius()} {samples()} }.into_any(),
+            Name::Optics => view! { {samples()} {steepness()} }.into_any(),
+        }}
+    }
+    .into_any()
+}

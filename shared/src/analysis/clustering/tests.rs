@@ -1,0 +1,153 @@
+use super::*;
+use crate::rng::Stream;
+use crate::{Dataset, Device, Silent, Warning};
+
+/// Distances of points in a plane.
+fn distances(points: &[[f64; 2]]) -> Vec<f64> {
+    let of = |a: &[f64; 2], b: &[f64; 2]| (a[0] - b[0]).hypot(a[1] - b[1]);
+    points.iter().flat_map(|a| points.iter().map(move |b| of(a, b))).collect()
+}
+
+fn run_on(values: &[f64], k: usize, method: Method) -> Result<(Output, Vec<Warning>), Error> {
+    let mut inputs = Inputs::default();
+    inputs.insert("d", Dataset::from_rows("d", k, k, values.to_vec()).expect("fits"));
+    let device = Device::cpu();
+    let context = Context::new(&device, &Silent);
+    let output = pollster::block_on(run(&Spec { input: "d".into(), rdm: None, method }, &inputs, &context))?;
+    Ok((output, context.into_warnings()))
+}
+
+/// Three groups of points, one of them loose, and a point far from all.
+fn groups() -> Vec<[f64; 2]> {
+    let mut rng = Stream::new(7, 0);
+    let mut out = Vec::new();
+    for (center, spread, n) in [([0.0, 0.0], 0.3, 8), ([10.0, 0.0], 0.3, 7), ([0.0, 12.0], 1.2, 9)] {
+        out.extend((0..n).map(|_| [center[0] + spread * rng.normal(), center[1] + spread * rng.normal()]));
+    }
+    out.push([60.0, 60.0]);
+    out
+}
+
+fn agglomerative(linkage: Linkage, n_clusters: u32, threshold: Option<f64>) -> Method {
+    Method::Agglomerative { linkage, n_clusters, threshold }
+}
+
+#[test]
+fn every_method_finds_planted_groups() {
+    let points = groups();
+    let k = points.len();
+    let planted: Vec<Option<u32>> = (0..k)
+        .map(|i| {
+            Some(if i < 8 {
+                0
+            } else if i < 15 {
+                1
+            } else {
+                2
+            })
+        })
+        .collect();
+    let mut with_outlier = planted.clone();
+    with_outlier[k - 1] = Some(3);
+    let mut with_noise = planted;
+    with_noise[k - 1] = None;
+    let d = distances(&points);
+    for linkage in [Linkage::Average, Linkage::Complete, Linkage::Single, Linkage::Ward] {
+        let (found, warnings) = run_on(&d, k, agglomerative(linkage, 4, None)).expect("runs");
+        assert_eq!((found.labels, warnings), (with_outlier.clone(), Vec::new()), "{linkage:?}");
+    }
+    let (cut, _) = run_on(&d, k, agglomerative(Linkage::Single, 9, Some(5.0))).expect("runs");
+    assert_eq!((cut.labels, cut.n_clusters), (with_outlier.clone(), 4), "a threshold overrides the number");
+    let (medoids, _) = run_on(&d, k, Method::KMedoids { n_clusters: 4 }).expect("runs");
+    assert_eq!(medoids.labels, with_outlier);
+    let of_each: Vec<Option<u32>> = medoids.medoids.expect("there are medoids").iter().map(|&m| medoids.labels[m as usize]).collect();
+    assert_eq!(of_each, [Some(0), Some(1), Some(2), Some(3)]);
+    let (dense, _) = run_on(&d, k, Method::Dbscan { eps: 2.5, min_samples: 4 }).expect("runs");
+    assert_eq!((dense.labels, dense.silhouettes.expect("three clusters")[k - 1]), (with_noise.clone(), None));
+    let (changing, _) = run_on(&d, k, Method::Optics { min_samples: 4, max_eps: Some(20.0), xi: 0.3 }).expect("runs");
+    assert_eq!(changing.labels, with_noise);
+    let reach = changing.reachability.expect("a plot");
+    assert_eq!(reach.iter().filter(|r| r.is_none()).count(), 2, "where the plot starts and where it starts anew");
+}
+
+#[test]
+fn no_exchange_of_a_medoid_helps() {
+    let mut rng = Stream::new(3, 0);
+    for _ in 0..10 {
+        let points: Vec<[f64; 2]> = (0..20).map(|_| [rng.normal(), rng.normal()]).collect();
+        let d = distances(&points);
+        let cost = |set: &[usize]| (0..20).map(|i| set.iter().map(|&m| d[i * 20 + m]).fold(f64::INFINITY, f64::min)).sum::<f64>();
+        let (found, _) = run_on(&d, 20, Method::KMedoids { n_clusters: 4 }).expect("runs");
+        let set: Vec<usize> = found.medoids.expect("medoids").iter().map(|&m| m as usize).collect();
+        for place in 0..4 {
+            for other in 0..20 {
+                let mut exchanged = set.clone();
+                exchanged[place] = other;
+                assert!(cost(&exchanged) >= cost(&set) - 1e-12, "{other} instead of {}", set[place]);
+            }
+        }
+    }
+}
+
+#[test]
+fn leaves_have_the_least_sum_of_neighbors_that_the_tree_allows() {
+    let mut rng = Stream::new(11, 0);
+    for _ in 0..5 {
+        let points: Vec<[f64; 2]> = (0..7).map(|_| [rng.normal(), rng.normal()]).collect();
+        let d = distances(&points);
+        let (found, _) = run_on(&d, 7, agglomerative(Linkage::Average, 2, None)).expect("runs");
+        let merges = found.merges.expect("a tree");
+        let sum = |order: &[u32]| order.windows(2).map(|w| d[w[0] as usize * 7 + w[1] as usize]).sum::<f64>();
+        // Every order that the tree allows: each merge turned or not.
+        let mut best = f64::INFINITY;
+        for turns in 0..64u32 {
+            let mut below: Vec<Vec<u32>> = (0..7).map(|i| vec![i]).collect();
+            for (i, merge) in merges.iter().enumerate() {
+                let (a, b) = if turns >> i & 1 == 0 { (merge.a, merge.b) } else { (merge.b, merge.a) };
+                let both = [below[a as usize].clone(), below[b as usize].clone()].concat();
+                below.push(both);
+            }
+            best = best.min(sum(below.last().expect("the root")));
+        }
+        assert!((sum(&found.order) - best).abs() < 1e-12, "{} against {best}", sum(&found.order));
+        let mut sorted = found.order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [0, 1, 2, 3, 4, 5, 6], "each leaf once");
+    }
+}
+
+#[test]
+fn silhouettes_follow_their_definition() {
+    let points = [[0.0, 0.0], [1.0, 0.0], [5.0, 0.0], [7.0, 0.0], [30.0, 0.0]];
+    let (found, _) = run_on(&distances(&points), 5, agglomerative(Linkage::Average, 3, None)).expect("runs");
+    assert_eq!(found.labels, [Some(0), Some(0), Some(1), Some(1), Some(2)]);
+    let silhouettes: Vec<f64> = found.silhouettes.expect("three clusters").into_iter().flatten().collect();
+    // a and b of each: (1, 6), (1, 5), (2, 4.5), (2, 6.5); the last is alone.
+    let wanted = [5.0 / 6.0, 4.0 / 5.0, 2.5 / 4.5, 4.5 / 6.5, 0.0];
+    assert!(silhouettes.iter().zip(wanted).all(|(s, w)| (s - w).abs() < 1e-12), "{silhouettes:?}");
+    assert!((found.silhouette.expect("a mean") - mean(&wanted)).abs() < 1e-12);
+    let (one, _) = run_on(&distances(&points), 5, agglomerative(Linkage::Average, 1, None)).expect("runs");
+    assert_eq!((one.silhouettes, one.n_clusters), (None, 1));
+}
+
+#[test]
+fn ward_warns_of_distances_that_are_not_euclidean() {
+    // A center at 1 from three points that are 2 apart: no plane and no space has them.
+    let d = [0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 2.0, 2.0, 1.0, 2.0, 0.0, 2.0, 1.0, 2.0, 2.0, 0.0];
+    let (_, warnings) = run_on(&d, 4, agglomerative(Linkage::Ward, 2, None)).expect("runs");
+    assert_eq!(warnings.iter().map(|w| w.code.as_str()).collect::<Vec<_>>(), ["ward_not_euclidean"]);
+    let (_, warnings) = run_on(&d, 4, agglomerative(Linkage::Average, 2, None)).expect("runs");
+    assert_eq!(warnings, []);
+}
+
+#[test]
+fn wrong_numbers_are_one_sentence_that_names_the_field() {
+    let d = distances(&[[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]);
+    let refused = |method: Method| run_on(&d, 3, method).expect_err("an error").field().map(str::to_owned);
+    assert_eq!(refused(agglomerative(Linkage::Average, 4, None)).as_deref(), Some("method.n_clusters"));
+    assert_eq!(refused(agglomerative(Linkage::Average, 2, Some(-1.0))).as_deref(), Some("method.threshold"));
+    assert_eq!(refused(Method::KMedoids { n_clusters: 0 }).as_deref(), Some("method.n_clusters"));
+    assert_eq!(refused(Method::Dbscan { eps: 0.0, min_samples: 2 }).as_deref(), Some("method.eps"));
+    assert_eq!(refused(Method::Optics { min_samples: 9, max_eps: None, xi: 0.05 }).as_deref(), Some("method.min_samples"));
+    assert_eq!(refused(Method::Optics { min_samples: 2, max_eps: None, xi: 1.0 }).as_deref(), Some("method.xi"));
+}
