@@ -7,6 +7,7 @@ mod network;
 #[cfg(test)]
 mod tests;
 
+use faer::Mat;
 use serde::{Deserialize, Serialize};
 
 use network::{Network, Rows};
@@ -216,17 +217,24 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     }
     let mut distances = vec![0.0; k * k];
     let mut test_distances = (!rows.test.is_empty()).then(|| vec![0.0; k * k]);
+    let pairs: Vec<(usize, usize)> = (0..k).flat_map(|i| (i + 1..k).map(move |j| (i, j))).collect();
     let mut n_done = 0;
-    for i in 0..k {
-        for j in i + 1..k {
+    // Products one after the other on the device, then the decompositions of some pairs side by side.
+    for some in pairs.chunks(PAIRS_AT_ONCE * parallel::threads()) {
+        let mut products = Vec::with_capacity(some.len());
+        for &(i, j) in some {
             let (x, y) = (&networks[i], &networks[j]);
             context.step(done(k, n_done), &format!("{} and {}", x.name, y.name))?;
-            let (train, test) = pair(spec, context, x, y).await?;
+            products.push(Products::of(x, y, context).await?);
+            n_done += 1;
+        }
+        let found = parallel::map(some.len(), |at| products[at].distances(spec, &networks[some[at].0], &networks[some[at].1]));
+        for (&(i, j), found) in some.iter().zip(found) {
+            let (train, test) = found?;
             (distances[i * k + j], distances[j * k + i]) = (train, train);
             if let Some(all) = &mut test_distances {
                 (all[i * k + j], all[j * k + i]) = (test, test);
             }
-            n_done += 1;
         }
     }
     Ok(Output {
@@ -236,30 +244,48 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     })
 }
 
-/// Distances of a pair on the rows fitted on and on the held-out rows (NaN without any).
-async fn pair(spec: &Spec, context: &Context<'_>, x: &Network, y: &Network) -> Result<(f64, f64), Error> {
-    let product = context.device.cross(x.coordinates.as_ref(), y.coordinates.as_ref()).await?;
-    let width = x.width.max(y.width);
-    let (scale_x, scale_y) = (x.variance_factor(spec.alpha, width), y.variance_factor(spec.alpha, width));
-    let score = |inner: f64, norm_x: f64, norm_y: f64| match spec.score {
-        Score::Angular => (inner / (norm_x * norm_y)).clamp(-1.0, 1.0).acos(),
-        Score::Euclidean => {
-            let (a, b) = (scale_x * norm_x, scale_y * norm_y);
-            (a * a + b * b - 2.0 * scale_x * scale_y * inner).max(0.0).sqrt()
-        }
-    };
-    let (Some(held_x), Some(held_y)) = (&x.held_out, &y.held_out) else {
-        let mut nuclear = spectral::nuclear_norm(product.as_ref(), NUCLEAR_TOL)?;
-        if nuclear > NEARLY_EQUAL * x.norm * y.norm {
-            nuclear = spectral::singular_values(product.as_ref())?.iter().sum();
-        }
-        return Ok((score(nuclear, x.norm, y.norm), f64::NAN));
-    };
-    // The alignment U V' of the pair acts on the held-out product in the same coordinates.
-    let svd = spectral::thin_svd(product.as_ref())?;
-    let nuclear = svd.s.iter().sum();
-    let held_product = context.device.cross(held_x.coordinates.as_ref(), held_y.coordinates.as_ref()).await?;
-    let turned = &held_product * &svd.v;
-    let inner = svd.u.col_iter().zip(turned.col_iter()).map(|(u, t)| u.iter().zip(t.iter()).map(|(a, b)| a * b).sum::<f64>()).sum();
-    Ok((score(nuclear, x.norm, y.norm), score(inner, held_x.norm, held_y.norm)))
+/// Pairs for each thread between two looks at whether the run was canceled.
+const PAIRS_AT_ONCE: usize = 4;
+
+/// What the rows of a pair have in common.
+struct Products {
+    fitted: Mat<f64>,
+    held_out: Option<Mat<f64>>,
+}
+
+impl Products {
+    async fn of(x: &Network, y: &Network, context: &Context<'_>) -> Result<Self, Error> {
+        let fitted = context.device.cross(x.coordinates.as_ref(), y.coordinates.as_ref()).await?;
+        let held_out = match (&x.held_out, &y.held_out) {
+            (Some(x), Some(y)) => Some(context.device.cross(x.coordinates.as_ref(), y.coordinates.as_ref()).await?),
+            _ => None,
+        };
+        Ok(Self { fitted, held_out })
+    }
+
+    /// Distances on the rows fitted on and on the held-out rows (NaN without any).
+    fn distances(&self, spec: &Spec, x: &Network, y: &Network) -> Result<(f64, f64), Error> {
+        let width = x.width.max(y.width);
+        let (scale_x, scale_y) = (x.variance_factor(spec.alpha, width), y.variance_factor(spec.alpha, width));
+        let score = |inner: f64, norm_x: f64, norm_y: f64| match spec.score {
+            Score::Angular => (inner / (norm_x * norm_y)).clamp(-1.0, 1.0).acos(),
+            Score::Euclidean => {
+                let (a, b) = (scale_x * norm_x, scale_y * norm_y);
+                (a * a + b * b - 2.0 * scale_x * scale_y * inner).max(0.0).sqrt()
+            }
+        };
+        let (Some(held_product), Some(held_x), Some(held_y)) = (&self.held_out, &x.held_out, &y.held_out) else {
+            let mut nuclear = spectral::nuclear_norm(self.fitted.as_ref(), NUCLEAR_TOL)?;
+            if nuclear > NEARLY_EQUAL * x.norm * y.norm {
+                nuclear = spectral::singular_values(self.fitted.as_ref())?.iter().sum();
+            }
+            return Ok((score(nuclear, x.norm, y.norm), f64::NAN));
+        };
+        // The alignment U V' of the pair acts on the held-out product in the same coordinates.
+        let svd = spectral::thin_svd(self.fitted.as_ref())?;
+        let nuclear = svd.s.iter().sum();
+        let turned = held_product * &svd.v;
+        let inner = svd.u.col_iter().zip(turned.col_iter()).map(|(u, t)| u.iter().zip(t.iter()).map(|(a, b)| a * b).sum::<f64>()).sum();
+        Ok((score(nuclear, x.norm, y.norm), score(inner, held_x.norm, held_y.norm)))
+    }
 }

@@ -127,6 +127,8 @@ const SMALL_SAMPLE: &str =
     "With as many features as samples it is 1 whatever the data: use more samples, fewer components, or the regularized form.";
 const NOT_CENTERED: &str = "Rows as they are, without centering; some packages center columns first (option centered).";
 const PLATONIC: &str = "Neighbors by inner product of the rows as they are: scale rows to length 1 beforehand for cosines.";
+const MASKED: &str =
+    "Neighbors by inner product of the rows as they are. Being a neighbor is not mutual, so that (X, Y) and (Y, X) differ a little.";
 const CONTIGUOUS: &str = "Contiguous folds, each scored by itself and averaged; pooled predictions give other numbers.";
 
 /// All measures, as `all` evaluates them.
@@ -203,7 +205,8 @@ pub static CATALOGUE: &[Entry] = &[
     similarity("cycle_knn-k=10-score", "Cycle of nearest neighbors", SCALE.union(ROTATION)).directed().at("n² p").single(PLATONIC),
     similarity("lcs_knn-k=10-score", "Longest common subsequence of neighbors", SCALE.union(ROTATION)).at("n² p").single(PLATONIC),
     similarity("edit_knn-k=10-score", "Edit distance of neighbors", SCALE.union(ROTATION)).at("n² p").single(PLATONIC),
-    similarity("cknna-k=10-score", "CKA of nearest neighbors", SCALE.union(ROTATION)).at("n² p").single(PLATONIC),
+    similarity("cknna-k=10-score", "CKA of nearest neighbors", SCALE.union(ROTATION))
+        .directed().at("n² p").single(MASKED),
     similarity("rank_similarity-k=10-score", "Rank similarity of neighbors", SCALE.union(ROTATION)).at("n² p").single(NOT_CENTERED),
     similarity("second_order_cosine-k=10-score", "Second-order cosine of neighbors", SCALE.union(ROTATION)).at("n² p").single(NOT_CENTERED),
     similarity("hard_correlation-score", "Correlation of features matched one to one", TRANSLATION.union(SCALE).union(PERMUTATION))

@@ -102,12 +102,13 @@ fn diagonal(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
     (0..a.nrows()).map(|i| a[(i, i)] * b[(i, i)]).sum()
 }
 
-/// The unbiased estimate from two kernels; their diagonals are not read.
+/// The unbiased estimate from two kernels, `tr(KL)` and `1'KL1` for those that are not symmetric; their diagonals are not read.
 pub(super) fn unbiased(k: &Mat<f64>, l: &Mat<f64>) -> f64 {
     let n = count(k.nrows());
+    let l = l.transpose().to_owned();
     let sums = |m: &Mat<f64>| -> Vec<f64> { (0..m.ncols()).map(|j| m.col_as_slice(j).iter().sum::<f64>() - m[(j, j)]).collect() };
-    let (rows_k, rows_l) = (sums(k), sums(l));
-    let (all_k, all_l) = (rows_k.iter().sum::<f64>(), rows_l.iter().sum::<f64>());
-    let both = inner(k, l) - diagonal(k, l);
-    (both + all_k * all_l / ((n - 1.0) * (n - 2.0)) - 2.0 / (n - 2.0) * dot(&rows_k, &rows_l)) / (n * (n - 3.0))
+    let (columns_k, rows_l) = (sums(k), sums(&l));
+    let (all_k, all_l) = (columns_k.iter().sum::<f64>(), rows_l.iter().sum::<f64>());
+    let both = inner(k, &l) - diagonal(k, &l);
+    (both + all_k * all_l / ((n - 1.0) * (n - 2.0)) - 2.0 / (n - 2.0) * dot(&columns_k, &rows_l)) / (n * (n - 3.0))
 }

@@ -97,8 +97,9 @@ fn table(a: &[usize], b: &[usize], next: impl Fn(usize, usize, usize, bool) -> u
 /// CKA of the inner products of rows that are neighbors in both.
 ///
 /// # Definition
-/// K, L = inner products; mask = i and j are among each other's k... of both: `a(i, j) = j in N_i and j in M_i`, without the diagonal;
-/// `HSIC(a o K, a o L) / sqrt(HSIC(a_x o K, a_x o K) HSIC(a_y o L, a_y o L))` with the unbiased HSIC and the own masks below.
+/// K, L = inner products of rows as they are; masks `a_x(i, j)` = j is a neighbor of i in x, `a_y` in y, `a = a_x o a_y`;
+/// `HSIC(a o K, a o L) / sqrt(HSIC(a_x o K, a_x o K) HSIC(a_y o L, a_y o L))` with the unbiased HSIC, `tr(KL)` and `1'KL1` in it, as masks are not
+/// symmetric: its first term sees pairs that are among each other's neighbors.
 ///
 /// # Source
 /// Huh et al. 2024, without the constant in the denominator.

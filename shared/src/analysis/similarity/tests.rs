@@ -165,6 +165,44 @@ fn identities_between_families_hold() {
     near(of("rcca-k=0-score"), of("cca-score"), "no regularization");
 }
 
+/// The values of `tests/reference/similarity.py`, which makes them from the definitions without its shortcuts.
+#[test]
+fn values_equal_an_independent_implementation() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/similarity.json");
+    let text = std::fs::read_to_string(fixture).expect("the fixture is there");
+    let cases: BTreeMap<String, Case> = serde_json::from_str(&text).expect("it is JSON");
+    let mut n = 0;
+    for (case, Case { x, y, values }) in &cases {
+        let mat = |rows: &[Vec<f64>]| Mat::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j]);
+        let names: Vec<&str> = values.keys().map(String::as_str).collect();
+        let (output, _) = evaluate(&names, &mat(x), &mat(y)).expect("runs");
+        for (name, want) in values {
+            let tolerance = match name.as_str() {
+                // The reference takes small generalized eigenvalues beside large ones and loses six digits of them.
+                name if name.starts_with("airm") => 1e-5,
+                // The accuracy of components found by iteration.
+                name if name.starts_with("pls") => 1e-6,
+                _ => 1e-9,
+            };
+            match (output.values.get(name), want) {
+                (Some(got), Some(want)) => {
+                    assert!((got - want).abs() <= tolerance * want.abs().max(1.0), "{case}, {name}: {got}, not {want}");
+                }
+                (got, want) => assert_eq!(got, want.as_ref(), "{case}, {name}: {:?}", output.left_out.get(name)),
+            }
+            n += 1;
+        }
+    }
+    assert!(n > 250, "{n} values");
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    x: Vec<Vec<f64>>,
+    y: Vec<Vec<f64>>,
+    values: BTreeMap<String, Option<f64>>,
+}
+
 #[test]
 fn closed_forms_of_linear_kernels_equal_the_kernels() {
     let (x, y) = related();
