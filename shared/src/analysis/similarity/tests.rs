@@ -165,7 +165,7 @@ fn identities_between_families_hold() {
     near(of("rcca-k=0-score"), of("cca-score"), "no regularization");
 }
 
-/// The values of `tests/reference/similarity.py`, which makes them from the definitions without its shortcuts.
+/// The values of `tests/reference/similarity.py`, which has the definitions and none of the shortcuts.
 #[test]
 fn values_equal_an_independent_implementation() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/similarity.json");
