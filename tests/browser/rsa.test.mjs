@@ -6,9 +6,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 
-import { commandLine, difference, lastRecorded, newestResult, recordWorkers } from "./results.mjs";
-import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
-import { applySpec, finished, narrow, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
+import { assertServerAgrees, expectedOf, openRecorded } from "./agreement.mjs";
+import { difference, lastRecorded } from "./results.mjs";
+import { openPage, startBrowser, startServer } from "./server.mjs";
+import { applySpec, finished, narrow, npy, runHere, shot, violations } from "./steps.mjs";
 
 const images = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data/images92");
 const files = {
@@ -55,8 +56,7 @@ let expected;
 before(async () => {
   if (skip) return;
   server = await startServer();
-  const used = (spec) => Object.entries(files).filter(([name]) => JSON.stringify(spec).includes(`"${name}"`));
-  expected = await Promise.all(specs.map((spec) => commandLine(spec, Object.fromEntries(used(spec)))));
+  expected = await expectedOf(specs, files);
 });
 after(() => server?.stop());
 
@@ -69,12 +69,7 @@ async function load(page) {
 }
 
 test("rsa in the browser equals the command line, with thumbnails, in figures that fit any window", { skip }, async (t) => {
-  const browser = await startBrowser();
-  t.after(() => browser.close());
-  const { page, errors } = await openPage(browser, "about:blank", { bypassCSP: true });
-  await page.addInitScript(recordWorkers);
-  await page.goto(server.url);
-  await page.addScriptTag({ path: axeSource });
+  const { page, errors } = await openRecorded(t, server);
   await load(page);
   await page.getByTestId("device-select").selectOption("cpu");
   for (const [i, spec] of specs.entries()) {
@@ -127,17 +122,7 @@ test("two RDMs side by side share the pointer", { skip }, async (t) => {
 });
 
 test("rsa on the server equals the command line", { skip }, async (t) => {
-  const browser = await startBrowser();
-  t.after(() => browser.close());
-  const { page, errors } = await openPage(browser, server.url);
-  await load(page);
-  for (const [i, spec] of specs.entries()) {
-    await applySpec(page, spec);
-    await runOnServer(page);
-    await finished(page, 300_000);
-    assert.equal(difference(await newestResult(page, server), expected[i]), 0, spec.kind);
-  }
-  assert.deepEqual(errors, []);
+  await assertServerAgrees(t, server, load, specs, expected);
 });
 
 test("an RDM of 2,000 conditions keeps the page responsive; larger ones are drawn downsampled and say so", { skip }, async (t) => {

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { commandLine, difference, lastRecorded, newestResult, recordWorkers } from "./results.mjs";
-import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
+import { openRecorded } from "./agreement.mjs";
+import { commandLine, difference, lastRecorded, newestResult } from "./results.mjs";
+import { startServer } from "./server.mjs";
 import { applySpec, choose, finished, narrow, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
 
 /** A single-precision NIfTI-1 file; values with the first axis fastest. */
@@ -49,12 +50,7 @@ before(async () => {
 after(() => server?.stop());
 
 test("a searchlight finds where a model fits, here and on the server", async (t) => {
-  const browser = await startBrowser();
-  t.after(() => browser.close());
-  const { page, errors } = await openPage(browser, "about:blank", { bypassCSP: true });
-  await page.addInitScript(recordWorkers);
-  await page.goto(server.url);
-  await page.addScriptTag({ path: axeSource });
+  const { page, errors } = await openRecorded(t, server);
   await page.getByTestId("file-input").setInputFiles(Object.values(files));
   await page.getByTestId("dataset-card").nth(2).waitFor();
   // Dropped files are offered where they fit.

@@ -43,6 +43,44 @@ fn usual(name: Name) -> Method {
     }
 }
 
+/// Where a method has a number, if it has that one.
+type Place<T> = fn(&mut Method) -> Option<&mut T>;
+
+fn n_clusters(method: &mut Method) -> Option<&mut u32> {
+    if let Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } = method { Some(n_clusters) } else { None }
+}
+
+fn min_samples(method: &mut Method) -> Option<&mut u32> {
+    if let Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } = method { Some(min_samples) } else { None }
+}
+
+fn linkage(method: &mut Method) -> Option<&mut Linkage> {
+    if let Method::Agglomerative { linkage, .. } = method { Some(linkage) } else { None }
+}
+
+fn eps(method: &mut Method) -> Option<&mut f64> {
+    if let Method::Dbscan { eps, .. } = method { Some(eps) } else { None }
+}
+
+fn xi(method: &mut Method) -> Option<&mut f64> {
+    if let Method::Optics { xi, .. } = method { Some(xi) } else { None }
+}
+
+/// Reads what is there; a method without it has nothing to show.
+fn get<T: Copy + Default + 'static>(spec: RwSignal<Spec>, place: Place<T>) -> impl Fn() -> T {
+    move || place(&mut spec.with(|s| s.method)).copied().unwrap_or_default()
+}
+
+fn set<T: 'static>(spec: RwSignal<Spec>, place: Place<T>) -> impl Fn(T) {
+    move |value| {
+        spec.update(|s| {
+            if let Some(found) = place(&mut s.method) {
+                *found = value;
+            }
+        });
+    }
+}
+
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("input", "Distances", &spec.input);
     match spec.method {
@@ -67,87 +105,23 @@ pub(super) fn view(form: Form) -> AnyView {
     let spec = form.clustering;
     let kind = Memo::new(move |_| spec.with(|s| name(&s.method)));
     let clusters = move || {
-        count(
-            form,
-            label("n_clusters", "Number of clusters", "How many clusters there are in the end."),
-            move || {
-                spec.with(|s| match s.method {
-                    Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } => n_clusters,
-                    Method::Dbscan { .. } | Method::Optics { .. } => 0,
-                })
-            },
-            move |v| {
-                spec.update(|s| {
-                    if let Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } = &mut s.method {
-                        *n_clusters = v;
-                    }
-                });
-            },
-        )
+        let at = label("n_clusters", "Number of clusters", "How many clusters there are in the end.");
+        count(form, at, get(spec, n_clusters), set(spec, n_clusters))
     };
     let samples = move || {
-        count(
-            form,
-            label("min_samples", "Items in a dense neighborhood", "Of a core item, itself included."),
-            move || {
-                spec.with(|s| match s.method {
-                    Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } => min_samples,
-                    Method::Agglomerative { .. } | Method::KMedoids { .. } => 0,
-                })
-            },
-            move |v| {
-                spec.update(|s| {
-                    if let Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } = &mut s.method {
-                        *min_samples = v;
-                    }
-                });
-            },
-        )
+        let at = label("min_samples", "Items in a dense neighborhood", "Of a core item, itself included.");
+        count(form, at, get(spec, min_samples), set(spec, min_samples))
     };
-    let linkage = move || {
-        choice(
-            form,
-            label("linkage", "Linkage", "How far two clusters are from each other."),
-            LINKAGES,
-            move || spec.with(|s| if let Method::Agglomerative { linkage, .. } = s.method { linkage } else { Linkage::Average }),
-            move |v| {
-                spec.update(|s| {
-                    if let Method::Agglomerative { linkage, .. } = &mut s.method {
-                        *linkage = v;
-                    }
-                });
-            },
-        )
+    let linkages = move || {
+        let at = label("linkage", "Linkage", "How far two clusters are from each other.");
+        choice(form, at, LINKAGES, get(spec, linkage), set(spec, linkage))
     };
     let radius = move || {
-        number(
-            form,
-            label("eps", "Radius of a neighborhood", "In the unit of the distances."),
-            "any",
-            move || spec.with(|s| if let Method::Dbscan { eps, .. } = s.method { eps } else { 0.0 }),
-            move |v| {
-                spec.update(|s| {
-                    if let Method::Dbscan { eps, .. } = &mut s.method {
-                        *eps = v;
-                    }
-                });
-            },
-        )
+        number(form, label("eps", "Radius of a neighborhood", "In the unit of the distances."), "any", get(spec, eps), set(spec, eps))
     };
     let steepness = move || {
-        number(
-            form,
-            label("xi", "Steepness ξ", "Relative drop of the reachability at the border of a cluster."),
-            "0.01",
-            move || spec.with(|s| if let Method::Optics { xi, .. } = s.method { xi } else { 0.0 }),
-            move |v| {
-                spec.update(|s| {
-                    if let Method::Optics { xi, .. } = &mut s.method {
-                        *xi = v;
-                    }
-                });
-            },
-        )
+        let at = label("xi", "Steepness ξ", "Relative drop of the reachability at the border of a cluster.");
+        number(form, at, "0.01", get(spec, xi), set(spec, xi))
     };
     view! {
         {input(
@@ -171,7 +145,7 @@ pub(super) fn view(form: Form) -> AnyView {
             move |v| spec.update(|s| s.method = usual(v)),
         )}
         {move || match kind.get() {
-            Name::Agglomerative => view! { {linkage()} {clusters()} }.into_any(),
+            Name::Agglomerative => view! { {linkages()} {clusters()} }.into_any(),
             Name::KMedoids => clusters(),
             Name::Dbscan => view! { {radius()} {samples()} }.into_any(),
             Name::Optics => view! { {samples()} {steepness()} }.into_any(),

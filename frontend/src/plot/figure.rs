@@ -277,6 +277,23 @@ impl Axis {
     }
 }
 
+impl Scatter {
+    /// One line of numbers in the first color, with a text for each point.
+    pub fn line(name: &str, x: Vec<f64>, y: Vec<f64>, texts: Vec<String>, hover: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            x: Values::Numbers(x),
+            y,
+            draw: Draw::Line,
+            color: Color::Series(0),
+            opacity: 1.0,
+            in_legend: false,
+            texts,
+            hover,
+        }
+    }
+}
+
 /// Below this width, in pixels, images beside a plot would leave no room for it.
 pub(super) const NARROW: i32 = 480;
 

@@ -12,9 +12,7 @@ use super::{Part, at, embedding};
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
 use crate::plot::table::matrix_csv;
-use crate::plot::{
-    Axis, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Heatmap, Layout, Mark, Scatter, Table, Trace, Values, number,
-};
+use crate::plot::{Axis, Cell, Chart, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Mark, Scatter, Table, Trace, number};
 
 /// The view of [`Output`].
 pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<LabelColumn>) -> AnyView {
@@ -75,17 +73,7 @@ fn reachability(output: &Output, reach: &[Option<f64>], names: &[String]) -> Cha
     let texts: Vec<String> = output.order.iter().map(|&i| names.get(i as usize).cloned().unwrap_or_default()).collect();
     let x = (0u32..).take(y.len()).map(f64::from).collect();
     let (csv_names, csv_y) = (texts.clone(), y.clone());
-    let line = Scatter {
-        name: "reachability".into(),
-        x: Values::Numbers(x),
-        y,
-        draw: Draw::Line,
-        color: Color::Series(0),
-        opacity: 1.0,
-        in_legend: false,
-        texts,
-        hover: "%{text}: %{y:.4g}<extra></extra>",
-    };
+    let line = Scatter::line("reachability", x, y, texts, "%{text}: %{y:.4g}<extra></extra>");
     let layout =
         Layout { x: Axis::linear("Items, in the order in which they are reached"), y: Axis::linear("Reachability"), ..Layout::default() };
     Chart {

@@ -153,17 +153,7 @@ pub(super) fn tree(merges: &[Merge], leaves: &[u32], names: &[String]) -> Chart 
         texts.extend(std::iter::repeat_n(text, 5));
         place[n + i] = ((left.0 + right.0) / 2.0, *height);
     }
-    let line = Scatter {
-        name: "tree".into(),
-        x: Values::Numbers(x),
-        y,
-        draw: Draw::Line,
-        color: Color::Series(0),
-        opacity: 1.0,
-        in_legend: false,
-        texts,
-        hover: "%{text}<extra></extra>",
-    };
+    let line = Scatter::line("tree", x, y, texts, "%{text}<extra></extra>");
     let leaves: Vec<String> = leaves.iter().map(|&i| names.get(i as usize).cloned().unwrap_or_default()).collect();
     let named = n <= MAX_NAMED_LEAVES;
     let axis = if named { Axis::slots(leaves) } else { Axis::linear("Conditions, in the order of the tree") };

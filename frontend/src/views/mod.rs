@@ -53,8 +53,9 @@ pub(crate) fn result(
                 .map(|output| rdm_comparison::view(output, spec, thumbnails)),
             Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
                 .map(|output| shape_distance::view(output, spec)),
-            Output::Similarity(_) => part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None })
-                .map(|output| similarity::view(output, spec)),
+            Output::Similarity(_) => {
+                part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None }).map(similarity::view)
+            }
             Output::Clustering(_) => part(&result, |output| if let Output::Clustering(o) = output { Some(o) } else { None })
                 .map(|output| clustering::view(output, spec, labels)),
             Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })

@@ -1,8 +1,5 @@
 //! Measures of similarity as a table that can be searched.
 
-use std::sync::Arc;
-
-use eigenscope::AnalysisSpec;
 use eigenscope::analysis::similarity::{CATALOGUE, Direction, Entry, Invariance, Output, Status};
 use leptos::prelude::*;
 
@@ -11,7 +8,7 @@ use super::controls::line;
 use crate::plot::{Cell, DataTable, Table, number};
 
 /// The view of [`Output`].
-pub(super) fn view(output: Part<Output>, _spec: Arc<AnalysisSpec>) -> AnyView {
+pub(super) fn view(output: Part<Output>) -> AnyView {
     let (query, set_query) = signal(String::new());
     let what = format!(
         "{} measures of {} and {}, {} without a value.",

@@ -11,10 +11,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
-use super::embedding::{Linkage, Merge, distances_of};
+use super::embedding::{Linkage, Merge, distances_of, tree};
 use super::rdm_comparison::n_conditions;
 use crate::dataset::{Inputs, Shapes};
-use crate::stats::{count, mean, small};
+use crate::stats::{mean, small};
 use crate::{Array, Error, Estimate};
 
 /// What to compute.
@@ -182,8 +182,8 @@ impl Spec {
 /// K x K distances → K labels.
 ///
 /// # Degenerate
-/// Negative distances count as 0 (warning `negative_distances`). Ward linkage takes distances as Euclidean; angles are not (warning `ward_angles` when a
-/// triangle of the matrix is not possible in Euclidean space after all: the least eigenvalue of the centered squared distances is negative).
+/// Negative distances count as 0 (warning `negative_distances`). Ward linkage takes distances as Euclidean, which angles are not (warning
+/// `ward_not_euclidean`, when the least eigenvalue of the centered squared distances is negative).
 ///
 /// # Accuracy
 /// Exact but for rounding and ties, which go to the lower index. Deterministic.
@@ -211,7 +211,7 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
                     "Ward linkage takes the distances as Euclidean, which these are not (angles, for example): use average linkage, or cluster tangent coordinates",
                 );
             }
-            let merges = agglomerative::merges(&pairs, k, linkage);
+            let (merges, _) = tree(&pairs, k, linkage);
             out.labels = agglomerative::cut(&merges, k, n_clusters, threshold).into_iter().map(Some).collect();
             context.step(0.3, "order of the leaves")?;
             out.order = Some(agglomerative::leaves(&table, &merges));
@@ -302,9 +302,4 @@ fn by_cluster(labels: &[Option<u32>]) -> Vec<u32> {
     let mut order: Vec<usize> = (0..labels.len()).collect();
     order.sort_by_key(|&i| labels[i].unwrap_or(u32::MAX));
     order.into_iter().map(small).collect()
-}
-
-/// The mean of values, 0 without any.
-fn mean_of(sum: f64, n: usize) -> f64 {
-    if n == 0 { 0.0 } else { sum / count(n) }
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ceiling::Ceiling;
 pub use self::flexible::{Family, Flexible};
+pub(super) use self::geometry::centered_gram;
 use self::inference::{CrossValidation, Crossed, Inference, ModelTest, Over, Scores, Tests};
 pub(super) use self::input::rdms_of as stack;
 pub(super) use self::input::{Rdm, read as read_rdms};

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::catalogue::{CATALOGUE, Direction, Entry, Invariance, Status};
 use self::name::{Ending, Family, Measure, NeighborKind};
+use self::neighbors::Neighbors;
 use self::side::Side;
 use super::{Context, rdm, rdm_comparison, shape_distance};
 use crate::dataset::{Inputs, Shapes};
@@ -277,34 +278,18 @@ impl Pair<'_> {
 }
 
 fn neighbors(x: &Side, y: &Side, kind: NeighborKind, k: usize) -> f64 {
-    let by_product = || (neighbors::by_product(x, k), neighbors::by_product(y, k));
-    let by_cosine = |centered| (neighbors::by_cosine(x, k, centered), neighbors::by_cosine(y, k, centered));
+    let by_product = |of: fn(&Neighbors, &Neighbors) -> f64| of(&neighbors::by_product(x, k), &neighbors::by_product(y, k));
+    let by_cosine = |is_centered, of: fn(&Neighbors, &Neighbors) -> f64| {
+        of(&neighbors::by_cosine(x, k, is_centered), &neighbors::by_cosine(y, k, is_centered))
+    };
     match kind {
-        NeighborKind::Jaccard { is_centered } => {
-            let (a, b) = by_cosine(is_centered);
-            neighbors::jaccard(&a, &b)
-        }
-        NeighborKind::Mutual => {
-            let (a, b) = by_product();
-            neighbors::mutual(&a, &b)
-        }
-        NeighborKind::Cycle => {
-            let (a, b) = by_product();
-            neighbors::cycle(&a, &b)
-        }
-        NeighborKind::CommonSubsequence => {
-            let (a, b) = by_product();
-            neighbors::common_subsequence(&a, &b)
-        }
-        NeighborKind::Edits => {
-            let (a, b) = by_product();
-            neighbors::edits(&a, &b)
-        }
+        NeighborKind::Jaccard { is_centered } => by_cosine(is_centered, neighbors::jaccard),
+        NeighborKind::Mutual => by_product(neighbors::mutual),
+        NeighborKind::Cycle => by_product(neighbors::cycle),
+        NeighborKind::CommonSubsequence => by_product(neighbors::common_subsequence),
+        NeighborKind::Edits => by_product(neighbors::edits),
+        NeighborKind::RankSimilarity => by_cosine(false, neighbors::rank_similarity),
         NeighborKind::KernelAlignment => neighbors::kernel_alignment(x, y, k),
-        NeighborKind::RankSimilarity => {
-            let (a, b) = by_cosine(false);
-            neighbors::rank_similarity(&a, &b)
-        }
         NeighborKind::SecondOrder => neighbors::second_order(x, y, k),
     }
 }

@@ -5,6 +5,7 @@ use faer::{Mat, MatRef, Side};
 use super::{band, chase, ql};
 use crate::compute::cpu;
 use crate::progress::{Part, Progress};
+use crate::stats::mean;
 use crate::{Error, Silent, parallel};
 
 /// Subtracts each column's mean in place and returns the means.
@@ -26,6 +27,14 @@ pub fn center_columns(x: &mut Mat<f64>) -> Vec<f64> {
         }
         mean
     })
+}
+
+/// H M H with `H = I - 11'/n` of a symmetric matrix: its row and column means subtracted, the mean of all added.
+#[must_use]
+pub fn double_centered(m: &Mat<f64>) -> Mat<f64> {
+    let means: Vec<f64> = (0..m.ncols()).map(|j| mean(m.col_as_slice(j))).collect();
+    let all = mean(&means);
+    Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] - means[i] - means[j] + all)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "row counts are far below 2^53")]

@@ -3,27 +3,20 @@
 use faer::Mat;
 
 use super::Table;
-use crate::analysis::embedding::{Linkage, Merge, tree};
+use crate::analysis::embedding::Merge;
+use crate::analysis::rdm_comparison::centered_gram;
 use crate::linalg::spectral::symmetric_eigenvalues;
-use crate::stats::{count, small};
+use crate::stats::small;
 use crate::{Error, Silent};
 
 /// A least eigenvalue of the centered squared distances below this share of the largest is no rounding.
 const ROUNDING: f64 = 1e-8;
 
-/// The merges, lowest first.
-pub(super) fn merges(pairs: &[f64], k: usize, linkage: Linkage) -> Vec<Merge> {
-    tree(pairs, k, linkage).0
-}
-
 /// Whether points in a Euclidean space have these distances.
 pub(super) fn is_euclidean(table: &Table) -> Result<bool, Error> {
     let k = table.k;
-    let squares = Mat::from_fn(k, k, |i, j| table.at(i, j).powi(2));
-    let means: Vec<f64> = (0..k).map(|j| squares.col_as_slice(j).iter().sum::<f64>() / count(k)).collect();
-    let all = means.iter().sum::<f64>() / count(k);
-    let gram = Mat::from_fn(k, k, |i, j| -0.5 * (squares[(i, j)] - means[i] - means[j] + all));
-    let values = symmetric_eigenvalues(gram, &Silent)?;
+    let squared = Mat::from_fn(k, k, |i, j| table.at(i, j).powi(2));
+    let values = symmetric_eigenvalues(centered_gram(&squared), &Silent)?;
     let (largest, least) = (values.first().copied().unwrap_or(0.0), values.last().copied().unwrap_or(0.0));
     Ok(least >= -ROUNDING * largest.abs())
 }

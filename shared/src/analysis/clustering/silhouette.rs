@@ -1,6 +1,7 @@
 //! How well items lie in their clusters.
 
-use super::{Table, mean_of};
+use super::Table;
+use crate::stats::count;
 
 /// The silhouette of each item; absent with fewer than two clusters or when every item is alone.
 pub(super) fn each(table: &Table, labels: &[Option<u32>], n_clusters: usize) -> Option<Vec<Option<f64>>> {
@@ -19,8 +20,8 @@ pub(super) fn each(table: &Table, labels: &[Option<u32>], n_clusters: usize) -> 
                 sums[*label as usize] += d;
             }
         });
-        let a = mean_of(sums[own], sizes[own] - 1);
-        let b = (0..n_clusters).filter(|c| *c != own).map(|c| mean_of(sums[c], sizes[c])).fold(f64::INFINITY, f64::min);
+        let a = sums[own] / count(sizes[own] - 1);
+        let b = (0..n_clusters).filter(|c| *c != own).map(|c| sums[c] / count(sizes[c])).fold(f64::INFINITY, f64::min);
         let most = a.max(b);
         Some(if most > 0.0 { (b - a) / most } else { 0.0 })
     };

@@ -3,8 +3,8 @@
 use faer::Mat;
 
 use crate::Error;
+use crate::analysis::rdm_comparison::centered_gram;
 use crate::linalg::spectral::symmetric_eigen;
-use crate::stats::{count, mean};
 
 /// Points, and the shares of the positive variance along them.
 pub(super) struct Classical {
@@ -16,10 +16,7 @@ pub(super) struct Classical {
 pub(super) fn scale(distances: &Mat<f64>, d: usize) -> Result<Classical, Error> {
     let k = distances.nrows();
     let squared = Mat::from_fn(k, k, |i, j| distances[(i, j)].powi(2));
-    let means: Vec<f64> = (0..k).map(|j| mean(squared.col_as_slice(j))).collect();
-    let all = means.iter().sum::<f64>() / count(k);
-    let gram = Mat::from_fn(k, k, |i, j| -0.5 * (squared[(i, j)] - means[i] - means[j] + all));
-    let eigen = symmetric_eigen(gram.as_ref())?;
+    let eigen = symmetric_eigen(centered_gram(&squared).as_ref())?;
     let positive: f64 = eigen.values.iter().filter(|v| **v > 0.0).sum();
     let value = |c: usize| eigen.values[c].max(0.0);
     let explained = (0..d).map(|c| if positive > 0.0 { value(c) / positive } else { 0.0 }).collect();

@@ -3,7 +3,8 @@
 use faer::{Mat, Side};
 
 use crate::Error;
-use crate::stats::{count, mean};
+use crate::linalg::spectral::double_centered;
+use crate::stats::count;
 
 /// The Gram matrix of an RDM of squared distances, as its positive semidefinite part R R'.
 #[derive(Debug, Clone)]
@@ -17,11 +18,8 @@ pub(super) struct Gram {
 }
 
 /// G = -1/2 H D H.
-pub(super) fn centered_gram(rdm: &Mat<f64>) -> Mat<f64> {
-    let n = rdm.nrows();
-    let means: Vec<f64> = (0..n).map(|j| mean(rdm.col_as_slice(j))).collect();
-    let all = mean(&means);
-    Mat::from_fn(n, n, |i, j| -0.5 * (rdm[(i, j)] - means[i] - means[j] + all))
+pub(in crate::analysis) fn centered_gram(rdm: &Mat<f64>) -> Mat<f64> {
+    faer::Scale(-0.5) * double_centered(rdm)
 }
 
 impl Gram {

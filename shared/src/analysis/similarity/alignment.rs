@@ -2,10 +2,10 @@
 
 use faer::Mat;
 
-use super::side::{Side, inner, padded};
+use super::matching::matched;
+use super::side::{Side, inner, padded, scaled};
 use crate::Error;
 use crate::analysis::encoding::cv::blocks;
-use crate::linalg::assignment::assignment;
 use crate::linalg::spectral::{singular_values, thin_svd};
 use crate::stats::{count, mean};
 
@@ -21,13 +21,7 @@ fn nuclear(x: &Side, y: &Side) -> Result<f64, Error> {
     // In the smaller of the two spaces: with as few rows as that, the factors of rank n.
     let cross = if x.width() > x.n() && y.width() > y.n() {
         let (a, b) = (x.svd()?, y.svd()?);
-        let mut m = a.u.transpose() * &b.u;
-        for j in 0..m.ncols() {
-            for i in 0..m.nrows() {
-                m[(i, j)] *= a.s[i] * b.s[j];
-            }
-        }
-        m
+        scaled(&(a.u.transpose() * &b.u), &a.s, &b.s)
     } else {
         x.centered.transpose() * &y.centered
     };
@@ -74,21 +68,13 @@ pub(super) fn parted(x: &Mat<f64>, test: &std::ops::Range<usize>) -> (Mat<f64>, 
     (train, Mat::from_fn(held, x.ncols(), |i, j| x[(test.start + i, j)] - means[j]))
 }
 
-/// The cosine after the best matching of columns, centered; the narrower set is padded with columns of zeros.
+/// The cosine after the best matching of columns, centered; columns of the wider set that are left over are matched with zeros.
 ///
 /// # Source
 /// Williams et al. 2021; Li et al. 2016 for matching of units.
 pub(super) fn permuted_cosine(x: &Side, y: &Side) -> f64 {
-    let cross = x.centered.transpose() * &y.centered;
-    // Columns of zeros add nothing: every column of the narrower set is matched where that helps.
-    let width = x.width().max(y.width());
-    let matched = assignment(&padded_square(&cross, width), true);
-    let sum: f64 = matched.iter().enumerate().filter(|(i, j)| *i < cross.nrows() && **j < cross.ncols()).map(|(i, j)| cross[(i, *j)]).sum();
+    let sum: f64 = matched(x.centered.transpose() * &y.centered).iter().sum();
     (sum / (x.norm * y.norm)).clamp(-1.0, 1.0)
-}
-
-fn padded_square(m: &Mat<f64>, width: usize) -> Mat<f64> {
-    Mat::from_fn(width, width, |i, j| if i < m.nrows() && j < m.ncols() { m[(i, j)] } else { 0.0 })
 }
 
 /// Mean cosine of rows after the best rotation of the matrices as they are, without centering; rows of zeros are left out.

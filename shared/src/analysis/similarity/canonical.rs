@@ -3,7 +3,7 @@
 use faer::MatRef;
 
 use super::name::Keep;
-use super::side::Side;
+use super::side::{Side, scaled};
 use crate::Error;
 use crate::linalg::spectral::{ThinSvd, all_singular_vectors, singular_values};
 use crate::stats::{count, mean};
@@ -83,13 +83,7 @@ pub(super) fn projection_weighted(x: &Side, y: &Side) -> Result<f64, Error> {
 pub(super) fn regularized(x: &Side, y: &Side, k: f64) -> Result<f64, Error> {
     let (a, b) = (x.svd()?, y.svd()?);
     let shrink = |s: &[f64]| -> Vec<f64> { s.iter().map(|s| s / (s * s + k).sqrt()).collect() };
-    let (fa, fb) = (shrink(&a.s), shrink(&b.s));
-    let mut m = a.u.transpose() * &b.u;
-    for j in 0..m.ncols() {
-        for i in 0..m.nrows() {
-            m[(i, j)] *= fa[i] * fb[j];
-        }
-    }
+    let m = scaled(&(a.u.transpose() * &b.u), &shrink(&a.s), &shrink(&b.s));
     if m.nrows() == 0 || m.ncols() == 0 {
         return Ok(f64::NAN);
     }

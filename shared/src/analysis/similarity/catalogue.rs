@@ -1,7 +1,6 @@
 //! The list of measures with what is known of each.
 
 use bitflags::bitflags;
-use serde::Serialize;
 
 bitflags! {
     /// Changes of one representation that leave a measure as it is.
@@ -21,8 +20,7 @@ bitflags! {
 }
 
 /// Whether implementations agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// At least four independent ones give the same number.
     Agreed,
@@ -33,8 +31,7 @@ pub enum Status {
 }
 
 /// Whether more means alike or different.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// Greater is more alike.
     Similarity,

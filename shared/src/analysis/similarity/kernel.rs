@@ -4,6 +4,7 @@ use faer::Mat;
 
 use super::name::{Hsic, Kernel, Sigma};
 use super::side::{Side, inner};
+use crate::linalg::spectral::double_centered;
 use crate::stats::{count, dot};
 
 /// Centered kernel alignment, `HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L))`; NaN when the denominator is not positive.
@@ -25,7 +26,7 @@ pub(super) fn alignment(x: &Side, y: &Side, kernel: Kernel, hsic: Hsic) -> f64 {
             let (k, l) = (table(x, kernel), table(y, kernel));
             match hsic {
                 Hsic::Gretton | Hsic::Lange => {
-                    let (k, l) = (centered(k), centered(l));
+                    let (k, l) = (double_centered(&k), double_centered(&l));
                     [(&k, &l), (&k, &k), (&l, &l)].map(|(a, b)| inner(a, b) - if hsic == Hsic::Lange { diagonal(a, b) } else { 0.0 })
                 }
                 Hsic::Song => [(&k, &l), (&k, &k), (&l, &l)].map(|(a, b)| unbiased(a, b)),
@@ -83,19 +84,6 @@ fn table(side: &Side, kernel: Kernel) -> Mat<f64> {
             of(&|d| (-d / (std::f64::consts::SQRT_2 * s)).exp())
         }
     }
-}
-
-/// H K H.
-pub(super) fn centered(mut k: Mat<f64>) -> Mat<f64> {
-    let n = count(k.nrows());
-    let means: Vec<f64> = (0..k.ncols()).map(|j| k.col_as_slice(j).iter().sum::<f64>() / n).collect();
-    let all = means.iter().sum::<f64>() / n;
-    for j in 0..k.ncols() {
-        for i in 0..k.nrows() {
-            k[(i, j)] += all - means[i] - means[j];
-        }
-    }
-    k
 }
 
 fn diagonal(a: &Mat<f64>, b: &Mat<f64>) -> f64 {

@@ -20,12 +20,15 @@ pub(super) fn correlations(x: &Side, y: &Side) -> Mat<f64> {
     unit(&x.x).transpose() * unit(&y.x)
 }
 
+/// The values of the pairs of the best matching: as many as the shorter side has.
+pub(super) fn matched(values: Mat<f64>) -> Vec<f64> {
+    let wide = if values.nrows() <= values.ncols() { values } else { values.transpose().to_owned() };
+    assignment(&wide, true).iter().enumerate().map(|(i, j)| wide[(i, *j)]).collect()
+}
+
 /// Mean correlation of columns matched one to one, as many as the narrower set has. Source: Li et al. 2016.
 pub(super) fn one_to_one(x: &Side, y: &Side) -> f64 {
-    let found = correlations(x, y);
-    let wide = if found.nrows() <= found.ncols() { found } else { found.transpose().to_owned() };
-    let matched = assignment(&wide, true);
-    mean(&matched.iter().enumerate().map(|(i, j)| wide[(i, *j)]).collect::<Vec<_>>())
+    mean(&matched(correlations(x, y)))
 }
 
 /// Mean of every column's greatest correlation with a column of the other set, averaged over both directions.
@@ -48,8 +51,7 @@ pub(super) fn soft(x: &Side, y: &Side) -> Result<f64, Error> {
     let found = correlations(x, y);
     if p == q {
         // An extreme point of the polytope of doubly stochastic matrices is a permutation.
-        let matched = assignment(&found, true);
-        return Ok(mean(&matched.iter().enumerate().map(|(i, j)| found[(i, *j)]).collect::<Vec<_>>()));
+        return Ok(mean(&matched(found)));
     }
     let cost = Mat::from_fn(p, q, |i, j| 1.0 - found[(i, j)]);
     let plan = transport(&cost, &vec![q as u64; p], &vec![p as u64; q]);

@@ -1,8 +1,9 @@
 //! Overlap of subspaces and of dimensions.
 
-use super::kernel::{centered, cross_energy};
+use super::kernel::cross_energy;
 use super::side::{Side, decompose, inner};
 use crate::Error;
+use crate::linalg::spectral::double_centered;
 use crate::stats::{count, mean, pearson};
 
 /// `|U'V|^2 / max(rank)`, U and V the left singular vectors of the matrices, as they are or centered.
@@ -51,7 +52,7 @@ pub(super) fn distance_correlation(x: &Side, y: &Side, is_corrected: bool) -> f6
         let (a, b) = (u_centered(x), u_centered(y));
         return inner(&a, &b) / (inner(&a, &a).sqrt() * inner(&b, &b).sqrt());
     }
-    let (a, b) = (centered(x.distances().clone()), centered(y.distances().clone()));
+    let (a, b) = (double_centered(x.distances()), double_centered(y.distances()));
     (inner(&a, &b).max(0.0) / (inner(&a, &a).sqrt() * inner(&b, &b).sqrt())).sqrt()
 }
 

@@ -129,6 +129,11 @@ pub(super) fn inner(a: &Mat<f64>, b: &Mat<f64>) -> f64 {
     (0..a.ncols()).map(|j| crate::stats::dot(a.col_as_slice(j), b.col_as_slice(j))).sum()
 }
 
+/// With row i times `rows[i]` and column j times `columns[j]`.
+pub(super) fn scaled(m: &Mat<f64>, rows: &[f64], columns: &[f64]) -> Mat<f64> {
+    Mat::from_fn(m.nrows(), m.ncols(), |i, j| m[(i, j)] * (rows[i] * columns[j]))
+}
+
 /// With zero columns appended up to a width.
 pub(super) fn padded(x: &Mat<f64>, width: usize) -> Mat<f64> {
     Mat::from_fn(x.nrows(), width, |i, j| if j < x.ncols() { x[(i, j)] } else { 0.0 })

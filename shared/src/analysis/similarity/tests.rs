@@ -1,7 +1,7 @@
 use faer::Mat;
 
 use super::*;
-use crate::linalg::spectral::center_columns;
+use crate::linalg::spectral::{center_columns, double_centered};
 use crate::rng::Stream;
 use crate::{Array, Dataset, Device, Warning};
 
@@ -210,7 +210,7 @@ fn closed_forms_of_linear_kernels_equal_the_kernels() {
     for hsic in [name::Hsic::Gretton, name::Hsic::Song, name::Hsic::Lange] {
         let closed = kernel::alignment(&a, &b, name::Kernel::Linear, hsic);
         let (k, l) = (&a.x * a.x.transpose(), &b.x * b.x.transpose());
-        let (kc, lc) = (kernel::centered(k.clone()), kernel::centered(l.clone()));
+        let (kc, lc) = (double_centered(&k), double_centered(&l));
         let of = |u: &Mat<f64>, v: &Mat<f64>, uc: &Mat<f64>, vc: &Mat<f64>| match hsic {
             name::Hsic::Gretton => side::inner(uc, vc),
             name::Hsic::Song => kernel::unbiased(u, v),
