@@ -6,6 +6,7 @@
 //! - [`io`] reads and writes file formats from byte slices.
 //! - [`Dataset`] is an array with labels; [`Matrix`](dataset::Matrix) is its two-dimensional form, rows = samples.
 //! - [`compute`] holds the devices and the few contractions that carry all the flops.
+//! - [`shapes`] has shape metrics that are fitted on some rows and applied to others, averages and paths of shapes.
 //! - [`analysis`] is the registry: a spec, a check, a run and an output for each analysis.
 //! - [`wire`] packs results with binary arrays; [`api`] has the types of the HTTP interface.
 
@@ -26,6 +27,7 @@ mod parallel;
 pub mod progress;
 pub mod rng;
 pub mod sample;
+pub mod shapes;
 pub mod stats;
 mod table;
 pub mod tasks;

@@ -3,6 +3,7 @@
 //! Everything here takes `&[f64]` and returns numbers: no serde, no matrices, no errors. Undefined results are NaN.
 
 mod adjust;
+mod blocks;
 mod commonality;
 mod correlation;
 mod kendall;
@@ -15,6 +16,7 @@ mod student_t;
 mod sums;
 
 pub use adjust::{bonferroni, false_discovery_rate};
+pub use blocks::blocks;
 pub use commonality::commonality;
 pub use correlation::{centered_to_unit, centered_unit, is_constant, pearson, spearman, unit};
 pub use kendall::{Kendall, Order, kendall};

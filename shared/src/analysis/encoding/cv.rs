@@ -5,6 +5,7 @@ use crate::Error;
 use crate::dataset::{Dataset, Inputs, Values, shape_text};
 use crate::labels::{Classes, Labels};
 use crate::rng::NumpyLegacy;
+use crate::stats::blocks;
 
 /// One split: the rows to fit on and the rows held out, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,18 +134,6 @@ pub(super) fn check_folds(field: &str, k: u32, n: usize) -> Result<usize, Error>
         return Err(Error::parameter(field, format!("{k} folds were asked for but there are only {n} rows; use at most {n}")));
     }
     Ok(folds)
-}
-
-/// The `k` contiguous blocks of `n` rows, the first `n mod k` one row longer.
-pub(in crate::analysis) fn blocks(n: usize, k: usize) -> Vec<std::ops::Range<usize>> {
-    let mut start = 0;
-    (0..k)
-        .map(|i| {
-            let block = start..start + n / k + usize::from(i < n % k);
-            start = block.end;
-            block
-        })
-        .collect()
 }
 
 fn by_fold(fold_of_row: &[usize], k: usize) -> Vec<Split> {

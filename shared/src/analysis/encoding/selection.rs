@@ -7,7 +7,7 @@ use faer::linalg::solvers::Qr;
 
 use super::Selection;
 use super::columns::{constant, count, map_indices, means, take_centered};
-use super::cv::blocks;
+use crate::stats::blocks;
 use super::fit::{SPLITS_BYTES, at_once};
 use super::leave_one_out::LeaveOneOut;
 use super::products::{Products, Rows, Sums};

@@ -5,7 +5,7 @@ use faer::Mat;
 use super::matching::matched;
 use super::side::{Side, inner, padded, scaled};
 use crate::Error;
-use crate::analysis::encoding::cv::blocks;
+use crate::stats::blocks;
 use crate::linalg::spectral::{singular_values, thin_svd};
 use crate::stats::{count, mean};
 

@@ -6,7 +6,7 @@ use super::alignment::parted;
 use super::name::{Direction, Regression, Score};
 use super::side::{Side, decompose};
 use crate::Error;
-use crate::analysis::encoding::cv::blocks;
+use crate::stats::blocks;
 use crate::analysis::encoding::pls;
 use crate::compute::Device;
 use crate::stats::{mean, pearson};

@@ -184,7 +184,7 @@ fn folds_choose_what_a_grid_search_chooses() {
         let (output, _) = run_on(&spec(ridge_model(&alphas, Selection::Kfold { k }), kfold(3)), &x, &y);
         let train: Vec<usize> = (n / 3..n).collect();
         let score = |alpha: f64, target: usize| -> f64 {
-            let folds = cv::blocks(train.len(), k as usize);
+            let folds = crate::stats::blocks(train.len(), k as usize);
             let r2 = folds.into_iter().map(|block| {
                 let test = &train[block];
                 let predicted = direct(&x, &y, &without(&train, test), test, alpha);
