@@ -145,6 +145,27 @@ impl Dataset {
         }
     }
 
+    /// A matrix whose columns are one axis; the others, in their order, are its rows. Labels of rows are dropped.
+    ///
+    /// # Panics
+    /// If there is no such axis: a defect of the caller.
+    #[must_use]
+    pub fn with_columns(&self, axis: usize) -> Self {
+        fn flat<T: Copy>(array: &ArrayD<T>, axis: usize) -> ArrayD<T> {
+            let mut order: Vec<usize> = (0..array.ndim()).filter(|a| *a != axis).collect();
+            order.push(axis);
+            let n = array.shape()[axis];
+            let moved = array.view().permuted_axes(order);
+            let rows = array.len() / n.max(1);
+            ArrayD::from_shape_vec(IxDyn(&[rows, n]), moved.iter().copied().collect()).expect("as many values")
+        }
+        let values = match &*self.values {
+            Values::F32(a) => Values::F32(flat(a, axis)),
+            Values::F64(a) => Values::F64(flat(a, axis)),
+        };
+        Self { values: Arc::new(values), column_names: None, labels: Vec::new(), affine: None, ..self.clone() }
+    }
+
     /// The two-dimensional, finite matrix of this dataset, rows = samples.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Progress and cancellation, handed into every run.
 
 use crate::Error;
+use crate::analysis::Output;
 
 /// Receives progress and may ask the run to stop.
 pub trait Progress {
@@ -9,6 +10,9 @@ pub trait Progress {
     /// # Errors
     /// [`Error::Canceled`] when the run should stop; pass it on with `?`.
     fn step(&self, done_frac: f64, what: &str) -> Result<(), Error>;
+
+    /// Offers what is known so far, NaN for what is not known yet. Nothing is made unless the receiver asks: it decides how often.
+    fn preview(&self, _known: &dyn Fn() -> Option<Output>) {}
 }
 
 /// Ignores progress and never cancels.
@@ -45,5 +49,9 @@ impl<'a> Part<'a> {
 impl Progress for Part<'_> {
     fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
         self.whole.step(self.from + (self.to - self.from) * done_frac, what)
+    }
+
+    fn preview(&self, known: &dyn Fn() -> Option<Output>) {
+        self.whole.preview(known);
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding, shape_distance};
 use crate::compute::Device;
 use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Progress, Warning};
@@ -26,6 +26,8 @@ pub enum Task {
     Dimensionality(Vec<dimensionality::Unit>),
     /// A range of the targets.
     Encoding(encoding::Targets),
+    /// A part of the matrix.
+    ShapeDistance(shape_distance::Range),
 }
 
 /// What a task gives.
@@ -40,6 +42,7 @@ pub struct Pieces {
 enum Content {
     Dimensionality(Vec<dimensionality::Piece>),
     Encoding(Box<encoding::Piece>),
+    ShapeDistance(shape_distance::Piece),
 }
 
 /// The tasks of a run on inputs of these shapes, each of about `task_flops`; empty when it is not worth dividing or cannot be divided.
@@ -50,6 +53,9 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
             dimensionality::divide(spec, shapes, task_flops).into_iter().map(Task::Dimensionality).collect()
         }
         AnalysisSpec::Encoding(spec) => encoding::divide(spec, shapes, task_flops).into_iter().map(Task::Encoding).collect(),
+        AnalysisSpec::ShapeDistance(spec) => {
+            shape_distance::divide(spec, shapes, task_flops).into_iter().map(Task::ShapeDistance).collect()
+        }
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
@@ -57,7 +63,6 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
-        | AnalysisSpec::ShapeDistance(_)
         | AnalysisSpec::Similarity(_)
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)
@@ -81,6 +86,9 @@ pub async fn run(spec: &AnalysisSpec, task: &Task, inputs: &Inputs, device: &Dev
         }
         (AnalysisSpec::Encoding(spec), Task::Encoding(targets)) => {
             Content::Encoding(Box::new(encoding::run_targets(spec, *targets, inputs, &context).await?))
+        }
+        (AnalysisSpec::ShapeDistance(spec), Task::ShapeDistance(range)) => {
+            Content::ShapeDistance(shape_distance::run_tile(spec, *range, inputs, &context).await?)
         }
         _ => return Err(another(spec)),
     };
@@ -111,7 +119,7 @@ pub fn join(
         AnalysisSpec::Dimensionality(spec) => {
             let pieces = contents.flat_map(|content| match content {
                 Ok(Content::Dimensionality(pieces)) => pieces.into_iter().map(Ok).collect(),
-                Ok(Content::Encoding(_)) => vec![Err(Error::internal("a piece of another analysis"))],
+                Ok(_) => vec![Err(foreign())],
                 Err(error) => vec![Err(error)],
             });
             Output::Dimensionality(dimensionality::join(spec, pieces, &inputs.shapes(), &context)?)
@@ -119,15 +127,40 @@ pub fn join(
         AnalysisSpec::Encoding(spec) => {
             let pieces = contents.map(|content| match content? {
                 Content::Encoding(piece) => Ok(*piece),
-                Content::Dimensionality(_) => Err(Error::internal("a piece of another analysis")),
+                _ => Err(foreign()),
             });
             Output::Encoding(encoding::join(spec, pieces, inputs, &context)?)
         }
+        AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::join(spec, contents.map(part_of_matrix))?),
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
     warnings.extend(context.into_warnings());
     Ok(AnalysisResult { output, warnings, device: device.info().clone(), version: env!("CARGO_PKG_VERSION").into() })
+}
+
+/// What the pieces of the tasks that are done give, where parts of a result make sense: NaN stands for the rest.
+///
+/// # Errors
+/// Those of [`join`].
+pub fn preview(spec: &AnalysisSpec, pieces: impl Iterator<Item = Result<Pieces, Error>>) -> Result<Option<Output>, Error> {
+    let AnalysisSpec::ShapeDistance(spec) = spec else { return Ok(None) };
+    let mut pieces = pieces.map(|pieces| part_of_matrix(Ok(pieces?.content))).peekable();
+    if pieces.peek().is_none() {
+        return Ok(None);
+    }
+    shape_distance::preview(spec, pieces).map(|output| Some(Output::ShapeDistance(output)))
+}
+
+fn part_of_matrix(content: Result<Content, Error>) -> Result<shape_distance::Piece, Error> {
+    match content? {
+        Content::ShapeDistance(piece) => Ok(piece),
+        Content::Dimensionality(_) | Content::Encoding(_) => Err(foreign()),
+    }
+}
+
+fn foreign() -> Error {
+    Error::internal("a piece of another analysis")
 }
 
 fn another(spec: &AnalysisSpec) -> Error {

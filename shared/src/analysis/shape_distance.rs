@@ -3,29 +3,38 @@
 //! Each network is reduced once to coordinates in which whitening is diagonal; a pair then needs one contraction and the singular
 //! values of a small matrix.
 
+mod cka;
 mod network;
+mod pairs;
+mod pieces;
 #[cfg(test)]
 mod tests;
 
-use faer::Mat;
 use serde::{Deserialize, Serialize};
 
-use network::{Network, Rows};
-
+use self::network::{Network, Rows};
+use self::pairs::Tile;
+pub(crate) use self::pieces::{divide, join, preview, run_tile};
+pub use self::pieces::{Piece, Range};
 use super::Context;
-use crate::dataset::{Inputs, Matrix, Shapes};
-use crate::linalg::spectral;
-use crate::parallel;
+use crate::dataset::{Inputs, Matrix, Shapes, shape_text};
+pub use crate::shapes::Score;
 use crate::rng::Stream;
-use crate::{Array, Error, Estimate};
+use crate::shapes::ALPHA_STEP;
+use crate::stats::{blocks, count};
+use crate::{Array, Error, Estimate, parallel};
 
 /// What to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
-    /// Names of the inputs (at least two), rows = the same samples in the same order.
+    /// Names of the inputs (at least two, or one with `against`), rows = the same samples in the same order.
     pub inputs: Vec<String>,
-    /// Regularization between full whitening (0, CCA-like) and none (1, Procrustes).
+    /// Names of further inputs: distances of `inputs` (rows of the matrix) to these (columns). All pairs of `inputs` if empty.
+    pub against: Vec<String>,
+    /// How representations are aligned.
+    pub metric: Metric,
+    /// Regularization between full whitening (0, CCA-like) and none (1, Procrustes), for `linear` and `convolutional`.
     pub alpha: f64,
     /// Which distance.
     pub score: Score,
@@ -35,107 +44,273 @@ pub struct Spec {
     pub zero_pad: bool,
     /// Fraction of the rows (seeded random choice) that the alignment is fitted on; the rest gives held-out distances.
     pub train_fraction: Option<f64>,
-    /// Seed of that choice.
+    /// Contiguous folds: each holds out a block of rows; distances are means over folds.
+    pub n_folds: Option<u32>,
+    /// Which axis of the inputs of `convolutional` has the channels.
+    pub channels: Channels,
+    /// Seed of the choice of rows.
     pub seed: u64,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { inputs: Vec::new(), alpha: 1.0, score: Score::Angular, center_columns: true, zero_pad: true, train_fraction: None, seed: 0 }
+        Self {
+            inputs: Vec::new(),
+            against: Vec::new(),
+            metric: Metric::Linear,
+            alpha: 1.0,
+            score: Score::Angular,
+            center_columns: true,
+            zero_pad: true,
+            train_fraction: None,
+            n_folds: None,
+            channels: Channels::First,
+            seed: 0,
+        }
     }
 }
 
-/// Distance after alignment.
+/// How representations are aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Score {
-    /// Angle between the aligned matrices, in radians.
+pub enum Metric {
+    /// A rotation of partially whitened columns.
     #[default]
-    Angular,
-    /// Frobenius norm of their difference.
-    Euclidean,
+    Linear,
+    /// The best matching of columns.
+    Permutation,
+    /// Not at all: column j of one is column j of the other.
+    Identity,
+    /// None is needed: the angle between centered linear Gram matrices (centered kernel alignment).
+    Cka,
+    /// A rotation of the channels of convolutional layers and a circular shift of their maps.
+    Convolutional,
+}
+
+/// Axes of a convolutional layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channels {
+    /// Images x channels x height x width.
+    #[default]
+    First,
+    /// Images x height x width x channels.
+    Last,
 }
 
 /// What came out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Output {
-    /// Names of the inputs.
+    /// Names of the inputs: the rows.
     pub names: Vec<String>,
-    /// Distances on the rows fitted on, K x K, symmetric, zero diagonal.
+    /// Names of the columns, when they are others than the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Vec<String>>,
+    /// Distances on the rows fitted on: K x K, symmetric, zero diagonal; or K x M. Means over folds.
     pub distances: Array,
-    /// Distances on the held-out rows, when there are any.
+    /// Distances on the held-out rows, when there are any. Means over folds.
     pub test_distances: Option<Array>,
+    /// The distances of each fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<Folds>,
+    /// The shifts of `convolutional`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shifts: Option<Shifts>,
+}
+
+/// Distances by fold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Folds {
+    /// On the rows fitted on: folds x K x (K or M).
+    pub train: Array,
+    /// On the rows held out.
+    pub test: Array,
+}
+
+/// Circular shifts of the representation in the row that bring it closest to the one in the column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shifts {
+    /// Rows down; negative is up.
+    pub down: Array,
+    /// Columns to the right; negative is left.
+    pub right: Array,
+    /// For two representations: the distance at every shift, height x width; the middle is no shift.
+    pub table: Option<Array>,
 }
 
 impl Spec {
     /// Names of the inputs that the spec refers to.
     #[must_use]
     pub fn inputs(&self) -> Vec<String> {
-        self.inputs.clone()
+        self.inputs.iter().chain(&self.against).cloned().collect()
     }
 
     /// What the run will cost: one reduction per input, one product and its singular values per pair.
     #[must_use]
     pub fn estimate(&self, shapes: &Shapes) -> Estimate {
-        let sizes: Vec<_> = self.inputs.iter().map(|name| shapes.of(name)).collect();
+        self.estimate_of(shapes, &self.whole())
+    }
+
+    /// The same for a part of the matrix.
+    fn estimate_of(&self, shapes: &Shapes, tile: &Tile) -> Estimate {
+        let all = self.inputs();
+        let sizes: Vec<Size> = all.iter().map(|name| self.size(shapes.0.get(name).map_or(&[], Vec::as_slice))).collect();
+        let used = tile.networks();
+        let folds = f64::from(self.n_folds.unwrap_or(1).max(1));
         let mut total = Estimate { flops: 0.0, peak_bytes: 0.0 };
-        for (i, &(m, n)) in sizes.iter().enumerate() {
-            let r = m.min(n);
-            let has_decomposition = self.alpha < 1.0 || n > m;
-            total.flops += if has_decomposition { 6.0 * m * n * r + 20.0 * r * r * r } else { 3.0 * m * n };
-            total.peak_bytes += 8.0 * m * n;
-            for &(_, other) in &sizes[..i] {
-                let (small, large) = (r.min(m.min(other)), r.max(m.min(other)));
-                total.flops += 2.0 * m * small * large + 4.0 * small * small * large;
+        for &i in &used {
+            let Some(&Size { m, p, .. }) = sizes.get(i) else { continue };
+            let r = m.min(p);
+            let decomposes = matches!(self.metric, Metric::Linear | Metric::Convolutional) && (self.alpha < 1.0 || p > m);
+            total.flops += folds * if decomposes { 6.0 * m * p * r + 20.0 * r * r * r } else { 3.0 * m * p };
+            total.peak_bytes += 8.0 * m * p;
+            if self.metric == Metric::Cka {
+                total.flops += folds * m * m * p.min(m);
             }
         }
-        let widest = sizes.iter().map(|&(m, n)| m.min(n)).fold(0.0, f64::max);
+        for (i, j) in tile.pairs(self.is_square()) {
+            let (Some(a), Some(b)) = (sizes.get(i), sizes.get(j)) else { continue };
+            let (ra, rb) = (a.m.min(a.p), a.m.min(b.p));
+            let (small, large) = (ra.min(rb), ra.max(rb));
+            total.flops += folds
+                * match self.metric {
+                    Metric::Linear => 2.0 * a.m * small * large + 4.0 * small * small * large,
+                    Metric::Permutation => 2.0 * a.m * a.p * b.p + 4.0 * a.p.min(b.p).powi(2) * a.p.max(b.p),
+                    Metric::Identity => 2.0 * a.m * a.p.min(b.p),
+                    Metric::Cka => a.m * a.m,
+                    Metric::Convolutional => a.maps * (8.0 * a.m / a.maps * small * large + 4.0 * small * small * large),
+                };
+        }
+        let widest = used.iter().filter_map(|i| sizes.get(*i)).map(|s| s.m.min(s.p)).fold(0.0, f64::max);
         Estimate { peak_bytes: total.peak_bytes + 32.0 * widest * widest, ..total }
     }
 
-    fn check(&self, inputs: &Inputs, context: &Context<'_>) -> Result<(Vec<Matrix>, Rows), Error> {
+    /// Rows and columns of an input as the metric sees it, and positions of a map.
+    fn size(&self, shape: &[usize]) -> Size {
+        let n = |at: usize| count(shape.get(at).copied().unwrap_or(1));
+        let rest: f64 = shape.iter().skip(1).map(|n| count(*n)).product();
+        match (self.metric, self.channels) {
+            (Metric::Convolutional, Channels::First) => Size { m: n(0) * n(2) * n(3), p: n(1), maps: n(2) * n(3) },
+            (Metric::Convolutional, Channels::Last) => Size { m: n(0) * n(1) * n(2), p: n(3), maps: n(1) * n(2) },
+            (Metric::Linear | Metric::Permutation | Metric::Identity | Metric::Cka, _) => {
+                Size { m: if shape.is_empty() { 0.0 } else { n(0) }, p: rest, maps: 1.0 }
+            }
+        }
+    }
+
+    /// Height and width of the maps of a convolutional layer.
+    fn map_of(&self, shape: &[usize]) -> [usize; 2] {
+        match self.channels {
+            Channels::First => [shape[2], shape[3]],
+            Channels::Last => [shape[1], shape[2]],
+        }
+    }
+
+    fn is_square(&self) -> bool {
+        self.against.is_empty()
+    }
+
+    /// The whole matrix.
+    fn whole(&self) -> Tile {
+        let k = self.inputs.len();
+        Tile { rows: 0..k, columns: if self.is_square() { 0..k } else { k..k + self.against.len() } }
+    }
+
+    /// Checks what can be seen from shapes, and chooses rows.
+    fn check(&self, inputs: &Inputs, context: &Context<'_>) -> Result<Vec<Rows>, Error> {
         if !(0.0..=1.0).contains(&self.alpha) {
             return Err(Error::parameter("alpha", format!("{} is outside 0..=1 (0 whitens fully, 1 not at all)", self.alpha)));
         }
-        if self.inputs.len() < 2 {
+        let whitens = matches!(self.metric, Metric::Linear | Metric::Convolutional);
+        if self.alpha < 1.0 && !whitens {
+            let message = format!("{} whitens, which only linear and convolutional do; use 1 or another metric", self.alpha);
+            return Err(Error::parameter("alpha", message));
+        }
+        if self.is_square() && self.inputs.len() < 2 {
             return Err(Error::parameter("inputs", format!("{} named; a distance needs at least 2 inputs", self.inputs.len())));
         }
-        let matrices = self.inputs.iter().map(|name| inputs.matrix("inputs", name)).collect::<Result<Vec<_>, _>>()?;
-        for other in &matrices[1..] {
-            matrices[0].same_rows(other)?;
-            let (p, q) = (matrices[0].n_features(), other.n_features());
-            if p != q && !self.zero_pad {
+        if self.inputs.is_empty() {
+            return Err(Error::parameter("inputs", "none named; give at least 1 to compare with the others"));
+        }
+        let names = self.inputs();
+        let shapes = names.iter().map(|name| inputs.shape("inputs", name)).collect::<Result<Vec<_>, _>>()?;
+        if self.metric == Metric::Convolutional {
+            self.check_maps(&names, &shapes)?;
+        }
+        let (n, first) = (shapes[0].first().copied().unwrap_or(0), self.size(shapes[0]).p);
+        for (name, shape) in names.iter().zip(&shapes).skip(1) {
+            let (rows, width) = (shape.first().copied().unwrap_or(0), self.size(shape).p);
+            if rows != n {
+                return Err(Error::RowMismatch { a: names[0].clone(), n_a: n as u64, b: name.clone(), n_b: rows as u64 });
+            }
+            let pads = self.zero_pad || self.metric == Metric::Cka;
+            #[expect(clippy::float_cmp, reason = "whole numbers")]
+            if width != first && !pads {
                 return Err(Error::Shape {
-                    what: other.name().into(),
-                    expected: format!("{p} columns as in {} (or zero_pad, which appends zero columns to the narrower)", matrices[0].name()),
-                    got: format!("{q} columns"),
+                    what: name.clone(),
+                    expected: format!("{first} columns as in {} (or zero_pad, which appends zero columns to the narrower)", names[0]),
+                    got: format!("{width} columns"),
                 });
             }
         }
-        let rows = self.rows(matrices[0].n_samples())?;
-        let n_train = rows.train.len();
-        let collapsing: Vec<_> =
-            matrices.iter().filter(|x| x.n_features() + usize::from(self.center_columns) >= n_train).map(Matrix::name).collect();
-        if self.alpha < ALPHA_STEP && !collapsing.is_empty() {
-            let names = collapsing.join(", ");
-            context.warn(
-                "too_few_samples",
-                format!("alpha 0 needs more samples than features; with {n_train} samples the distances of {names} collapse towards 0"),
-            );
+        let splits = self.splits(n)?;
+        if self.alpha < ALPHA_STEP {
+            let n_train = splits.iter().map(|rows| count(rows.train.len())).fold(f64::INFINITY, f64::min) * self.size(shapes[0]).maps;
+            let is_tight = |shape: &&[usize]| self.size(shape).p + f64::from(u8::from(self.center_columns)) >= n_train;
+            let collapsing: Vec<&str> = names.iter().zip(&shapes).filter(|(_, shape)| is_tight(shape)).map(|(name, _)| name.as_str()).collect();
+            if !collapsing.is_empty() {
+                let names = collapsing.join(", ");
+                context.warn(
+                    "too_few_samples",
+                    format!("alpha 0 needs more samples than features; with {n_train} samples the distances of {names} collapse towards 0"),
+                );
+            }
         }
-        Ok((matrices, rows))
+        Ok(splits)
     }
 
-    /// The rows to fit on and to hold out, each ascending.
-    fn rows(&self, n: usize) -> Result<Rows, Error> {
-        let Some(fraction) = self.train_fraction else {
-            if n < 2 {
-                return Err(Error::input(&*self.inputs[0], format!("{n} sample (rows); shapes need at least 2")));
-            }
-            return Ok(Rows { train: (0..n).collect(), test: Vec::new() });
+    fn check_maps(&self, names: &[String], shapes: &[&[usize]]) -> Result<(), Error> {
+        let axes = match self.channels {
+            Channels::First => "images x channels x height x width",
+            Channels::Last => "images x height x width x channels",
         };
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of n, clamped")]
-        let n_train = (fraction.clamp(0.0, 1.0) * n as f64).round() as usize;
+        for (name, shape) in names.iter().zip(shapes) {
+            if shape.len() != 4 {
+                return Err(Error::Shape { what: name.clone(), expected: format!("four axes, {axes}"), got: shape_text(shape) });
+            }
+            if self.map_of(shape) != self.map_of(shapes[0]) {
+                let text = |shape: &[usize]| format!("maps of {}", shape_text(&self.map_of(shape)));
+                return Err(Error::Shape { what: name.clone(), expected: format!("{} as in {}", text(shapes[0]), names[0]), got: text(shape) });
+            }
+        }
+        if self.train_fraction.is_some() || self.n_folds.is_some() {
+            let field = if self.n_folds.is_some() { "n_folds" } else { "train_fraction" };
+            return Err(Error::parameter(field, "convolutional has no held-out rows: leave this out, or use linear on pooled activations"));
+        }
+        Ok(())
+    }
+
+    /// The rows to fit on and to hold out, each ascending: once, or for each fold.
+    fn splits(&self, n: usize) -> Result<Vec<Rows>, Error> {
+        match (self.train_fraction, self.n_folds) {
+            (Some(_), Some(_)) => Err(Error::parameter("n_folds", "give either folds or a fraction of the rows to fit on, not both")),
+            (None, None) if n < 2 => Err(Error::input(&*self.inputs[0], format!("{n} sample (rows); shapes need at least 2"))),
+            (None, None) => Ok(vec![Rows { train: (0..n).collect(), test: Vec::new() }]),
+            (Some(fraction), None) => Ok(vec![self.part(fraction, n)?]),
+            (None, Some(k)) => {
+                let most = n.saturating_sub(2).max(2).min(n);
+                if k < 2 || k as usize > most || n < 3 {
+                    return Err(Error::parameter("n_folds", format!("{k} folds of {n} rows; give 2 to {most}, so that 2 rows are left to fit on")));
+                }
+                let fold = |test: std::ops::Range<usize>| Rows { train: (0..n).filter(|i| !test.contains(i)).collect(), test: test.collect() };
+                Ok(blocks(n, k as usize).into_iter().map(fold).collect())
+            }
+        }
+    }
+
+    fn part(&self, fraction: f64, n: usize) -> Result<Rows, Error> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of n, clamped")]
+        let n_train = (fraction.clamp(0.0, 1.0) * count(n)).round() as usize;
         if !(fraction > 0.0 && fraction < 1.0) || n_train < 2 || n_train >= n {
             return Err(Error::parameter(
                 "train_fraction",
@@ -150,16 +325,23 @@ impl Spec {
         test.sort_unstable();
         Ok(Rows { train, test })
     }
+
+    /// An input as a matrix: channels of convolutional layers become columns, positions rows.
+    fn matrix(&self, inputs: &Inputs, name: &str) -> Result<Matrix, Error> {
+        let dataset = inputs.get("inputs", name)?;
+        if self.metric != Metric::Convolutional {
+            return dataset.matrix();
+        }
+        dataset.with_columns(if self.channels == Channels::First { 1 } else { 3 }).matrix()
+    }
 }
 
-/// Alphas closer to an end than this are taken as the end.
-const ALPHA_STEP: f64 = 1e-7;
-
-/// Relative tolerance of the nuclear norm of a pair.
-const NUCLEAR_TOL: f64 = 1e-13;
-
-/// From this cosine on, arccos is so steep that the nuclear norm has to be right to the last digits.
-const NEARLY_EQUAL: f64 = 0.999;
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    m: f64,
+    p: f64,
+    maps: f64,
+}
 
 /// Distances between all pairs of inputs after the best orthogonal alignment of their partially whitened columns.
 ///
@@ -170,9 +352,13 @@ const NEARLY_EQUAL: f64 = 0.999;
 /// angular = arccos(sum sigma / (|A| |B|)) in radians, euclidean^2 = |A|^2 + |B|^2 - 2 sum sigma.
 /// Held-out rows are centered, whitened and aligned by what was fitted, then A and B compared in the same way.
 /// Narrower inputs count as padded with zero columns.
+/// - `permutation`: no whitening; the assignment of columns with the largest sum of `Xc'Yc` takes the place of the rotation.
+/// - `identity`: no whitening and no alignment; `<A, B> = <Xc, Yc>`.
+/// - `cka`: A = Xc Xc', B = Yc Yc'; the angle is arccos of linear CKA.
+/// - `convolutional`: channels are columns and positions of all images rows; as `linear` for every circular shift of X, the least distance counts.
 ///
 /// # Shapes
-/// K inputs (m, `n_k`) → K x K.
+/// K inputs (m, `n_k`) → K x K; with M others K x M.
 ///
 /// # Parameters
 /// `alpha` 0 is invariant to invertible linear maps of the columns (like CCA), 1 to rotations and, angular, to scale (Procrustes).
@@ -188,104 +374,42 @@ const NEARLY_EQUAL: f64 = 0.999;
 /// the cosine, 1e-3 for equal shapes.
 ///
 /// # Cost
-/// Per input one decomposition, O(m n min(m, n)), none for alpha = 1 with m >= n. Per pair O(m r^2 + r^3), r = min(m, n).
+/// Per input one decomposition, O(m n min(m, n)), none for alpha = 1 with m >= n. Per pair O(m r^2 + r^3), r = min(m, n). `cka`: the
+/// smaller of m^2 n per input with m^2 per pair, and m n^2 per pair.
 ///
 /// # Errors
-/// [`Error::Parameter`] for alpha or the fraction out of range or fewer than 2 inputs, [`Error::RowMismatch`],
+/// [`Error::Parameter`] for alpha or the fraction out of range or fewer than 2 inputs, whitening where there is none, [`Error::RowMismatch`],
 /// [`Error::Shape`] for different widths without `zero_pad`, [`Error::NonFinite`], [`Error::Numerical`], [`Error::Canceled`].
 ///
 /// # Source
-/// Williams, Kunz, Kornblith & Linderman 2021; netrep `LinearMetric`.
+/// Williams, Kunz, Kornblith & Linderman 2021; netrep `LinearMetric`, `PermutationMetric`, `LinearCKA` and `convolve_metric`.
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
-    let (matrices, rows) = spec.check(inputs, context)?;
-    let k = matrices.len();
-    let n_pairs = k * (k - 1) / 2;
-    #[expect(clippy::cast_precision_loss, reason = "fractions for display")]
-    let done = |networks: usize, pairs: usize| 0.3 * networks as f64 / k as f64 + 0.7 * pairs as f64 / n_pairs as f64;
-    let mut networks = Vec::with_capacity(k);
-    for some in matrices.chunks(parallel::threads()) {
-        context.step(done(networks.len(), 0), &format!("reducing {}", some[0].name()))?;
-        for network in parallel::map(some.len(), |i| Network::reduce(spec, &some[i], &rows)) {
-            networks.push(network?);
-        }
-    }
-    for network in networks.iter().filter(|network| network.norm <= 0.0) {
-        context.warn(
-            "constant_data",
-            format!("{}: its rows are all equal; without variance its angular distances are undefined", network.name),
-        );
-    }
-    let mut distances = vec![0.0; k * k];
-    let mut test_distances = (!rows.test.is_empty()).then(|| vec![0.0; k * k]);
-    let pairs: Vec<(usize, usize)> = (0..k).flat_map(|i| (i + 1..k).map(move |j| (i, j))).collect();
-    let mut n_done = 0;
-    // Products one after the other on the device, then the decompositions of some pairs side by side.
-    for some in pairs.chunks(PAIRS_AT_ONCE * parallel::threads()) {
-        let mut products = Vec::with_capacity(some.len());
-        for &(i, j) in some {
-            let (x, y) = (&networks[i], &networks[j]);
-            context.step(done(k, n_done), &format!("{} and {}", x.name, y.name))?;
-            products.push(Products::of(x, y, context).await?);
-            n_done += 1;
-        }
-        let found = parallel::map(some.len(), |at| products[at].distances(spec, &networks[some[at].0], &networks[some[at].1]));
-        for (&(i, j), found) in some.iter().zip(found) {
-            let (train, test) = found?;
-            (distances[i * k + j], distances[j * k + i]) = (train, train);
-            if let Some(all) = &mut test_distances {
-                (all[i * k + j], all[j * k + i]) = (test, test);
-            }
-        }
-    }
-    Ok(Output {
-        names: spec.inputs.clone(),
-        distances: Array::matrix(k, k, distances),
-        test_distances: test_distances.map(|values| Array::matrix(k, k, values)),
-    })
+    let splits = spec.check(inputs, context)?;
+    let filling = pairs::fill(spec, &splits, spec.whole(), inputs, context).await?;
+    filling.output(spec)
 }
 
-/// Pairs for each thread between two looks at whether the run was canceled.
-const PAIRS_AT_ONCE: usize = 4;
-
-/// What the rows of a pair have in common.
-struct Products {
-    fitted: Mat<f64>,
-    held_out: Option<Mat<f64>>,
-}
-
-impl Products {
-    async fn of(x: &Network, y: &Network, context: &Context<'_>) -> Result<Self, Error> {
-        let fitted = context.device.cross(x.coordinates.as_ref(), y.coordinates.as_ref()).await?;
-        let held_out = match (&x.held_out, &y.held_out) {
-            (Some(x), Some(y)) => Some(context.device.cross(x.coordinates.as_ref(), y.coordinates.as_ref()).await?),
-            _ => None,
+/// Networks of a part of the matrix, reduced: at their places, nothing at the others.
+fn reduce(spec: &Spec, tile: &Tile, rows: &Rows, inputs: &Inputs, context: &Context<'_>, share: (f64, f64)) -> Result<Vec<Option<Network>>, Error> {
+    let names = spec.inputs();
+    let used = tile.networks();
+    let mut networks: Vec<Option<Network>> = (0..names.len()).map(|_| None).collect();
+    for (done, some) in used.chunks(parallel::threads()).enumerate() {
+        let done = count(done * parallel::threads()) / count(used.len());
+        context.step(share.0 + (share.1 - share.0) * done, &format!("reducing {}", names[some[0]]))?;
+        let load = |i: &usize| {
+            let map = (spec.metric == Metric::Convolutional).then(|| inputs.shape("inputs", &names[*i]).map(|shape| spec.map_of(shape)));
+            Ok((spec.matrix(inputs, &names[*i])?, map.transpose()?))
         };
-        Ok(Self { fitted, held_out })
-    }
-
-    /// Distances on the rows fitted on and on the held-out rows (NaN without any).
-    fn distances(&self, spec: &Spec, x: &Network, y: &Network) -> Result<(f64, f64), Error> {
-        let width = x.width.max(y.width);
-        let (scale_x, scale_y) = (x.variance_factor(spec.alpha, width), y.variance_factor(spec.alpha, width));
-        let score = |inner: f64, norm_x: f64, norm_y: f64| match spec.score {
-            Score::Angular => (inner / (norm_x * norm_y)).clamp(-1.0, 1.0).acos(),
-            Score::Euclidean => {
-                let (a, b) = (scale_x * norm_x, scale_y * norm_y);
-                (a * a + b * b - 2.0 * scale_x * scale_y * inner).max(0.0).sqrt()
+        let loaded = some.iter().map(load).collect::<Result<Vec<_>, Error>>()?;
+        for (i, network) in some.iter().zip(parallel::map(some.len(), |at| Network::reduce(spec, &loaded[at].0, rows, loaded[at].1))) {
+            let network = network?;
+            if network.norm <= 0.0 {
+                let message = format!("{}: its rows are all equal; without variance its angular distances are undefined", names[*i]);
+                context.warn("constant_data", message);
             }
-        };
-        let (Some(held_product), Some(held_x), Some(held_y)) = (&self.held_out, &x.held_out, &y.held_out) else {
-            let mut nuclear = spectral::nuclear_norm(self.fitted.as_ref(), NUCLEAR_TOL)?;
-            if nuclear > NEARLY_EQUAL * x.norm * y.norm {
-                nuclear = spectral::singular_values(self.fitted.as_ref())?.iter().sum();
-            }
-            return Ok((score(nuclear, x.norm, y.norm), f64::NAN));
-        };
-        // The alignment U V' of the pair acts on the held-out product in the same coordinates.
-        let svd = spectral::thin_svd(self.fitted.as_ref())?;
-        let nuclear = svd.s.iter().sum();
-        let turned = held_product * &svd.v;
-        let inner = svd.u.col_iter().zip(turned.col_iter()).map(|(u, t)| u.iter().zip(t.iter()).map(|(a, b)| a * b).sum::<f64>()).sum();
-        Ok((score(nuclear, x.norm, y.norm), score(inner, held_x.norm, held_y.norm)))
+            networks[*i] = Some(network);
+        }
     }
+    Ok(networks)
 }

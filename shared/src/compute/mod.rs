@@ -182,6 +182,29 @@ impl Device {
         }
     }
 
+    /// `X' Y` for several Y: a GPU takes them as one product.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the GPU fails or runs out of memory.
+    pub async fn cross_many(&self, x: MatRef<'_, f64>, ys: &[MatRef<'_, f64>]) -> Result<Vec<Mat<f64>>, Error> {
+        match &self.engine {
+            Engine::Cpu => Ok(ys.iter().map(|y| cpu::cross(x, *y)).collect()),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => {
+                let mut all = Mat::zeros(x.nrows(), ys.iter().map(|y| y.ncols()).sum());
+                let mut starts = Vec::with_capacity(ys.len());
+                let mut start = 0;
+                for y in ys {
+                    all.subcols_mut(start, y.ncols()).copy_from(y);
+                    starts.push(start);
+                    start += y.ncols();
+                }
+                let product = gpu.cross(x, all.as_ref()).await?;
+                Ok(starts.iter().zip(ys).map(|(start, y)| product.subcols(*start, y.ncols()).to_owned()).collect())
+            }
+        }
+    }
+
     /// `A B`: (m, k), (k, n) → (m, n).
     ///
     /// # Errors
@@ -276,6 +299,8 @@ mod tests {
                 assert!((cross[(i, j)] - want).abs() < 1e-13, "cross {i},{j}");
             }
         }
+        let many = pollster::block_on(device.cross_many(x.as_ref(), &[y.as_ref(), x.as_ref()])).expect("cpu");
+        assert!(many[0] == cross && (&many[1] - &gram).norm_max() < 1e-13, "several at once");
         let x = random(3, 150, 3);
         let wide = pollster::block_on(device.gram_columns(x.as_ref())).expect("cpu");
         assert!((0..150).all(|i| (0..i).all(|j| wide[(i, j)].to_bits() == wide[(j, i)].to_bits())), "both triangles");

@@ -22,6 +22,7 @@ pub use average::{Average, Averaging, Clusters, Options, average, clusters};
 pub use convolution::{Convolution, Shift};
 pub use energy::{Energy, EnergyFit};
 pub use gaussian::{Gaussian, GaussianFit, Responses, Weights, bures};
+pub(crate) use linear::{ALPHA_STEP, FLOOR, variance_factor};
 pub use linear::{IdentityMetric, LinearMetric, PermutationMetric, whitening};
 pub use path::Path;
 pub use process::{Process, ProcessFit};

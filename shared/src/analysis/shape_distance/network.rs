@@ -2,16 +2,14 @@
 
 use faer::Mat;
 
-use super::{ALPHA_STEP, Spec};
+use super::{Metric, Spec};
 use crate::Error;
 use crate::dataset::Matrix;
 use crate::linalg::spectral::{ThinSvd, center_columns, thin_svd};
-
-/// Smallest eigenvalue that is whitened.
-const FLOOR: f64 = 1e-7;
+use crate::shapes::{ALPHA_STEP, Convolution, FLOOR, variance_factor};
 
 /// Rows to fit on and to hold out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rows {
     pub(super) train: Vec<usize>,
     pub(super) test: Vec<usize>,
@@ -27,6 +25,8 @@ pub(super) struct Network {
     /// Frobenius norm of the coordinates.
     pub(super) norm: f64,
     pub(super) held_out: Option<HeldOut>,
+    /// The coordinates over space, of a convolutional layer.
+    pub(super) maps: Option<Convolution>,
     /// Eigenvalues of Xc'Xc above the rank tolerance, for the variance factor; empty for alpha = 1.
     eigenvalues: Vec<f64>,
 }
@@ -41,10 +41,10 @@ pub(super) struct HeldOut {
 impl Network {
     /// Centers with the means of the rows fitted on and reduces.
     ///
-    /// - alpha = 1, m >= n: the coordinates are Xc itself.
+    /// - alpha = 1, m >= n, and metrics that do not rotate: the coordinates are Xc itself.
     /// - alpha = 1, m < n: with Xc' = Q R they are R' (m x m).
     /// - alpha < 1: with Xc = U S V' they are U diag(S d), d the whitening of each direction.
-    pub(super) fn reduce(spec: &Spec, matrix: &Matrix, rows: &Rows) -> Result<Self, Error> {
+    pub(super) fn reduce(spec: &Spec, matrix: &Matrix, rows: &Rows, map: Option<[usize; 2]>) -> Result<Self, Error> {
         let (name, width) = (matrix.name().to_owned(), matrix.n_features());
         let all = matrix.to_mat();
         let mut test = (!rows.test.is_empty()).then(|| select(&all, &rows.test));
@@ -55,11 +55,16 @@ impl Network {
                 test.iter_mut().for_each(|test| test.col_as_slice_mut(j).iter_mut().for_each(|v| *v -= mean));
             }
         }
-        let is_wide = train.nrows() < width;
+        let is_free = matches!(spec.metric, Metric::Linear | Metric::Cka | Metric::Convolutional);
+        let is_wide = is_free && train.nrows() < width;
+        let maps = |coordinates: &Mat<f64>| {
+            map.map(|[h, w]| Convolution::new(coordinates.as_ref(), coordinates.nrows() / (h * w), (h, w)))
+        };
         if spec.alpha > 1.0 - ALPHA_STEP {
             // An orthogonal map keeps the norm, also of what lies outside the rows fitted on.
             let test_norm = test.as_ref().map(Mat::norm_l2);
-            let (coordinates, test) = if is_wide {
+            // Gram matrices of held-out rows need all their columns.
+            let (coordinates, test) = if is_wide && !(spec.metric == Metric::Cka && test.is_some()) {
                 let qr = train.transpose().qr();
                 (qr.thin_R().transpose().to_owned(), test.map(|test| test * qr.compute_thin_Q()))
             } else {
@@ -67,7 +72,7 @@ impl Network {
             };
             let norm = coordinates.norm_l2();
             let held_out = test.zip(test_norm).map(|(coordinates, norm)| HeldOut { coordinates, norm });
-            return Ok(Self { name, width, coordinates, norm, held_out, eigenvalues: Vec::new() });
+            return Ok(Self { name, width, maps: maps(&coordinates), coordinates, norm, held_out, eigenvalues: Vec::new() });
         }
         let ThinSvd { u, s, v } = if is_wide {
             let qr = train.transpose().qr();
@@ -85,22 +90,12 @@ impl Network {
             scale_columns(&mut coordinates, whitening);
             HeldOut { norm: coordinates.norm_l2(), coordinates }
         });
-        Ok(Self { name, width, norm: coordinates.norm_l2(), coordinates, held_out, eigenvalues })
+        Ok(Self { name, width, norm: coordinates.norm_l2(), maps: maps(&coordinates), coordinates, held_out, eigenvalues })
     }
 
     /// The factor that keeps the total variance when whitening `width` columns, padded ones included: their eigenvalues are the floor.
     pub(super) fn variance_factor(&self, alpha: f64, width: usize) -> f64 {
-        if alpha > 1.0 - ALPHA_STEP {
-            return 1.0;
-        }
-        let n_padded = width - self.eigenvalues.len();
-        let floors = std::iter::repeat_n(FLOOR, n_padded);
-        let (mut before, mut after) = (0.0, 0.0);
-        for value in self.eigenvalues.iter().map(|v| v.max(FLOOR)).chain(floors) {
-            before += value;
-            after += alpha * alpha * value + 2.0 * alpha * (1.0 - alpha) * value.sqrt() + (1.0 - alpha) * (1.0 - alpha);
-        }
-        (before / after).sqrt()
+        variance_factor(&self.eigenvalues, alpha, width)
     }
 }
 

@@ -4,8 +4,12 @@ use faer::{Mat, MatRef};
 use serde::Deserialize;
 
 use super::*;
+use crate::linalg::spectral;
 use crate::progress::Progress;
-use crate::{Dataset, Device, Silent, io};
+use crate::{AnalysisSpec, Dataset, Device, Silent, io, tasks};
+
+mod metrics;
+mod published;
 
 fn random(n: usize, p: usize, seed: u64) -> Mat<f64> {
     let mut rng = Stream::new(seed, 0);
@@ -103,7 +107,7 @@ fn held_out_distances_follow_the_plain_definition() {
         for alpha in [0.0, 0.5, 1.0] {
             for score in [Score::Angular, Score::Euclidean] {
                 let spec = Spec { train_fraction: Some(0.7), seed: 5, inputs: vec!["a".into()], ..with(alpha, score) };
-                let rows = spec.rows(40).expect("valid");
+                let rows = spec.splits(40).expect("valid").remove(0);
                 assert_eq!((rows.train.len(), rows.test.len()), (28, 12));
                 let (train, test) = plain(&spec, &x, &y, &rows);
                 let (output, _) = run_on(&spec, &[&x, &y]).expect("runs");
