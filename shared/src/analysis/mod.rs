@@ -26,8 +26,11 @@ pub mod rdm_comparison;
 pub mod rdm_pool;
 pub mod relation;
 pub mod searchlight;
+pub mod shape_average;
 pub mod shape_distance;
+pub mod shape_path;
 pub mod similarity;
+pub mod stochastic_distance;
 pub mod tuning;
 pub mod variance_partition;
 
@@ -43,6 +46,12 @@ pub enum AnalysisSpec {
     RdmComparison(rdm_comparison::Spec),
     /// Generalized shape distances.
     ShapeDistance(shape_distance::Spec),
+    /// Distances of stochastic responses.
+    StochasticDistance(stochastic_distance::Spec),
+    /// The average of shapes.
+    ShapeAverage(shape_average::Spec),
+    /// The way between two shapes.
+    ShapePath(shape_path::Spec),
     /// Measures of similarity of two representations.
     Similarity(similarity::Spec),
     /// Encoding models.
@@ -84,6 +93,12 @@ pub enum Output {
     RdmComparison(rdm_comparison::Output),
     /// Generalized shape distances.
     ShapeDistance(shape_distance::Output),
+    /// Distances of stochastic responses.
+    StochasticDistance(stochastic_distance::Output),
+    /// The average of shapes.
+    ShapeAverage(shape_average::Output),
+    /// The way between two shapes.
+    ShapePath(shape_path::Output),
     /// Measures of similarity of two representations.
     Similarity(similarity::Output),
     /// Encoding models.
@@ -181,6 +196,9 @@ impl AnalysisSpec {
             Self::Rdm(spec) => spec.inputs(),
             Self::RdmComparison(spec) => spec.inputs(),
             Self::ShapeDistance(spec) => spec.inputs(),
+            Self::StochasticDistance(spec) => spec.inputs(),
+            Self::ShapeAverage(spec) => spec.inputs(),
+            Self::ShapePath(spec) => spec.inputs(),
             Self::Similarity(spec) => spec.inputs(),
             Self::Encoding(spec) => spec.inputs(),
             Self::DimensionUse(spec) => spec.inputs(),
@@ -212,6 +230,9 @@ impl AnalysisSpec {
             Self::Rdm(spec) => spec.estimate(shapes),
             Self::RdmComparison(spec) => spec.estimate(shapes),
             Self::ShapeDistance(spec) => spec.estimate(shapes),
+            Self::StochasticDistance(spec) => spec.estimate(shapes),
+            Self::ShapeAverage(spec) => spec.estimate(shapes),
+            Self::ShapePath(spec) => spec.estimate(shapes),
             Self::Similarity(spec) => spec.estimate(shapes),
             Self::Encoding(spec) => spec.estimate(shapes),
             Self::DimensionUse(spec) => spec.estimate(shapes),
@@ -236,6 +257,9 @@ impl AnalysisSpec {
             Self::Rdm(_) => "RDM",
             Self::RdmComparison(_) => "RDM comparison",
             Self::ShapeDistance(_) => "Shape distance",
+            Self::StochasticDistance(_) => "Stochastic distance",
+            Self::ShapeAverage(_) => "Shape average",
+            Self::ShapePath(_) => "Shape path",
             Self::Similarity(_) => "Similarity",
             Self::Encoding(_) => "Encoding",
             Self::DimensionUse(_) => "Dimension use",
@@ -273,6 +297,9 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Rdm(spec) => Output::Rdm(rdm::run(spec, inputs, &context).await?),
         AnalysisSpec::RdmComparison(spec) => Output::RdmComparison(rdm_comparison::run(spec, inputs, &context).await?),
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::run(spec, inputs, &context).await?),
+        AnalysisSpec::StochasticDistance(spec) => Output::StochasticDistance(stochastic_distance::run(spec, inputs, &context).await?),
+        AnalysisSpec::ShapeAverage(spec) => Output::ShapeAverage(shape_average::run(spec, inputs, &context).await?),
+        AnalysisSpec::ShapePath(spec) => Output::ShapePath(shape_path::run(spec, inputs, &context).await?),
         AnalysisSpec::Similarity(spec) => Output::Similarity(similarity::run(spec, inputs, &context).await?),
         AnalysisSpec::Encoding(spec) => Output::Encoding(encoding::run(spec, inputs, &context).await?),
         AnalysisSpec::DimensionUse(spec) => Output::DimensionUse(dimension_use::run(spec, inputs, &context).await?),

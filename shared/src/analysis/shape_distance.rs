@@ -296,7 +296,10 @@ impl Spec {
             (Some(_), Some(_)) => Err(Error::parameter("n_folds", "give either folds or a fraction of the rows to fit on, not both")),
             (None, None) if n < 2 => Err(Error::input(&*self.inputs[0], format!("{n} sample (rows); shapes need at least 2"))),
             (None, None) => Ok(vec![Rows { train: (0..n).collect(), test: Vec::new() }]),
-            (Some(fraction), None) => Ok(vec![self.part(fraction, n)?]),
+            (Some(fraction), None) => {
+                let (train, test) = part_of_rows(fraction, n, self.seed)?;
+                Ok(vec![Rows { train, test }])
+            }
             (None, Some(k)) => {
                 let most = n.saturating_sub(2).max(2).min(n);
                 if k < 2 || k as usize > most || n < 3 {
@@ -308,24 +311,6 @@ impl Spec {
         }
     }
 
-    fn part(&self, fraction: f64, n: usize) -> Result<Rows, Error> {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of n, clamped")]
-        let n_train = (fraction.clamp(0.0, 1.0) * count(n)).round() as usize;
-        if !(fraction > 0.0 && fraction < 1.0) || n_train < 2 || n_train >= n {
-            return Err(Error::parameter(
-                "train_fraction",
-                format!(
-                    "{fraction} of {n} rows leaves {n_train} to fit on; choose a fraction between 0 and 1 that leaves at least 2 to fit on and 1 to hold out"
-                ),
-            ));
-        }
-        let mut train = Stream::new(self.seed, 0).permutation(n);
-        let mut test = train.split_off(n_train);
-        train.sort_unstable();
-        test.sort_unstable();
-        Ok(Rows { train, test })
-    }
-
     /// An input as a matrix: channels of convolutional layers become columns, positions rows.
     fn matrix(&self, inputs: &Inputs, name: &str) -> Result<Matrix, Error> {
         let dataset = inputs.get("inputs", name)?;
@@ -334,6 +319,25 @@ impl Spec {
         }
         dataset.with_columns(if self.channels == Channels::First { 1 } else { 3 }).matrix()
     }
+}
+
+/// The rows to fit on, a seeded random part of n, and the others; each ascending.
+pub(super) fn part_of_rows(fraction: f64, n: usize, seed: u64) -> Result<(Vec<usize>, Vec<usize>), Error> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of n, clamped")]
+    let n_train = (fraction.clamp(0.0, 1.0) * count(n)).round() as usize;
+    if !(fraction > 0.0 && fraction < 1.0) || n_train < 2 || n_train >= n {
+        return Err(Error::parameter(
+            "train_fraction",
+            format!(
+                "{fraction} of {n} rows leaves {n_train} to fit on; choose a fraction between 0 and 1 that leaves at least 2 to fit on and 1 to hold out"
+            ),
+        ));
+    }
+    let mut train = Stream::new(seed, 0).permutation(n);
+    let mut test = train.split_off(n_train);
+    train.sort_unstable();
+    test.sort_unstable();
+    Ok((train, test))
 }
 
 #[derive(Debug, Clone, Copy)]
