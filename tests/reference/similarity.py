@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment, linprog
 from scipy.spatial.distance import cdist, pdist, squareform
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, cross_val_predict
 
 
 def centered(x):
@@ -233,8 +233,15 @@ def predictivity(x, y):
         "linreg-r2-x_from_y": r2(y, x),
         "ridge-lambda=1-pearson-y_from_x": pearson(Ridge(alpha=1.0).fit(x, y).predict(x), y),
         "ridge-lambda=1-cv=5folds-foldmean-pearson-y_from_x": np.mean(folds),
+        "ridge-lambda=1-cv=5folds-pool-pearson-y_from_x": pearson(cross_val_predict(Ridge(alpha=1.0), x, y, cv=KFold(5)), y),
         "pls-k=3-pearson-y_from_x": pearson(PLSRegression(3, scale=False, tol=1e-13, max_iter=10000).fit(x, y).predict(x), y),
     }
+
+
+def batched(x, y, rows):
+    starts = range(0, len(x) - rows + 1, rows)
+    total = lambda u, v: sum(hsic(*(z[i : i + rows] @ z[i : i + rows].T for z in (u, v)), "song") for i in starts)
+    return total(x, y) / np.sqrt(total(x, x) * total(y, y))
 
 
 def held_out(x, y):
@@ -258,6 +265,7 @@ def measures(x, y):
         out[f"rsa-rdm={rdm}-compare=pearson-score"] = stats.pearsonr(u, v)[0]
         out[f"rsa-rdm={rdm}-compare=spearman-score"] = stats.spearmanr(u, v)[0]
         out[f"rsa-rdm={rdm}-compare=cosine-score"] = cosine(u, v)
+    out["cka-kernel=linear-hsic=song-batch=7-score"] = batched(x, y, 7)
     if n > max(p, q):
         rho = canonical(x, y)
         out["cca-score"], out["cca-squared_score"] = rho.mean(), (rho**2).mean()

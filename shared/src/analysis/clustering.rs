@@ -2,6 +2,7 @@
 
 mod agglomerative;
 mod density;
+mod hierarchy;
 mod medoids;
 mod optics;
 mod silhouette;
@@ -70,6 +71,15 @@ pub enum Method {
         #[serde(default = "steep")]
         xi: f64,
     },
+    /// Clusters of changing density: the most stable branches of the tree of mutual reachability.
+    Hdbscan {
+        /// Items of a cluster, at least.
+        #[serde(default = "five")]
+        min_cluster_size: u32,
+        /// Items in a dense neighborhood, the item included; as `min_cluster_size` if absent.
+        #[serde(default)]
+        min_samples: Option<u32>,
+    },
 }
 
 fn three() -> u32 {
@@ -131,7 +141,7 @@ impl Spec {
         let flops = match self.method {
             Method::Agglomerative { .. } => 4.0 * k * k * k,
             Method::KMedoids { n_clusters } => 30.0 * f64::from(n_clusters) * k * k,
-            Method::Dbscan { .. } | Method::Optics { .. } => 20.0 * k * k,
+            Method::Dbscan { .. } | Method::Optics { .. } | Method::Hdbscan { .. } => 20.0 * k * k,
         };
         Estimate { flops, peak_bytes: 8.0 * 5.0 * k * k }
     }
@@ -158,6 +168,18 @@ impl Spec {
             }
             Method::Agglomerative { n_clusters, .. } | Method::KMedoids { n_clusters } => clusters(n_clusters),
             Method::Dbscan { eps, min_samples } => positive("eps", eps).and_then(|()| samples(min_samples)),
+            Method::Hdbscan { min_cluster_size, min_samples } => {
+                if !(2..=k).contains(&(min_cluster_size as usize)) {
+                    let message = format!("must be 2 to {k}, the number of items, got {min_cluster_size}");
+                    return Err(Error::parameter("method.min_cluster_size", message));
+                }
+                match min_samples {
+                    Some(n) if !(1..=k).contains(&(n as usize)) => {
+                        Err(Error::parameter("method.min_samples", format!("must be 1 to {k}, the number of items, got {n}")))
+                    }
+                    _ => Ok(()),
+                }
+            }
             Method::Optics { min_samples, max_eps, xi } => {
                 samples(min_samples)?;
                 max_eps.map_or(Ok(()), |eps| positive("max_eps", eps))?;
@@ -176,6 +198,8 @@ impl Spec {
 /// - `dbscan`: items with at least `min_samples` items (themselves included) within `eps` are cores; cores within `eps` of each other share a cluster; others
 ///   join the first cluster that reaches them or are noise.
 /// - `optics`: items in the order in which they are reached, with the reachability distance; clusters between steep (`xi`) descents and ascents.
+/// - `hdbscan`: with the core distance of an item to its `min_samples`-th nearest (itself included), clusters of at least `min_cluster_size` items in the
+///   minimum spanning tree of `max(d, core, core)`, of which those with the greatest excess of mass are kept; others are noise.
 /// - Silhouette of an item: `(b - a) / max(a, b)`, a = mean distance to the others of its cluster, b = the least mean distance to another cluster; 0 when alone.
 ///
 /// # Shapes
@@ -196,7 +220,7 @@ impl Spec {
 ///
 /// # Source
 /// Müllner 2011 (linkage, by `kodama`); Bar-Joseph et al. 2001 (order of leaves); Kaufman & Rousseeuw 1990 (medoids); Ester et al. 1996 (DBSCAN);
-/// Ankerst et al. 1999 (OPTICS); Rousseeuw 1987 (silhouettes). Equal to scipy and scikit-learn on the fixtures.
+/// Ankerst et al. 1999 (OPTICS); Campello, Moulavi & Sander 2013 (HDBSCAN); Rousseeuw 1987 (silhouettes). Equal to scipy and scikit-learn on the fixtures.
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let (k, pairs) = distances_of(inputs, &spec.input, spec.rdm, context)?;
     spec.check(k)?;
@@ -223,6 +247,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
             out.medoids = Some(medoids);
         }
         Method::Dbscan { eps, min_samples } => out.labels = density::dbscan(&table, eps, min_samples as usize),
+        Method::Hdbscan { min_cluster_size, min_samples } => {
+            let min_samples = min_samples.unwrap_or(min_cluster_size) as usize;
+            out.labels = hierarchy::hdbscan(&table, min_cluster_size as usize, min_samples);
+        }
         Method::Optics { min_samples, max_eps, xi } => {
             let plot = optics::order(&table, min_samples as usize, max_eps.unwrap_or(f64::INFINITY));
             out.labels = optics::clusters(&plot, min_samples as usize, xi);

@@ -1,11 +1,13 @@
 //! Conditions as points of a plane, and as leaves of a tree, from their dissimilarities.
 
 mod classical;
+mod isomap;
 mod linkage;
 mod smacof;
 #[cfg(test)]
 mod tests;
 mod tsne;
+mod umap;
 
 use faer::Mat;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,10 @@ pub struct Spec {
     pub n_starts: u32,
     /// Effective number of neighbors of `tsne`; less than a third of the other conditions.
     pub perplexity: f64,
+    /// Neighbors of an item: for `isomap` the nearest others, 5 if absent; for `umap` the item counts as one, 15 if absent.
+    pub n_neighbors: Option<u32>,
+    /// How close points of `umap` may be, 0 to 3.
+    pub min_dist: f64,
     /// How clusters are merged.
     pub linkage: Linkage,
     /// Seed of random starts; at most 2^53.
@@ -51,6 +57,8 @@ impl Default for Spec {
             dimensions: 2,
             n_starts: 4,
             perplexity: 15.0,
+            n_neighbors: None,
+            min_dist: 0.1,
             linkage: Linkage::Average,
             seed: 0,
         }
@@ -68,6 +76,10 @@ pub enum Method {
     Smacof,
     /// t-distributed stochastic neighbor embedding: neighbors like the neighbors.
     Tsne,
+    /// Classical scaling of distances along a graph of neighbors.
+    Isomap,
+    /// Uniform manifold approximation and projection: neighbors like the neighbors.
+    Umap,
 }
 
 /// What came out.
@@ -81,11 +93,11 @@ pub struct Output {
     pub n: u32,
     /// Points, conditions x dimensions; centered, along their principal axes.
     pub points: Array,
-    /// `sqrt(sum (distance - dissimilarity)^2 / sum dissimilarity^2)` over pairs, with the best common scale for `classical` and `tsne`.
+    /// `sqrt(sum (distance - dissimilarity)^2 / sum dissimilarity^2)` over pairs, with the best common scale but for `smacof`.
     pub stress: Option<f64>,
     /// Correlation of distances with dissimilarities over pairs.
     pub correlation: Option<f64>,
-    /// Shares of the (positive) variance along the dimensions, for `classical`.
+    /// Shares of the (positive) variance along the dimensions, for `classical` and `isomap`.
     pub explained: Option<Vec<f64>>,
     /// Kullback-Leibler divergence of the neighbors, for `tsne`.
     pub divergence: Option<f64>,
@@ -111,9 +123,16 @@ impl Spec {
         let flops = match self.method {
             Method::Classical => eigen,
             Method::Smacof => eigen + (1.0 + f64::from(self.n_starts)) * f64::from(smacof::MOST_STEPS) / 3.0 * k * k * (4.0 * d + 4.0),
+            Method::Isomap => 2.0 * eigen + 40.0 * k * k,
+            Method::Umap => eigen + f64::from(umap::STEPS) * 8.0 * f64::from(self.neighbors()) * k * (6.0 * d + 40.0),
             Method::Tsne => eigen + (1.0 + f64::from(self.n_starts)) * f64::from(tsne::STEPS) * k * k * (4.0 * d + 6.0),
         };
         Estimate { flops, peak_bytes: 8.0 * 6.0 * k * k }
+    }
+
+    /// Neighbors of an item.
+    fn neighbors(&self) -> u32 {
+        self.n_neighbors.unwrap_or(if self.method == Method::Umap { 15 } else { 5 })
     }
 
     fn check(&self, k: usize) -> Result<(), Error> {
@@ -129,6 +148,15 @@ impl Spec {
             let message = format!("must be at least 1 and below {most:.1} (a third of the other conditions), got {}", self.perplexity);
             return Err(Error::parameter("perplexity", message));
         }
+        let least = if self.method == Method::Umap { 2 } else { 1 };
+        let uses_neighbors = matches!(self.method, Method::Isomap | Method::Umap);
+        if uses_neighbors && !(least..k).contains(&(self.neighbors() as usize)) {
+            let message = format!("must be {least} to {} for {k} conditions, got {}", k - 1, self.neighbors());
+            return Err(Error::parameter("n_neighbors", message));
+        }
+        if self.method == Method::Umap && !(0.0..=3.0).contains(&self.min_dist) {
+            return Err(Error::parameter("min_dist", format!("must be 0 to 3, got {}", self.min_dist)));
+        }
         if self.seed > 1 << 53 {
             return Err(Error::parameter("seed", format!("must be at most 2^53, got {}", self.seed)));
         }
@@ -143,6 +171,9 @@ impl Spec {
 /// - `smacof`: the least `sum (|x_i - x_j| - d_ij)^2` that majorization reaches from classical scaling and `n_starts` random starts.
 /// - `tsne`: the points whose Student-t affinities are closest to the Gaussian ones of the dissimilarities, by gradient descent (early
 ///   exaggeration 12 for 250 of 1000 steps); the best of classical scaling and `n_starts` random starts.
+/// - `isomap`: classical scaling of the shortest paths over the `n_neighbors` nearest others; parts without a path are joined by their closest pair
+///   (warning `parts_joined`).
+/// - `umap`: fuzzy memberships of the nearest, started at the eigenvectors of their graph, by 500 steps of stochastic descent.
 /// - the tree: agglomerative clustering; `ward` takes the dissimilarities as Euclidean distances.
 ///
 /// Points are centered and turned to their principal axes; along each the entry of largest magnitude is positive.
@@ -155,26 +186,35 @@ impl Spec {
 ///
 /// # Accuracy
 /// `classical` 1e-10 of the largest distance; `smacof` until the stress falls by less than 1e-9 of itself in a step; `tsne` amplifies
-/// rounding: other processors give other points of about the same divergence (10 %). Deterministic on one.
+/// rounding: other processors give other points of about the same divergence (10 %), and so does `umap`. Deterministic on one.
 ///
 /// # Cost
 /// `classical` O(K^3); `smacof` and `tsne` O(K^2) a step, at most 500 and 1000 steps; the tree O(K^2). Memory: 6 K^2 numbers.
 ///
 /// # Errors
-/// Those of RDM inputs (shape, symmetry, diagonal); [`Error::Input`] for missing pairs; [`Error::Parameter`] for dimensions, starts, a
-/// perplexity or an RDM that there are not; [`Error::Canceled`].
+/// Those of RDM inputs (shape, symmetry, diagonal); [`Error::Input`] for missing pairs; [`Error::Parameter`] for dimensions, starts,
+/// neighbors, a perplexity or an RDM that there are not; [`Error::Canceled`].
 ///
 /// # Source
-/// Torgerson 1952; de Leeuw 1977 (SMACOF); van der Maaten & Hinton 2008; Müllner 2011 (the tree, by `kodama`).
+/// Torgerson 1952; de Leeuw 1977 (SMACOF); Tenenbaum, de Silva & Langford 2000 (Isomap); McInnes, Healy & Melville 2018 (UMAP); van der Maaten & Hinton 2008; Müllner 2011 (the tree, by `kodama`).
 pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<Output, Error> {
     let (k, pairs) = distances_of(inputs, &spec.input, spec.rdm, context)?;
     spec.check(k)?;
     let distances = square(&pairs, k);
     let d = spec.dimensions as usize;
     context.step(0.05, "classical scaling")?;
-    let classical = classical::scale(&distances, d)?;
+    let paths = (spec.method == Method::Isomap).then(|| isomap::paths(&distances, spec.neighbors() as usize));
+    if let Some((_, n_parts)) = paths.as_ref().filter(|(_, n_parts)| *n_parts > 1) {
+        let message = format!(
+            "the graph of {} neighbors has {n_parts} parts, which are joined by their closest pairs; use more neighbors",
+            spec.neighbors()
+        );
+        context.warn("parts_joined", message);
+    }
+    let classical = classical::scale(paths.as_ref().map_or(&distances, |(paths, _)| paths), d)?;
     let (points, divergence) = match spec.method {
-        Method::Classical => (classical.points.clone(), None),
+        Method::Classical | Method::Isomap => (classical.points.clone(), None),
+        Method::Umap => (umap::place(&distances, d, spec.neighbors() as usize, spec.min_dist, spec.seed, context)?, None),
         Method::Smacof => (smacof::best(&distances, &classical.points, spec, context)?, None),
         Method::Tsne => {
             let found = tsne::best(&distances, &classical.points, spec, context)?;
@@ -195,7 +235,7 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
         correlation: finite(stats::pearson(&found, &pairs)),
         points: Array::from_mat(points.as_ref()),
         stress: finite(stress),
-        explained: (spec.method == Method::Classical).then_some(classical.explained),
+        explained: matches!(spec.method, Method::Classical | Method::Isomap).then_some(classical.explained),
         divergence,
         merges,
         leaves,

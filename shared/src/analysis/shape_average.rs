@@ -127,7 +127,8 @@ impl Spec {
         let p = if self.group == Group::Orthogonal { widest.min(m) } else { widest };
         let alignment = 4.0 * m * p * p + if self.group == Group::Identity { 0.0 } else { 20.0 * p * p * p };
         let rounds = if self.n_clusters > 1 { f64::from(self.n_starts) * 10.0 } else { 1.0 };
-        let distances = if self.n_clusters > 1 { rounds * f64::from(self.n_clusters) * k * (2.0 * m * p * p + 4.0 * p * p * p) } else { 0.0 };
+        let distances =
+            if self.n_clusters > 1 { rounds * f64::from(self.n_clusters) * k * (2.0 * m * p * p + 4.0 * p * p * p) } else { 0.0 };
         Estimate { flops: USUAL_SWEEPS * rounds * k * alignment + distances, peak_bytes: 8.0 * (3.0 * k * m * p + 6.0 * p * p) }
     }
 
@@ -223,7 +224,11 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     let mean = best_average(&xs, &options, spec.n_starts as usize, &Part::new(context.progress, 0.05, share))?;
     let converged = mean.change < tol;
     if !converged {
-        let message = format!("after {} sweeps the average still changes by {:.1e} of an entry; allow more sweeps", mean.n_sweeps, mean.change * spec.tol / tol);
+        let message = format!(
+            "after {} sweeps the average still changes by {:.1e} of an entry; allow more sweeps",
+            mean.n_sweeps,
+            mean.change * spec.tol / tol
+        );
         context.warn("not_converged", message);
     }
     let residuals: Vec<Mat<f64>> = parallel::map(k, |i| &mean.mean - mean.maps[i].apply(xs[i].as_ref()));
@@ -249,7 +254,16 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     let n_sweeps = small(mean.n_sweeps);
     let mean = in_its_axes(mean, &xs[0], spec.group)?;
     debug_assert_eq!(mean.nrows(), m, "as many samples");
-    Ok(Output { names: spec.inputs.clone(), mean: Array::from_mat(mean.as_ref()), distances, shared, components, n_sweeps, converged, clusters })
+    Ok(Output {
+        names: spec.inputs.clone(),
+        mean: Array::from_mat(mean.as_ref()),
+        distances,
+        shared,
+        components,
+        n_sweeps,
+        converged,
+        clusters,
+    })
 }
 
 /// Permutations have several optima: the best of starts at different representations.

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 
 use self::network::{Network, Rows};
 use self::pairs::Tile;
-pub(crate) use self::pieces::{divide, join, preview, run_tile};
 pub use self::pieces::{Piece, Range};
+pub(crate) use self::pieces::{divide, join, preview, run_tile};
 use super::Context;
 use crate::dataset::{Inputs, Matrix, Shapes, shape_text};
-pub use crate::shapes::Score;
 use crate::rng::Stream;
 use crate::shapes::ALPHA_STEP;
+pub use crate::shapes::Score;
 use crate::stats::{blocks, count};
 use crate::{Array, Error, Estimate, parallel};
 
@@ -257,7 +257,8 @@ impl Spec {
         if self.alpha < ALPHA_STEP {
             let n_train = splits.iter().map(|rows| count(rows.train.len())).fold(f64::INFINITY, f64::min) * self.size(shapes[0]).maps;
             let is_tight = |shape: &&[usize]| self.size(shape).p + f64::from(u8::from(self.center_columns)) >= n_train;
-            let collapsing: Vec<&str> = names.iter().zip(&shapes).filter(|(_, shape)| is_tight(shape)).map(|(name, _)| name.as_str()).collect();
+            let collapsing: Vec<&str> =
+                names.iter().zip(&shapes).filter(|(_, shape)| is_tight(shape)).map(|(name, _)| name.as_str()).collect();
             if !collapsing.is_empty() {
                 let names = collapsing.join(", ");
                 context.warn(
@@ -280,7 +281,11 @@ impl Spec {
             }
             if self.map_of(shape) != self.map_of(shapes[0]) {
                 let text = |shape: &[usize]| format!("maps of {}", shape_text(&self.map_of(shape)));
-                return Err(Error::Shape { what: name.clone(), expected: format!("{} as in {}", text(shapes[0]), names[0]), got: text(shape) });
+                return Err(Error::Shape {
+                    what: name.clone(),
+                    expected: format!("{} as in {}", text(shapes[0]), names[0]),
+                    got: text(shape),
+                });
             }
         }
         if self.train_fraction.is_some() || self.n_folds.is_some() {
@@ -303,9 +308,13 @@ impl Spec {
             (None, Some(k)) => {
                 let most = n.saturating_sub(2).max(2).min(n);
                 if k < 2 || k as usize > most || n < 3 {
-                    return Err(Error::parameter("n_folds", format!("{k} folds of {n} rows; give 2 to {most}, so that 2 rows are left to fit on")));
+                    return Err(Error::parameter(
+                        "n_folds",
+                        format!("{k} folds of {n} rows; give 2 to {most}, so that 2 rows are left to fit on"),
+                    ));
                 }
-                let fold = |test: std::ops::Range<usize>| Rows { train: (0..n).filter(|i| !test.contains(i)).collect(), test: test.collect() };
+                let fold =
+                    |test: std::ops::Range<usize>| Rows { train: (0..n).filter(|i| !test.contains(i)).collect(), test: test.collect() };
                 Ok(blocks(n, k as usize).into_iter().map(fold).collect())
             }
         }
@@ -394,7 +403,14 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
 }
 
 /// Networks of a part of the matrix, reduced: at their places, nothing at the others.
-fn reduce(spec: &Spec, tile: &Tile, rows: &Rows, inputs: &Inputs, context: &Context<'_>, share: (f64, f64)) -> Result<Vec<Option<Network>>, Error> {
+fn reduce(
+    spec: &Spec,
+    tile: &Tile,
+    rows: &Rows,
+    inputs: &Inputs,
+    context: &Context<'_>,
+    share: (f64, f64),
+) -> Result<Vec<Option<Network>>, Error> {
     let names = spec.inputs();
     let used = tile.networks();
     let mut networks: Vec<Option<Network>> = (0..names.len()).map(|_| None).collect();

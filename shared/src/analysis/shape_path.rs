@@ -86,7 +86,10 @@ impl Spec {
         let p = if self.group == Group::Orthogonal && !self.keep_points { widest.min(m) } else { widest };
         let alignments = count(all.len()) * f64::from(self.n_points);
         let kept = if self.keep_points { f64::from(self.n_points) } else { 2.0 };
-        Estimate { flops: alignments * (2.0 * m * p * p + 20.0 * p * p * p), peak_bytes: 8.0 * ((count(all.len()) + 2.0 * kept) * m * p + 6.0 * p * p) }
+        Estimate {
+            flops: alignments * (2.0 * m * p * p + 20.0 * p * p * p),
+            peak_bytes: 8.0 * ((count(all.len()) + 2.0 * kept) * m * p + 6.0 * p * p),
+        }
     }
 
     fn check(&self, inputs: &Inputs) -> Result<Vec<Matrix>, Error> {
@@ -134,7 +137,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
     if spec.score == Score::Angular
         && let Some(at) = xs.iter().position(|x| x.norm_l2() <= 0.0)
     {
-        return Err(Error::input(matrices[at].name(), "its rows are all equal: it has no direction; use the Euclidean distance or leave it out"));
+        return Err(Error::input(
+            matrices[at].name(),
+            "its rows are all equal: it has no direction; use the Euclidean distance or leave it out",
+        ));
     }
     context.step(0.2, "aligning the ends")?;
     let path = Path::between(xs[0].as_ref(), xs[1].as_ref(), spec.group, spec.score)?;

@@ -4,6 +4,7 @@ mod alignment;
 mod canonical;
 mod catalogue;
 mod heat;
+mod holes;
 mod kernel;
 mod matching;
 mod name;
@@ -11,10 +12,12 @@ mod neighbors;
 mod overlap;
 mod predict;
 mod riemann;
+mod rips;
 mod side;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod topology;
 
 use std::collections::BTreeMap;
 
@@ -101,7 +104,11 @@ impl Spec {
     fn names(&self) -> Vec<&str> {
         let mut out = Vec::new();
         for name in &self.measures {
-            let some = if name == ALL { CATALOGUE.iter().map(|entry| entry.name).collect() } else { vec![name.as_str()] };
+            let some = if name == ALL {
+                CATALOGUE.iter().filter(|entry| !entry.is_slow).map(|entry| entry.name).collect()
+            } else {
+                vec![name.as_str()]
+            };
             some.into_iter().for_each(|name| {
                 if !out.contains(&name) {
                     out.push(name);
@@ -148,6 +155,10 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
         context.warn("constant_data", format!("{}: its rows are all equal; most measures of it are undefined", side.name));
     }
     let mut out = Output { x: spec.x.clone(), y: spec.y.clone(), values: BTreeMap::new(), left_out: BTreeMap::new() };
+    if spec.measures.iter().any(|name| name == ALL) {
+        let slow = CATALOGUE.iter().filter(|entry| entry.is_slow && !measures.iter().any(|(name, _)| *name == entry.name));
+        out.left_out = slow.map(|entry| (entry.name.into(), "takes long; name it to have it".into())).collect();
+    }
     for (i, &(name, measure)) in measures.iter().enumerate() {
         context.step(count(i) / count(measures.len()), name)?;
         let found = match pair.obstacle(measure.family) {
@@ -183,7 +194,7 @@ impl Pair<'_> {
         let needs = |least: usize, why: &str| (n < least).then(|| format!("needs at least {least} samples{why}; there are {n}"));
         match family {
             Family::CorrespondingColumns if p != q => Some(format!("needs the same columns on both sides; there are {p} and {q}")),
-            Family::Cka { hsic: name::Hsic::Song, .. } | Family::DistanceCorrelation { is_corrected: true } => needs(4, ""),
+            Family::Cka { hsic: name::Hsic::Song, batch: None, .. } | Family::DistanceCorrelation { is_corrected: true } => needs(4, ""),
             Family::Rsa { .. } => needs(3, ""),
             Family::Neighbors { k, kind } => {
                 let least = if kind == NeighborKind::KernelAlignment { (k + 1).max(4) } else { k + 1 };
@@ -197,10 +208,13 @@ impl Pair<'_> {
                 Some(format!("needs at least {k} columns on both sides and more samples; there are {p}, {q} columns and {n} samples"))
             }
             Family::Cca if n <= p.max(q) => Some(format!("is 1 whatever the data with as many features ({}) as samples ({n})", p.max(q))),
+            Family::Cka { batch: Some(rows), .. } => needs(rows, " for one batch"),
+            Family::Topology { .. } => needs(4, ""),
+            Family::Holes { landmarks, .. } => needs(landmarks, " for landmarks"),
             Family::Pwcca if n <= p + q => Some(format!(
                 "is not unique with more features of both ({p} + {q}) than samples ({n}): variates of correlation 1 can be turned among themselves"
             )),
-            Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { n_folds: Some(k), .. } => {
+            Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { folds: Some(name::Folds { n: k, .. }), .. } => {
                 needs(2 * k, &format!(" for {k} folds"))
             }
             _ => None,
@@ -210,7 +224,8 @@ impl Pair<'_> {
     async fn value(&self, measure: Measure, context: &Context<'_>) -> Result<f64, Error> {
         let (x, y) = (&self.x, &self.y);
         let score = match measure.family {
-            Family::Cka { kernel, hsic } => kernel::alignment(x, y, kernel, hsic),
+            Family::Cka { kernel, hsic, batch: None } => kernel::alignment(x, y, kernel, hsic),
+            Family::Cka { kernel, batch: Some(rows), .. } => kernel::by_batches(x, y, kernel, rows),
             Family::Rsa { rdm, compare } => self.rsa(rdm, compare, context).await?,
             Family::Cca => canonical::summary(&canonical::correlations(x, y)?, measure.ending == Ending::Squared),
             Family::Svcca(keep) => canonical::summary(&canonical::of_components(x, y, keep)?, measure.ending == Ending::Squared),
@@ -224,15 +239,15 @@ impl Pair<'_> {
             Family::DistanceDifference => alignment::distance_difference(x, y),
             Family::AffineInvariant { eps } => riemann::affine_invariant(x, y, eps)?,
             Family::Gulp { lambda } => riemann::gulp(x, y, lambda)?,
-            Family::Predictivity { regression: name::Regression::LeastSquares, direction, n_folds: None, score: name::Score::R2 } => {
+            Family::Predictivity { regression: name::Regression::LeastSquares, direction, folds: None, score: name::Score::R2 } => {
                 if direction == name::Direction::YFromX {
                     predict::explained(x, y)?
                 } else {
                     predict::explained(y, x)?
                 }
             }
-            Family::Predictivity { regression, direction, n_folds, score } => {
-                predict::score(x, y, direction, regression, n_folds, score, context.device).await?
+            Family::Predictivity { regression, direction, folds, score } => {
+                predict::score(x, y, direction, regression, folds, score, context.device).await?
             }
             Family::Eigenspace { is_centered } => overlap::eigenspace(x, y, is_centered)?,
             Family::SharedDimensions if measure.ending == Ending::AngularNormalized => overlap::shared_dimensions_angle(x, y)?,
@@ -242,7 +257,12 @@ impl Pair<'_> {
             Family::Neighbors { kind, k } => neighbors(x, y, kind, k),
             Family::HardCorrelation => matching::one_to_one(x, y),
             Family::SoftCorrelation => matching::greatest(x, y),
-            Family::SoftMatching => matching::soft(x, y)?,
+            Family::SoftMatching { epsilon: None } => matching::soft(x, y)?,
+            Family::SoftMatching { epsilon: Some(epsilon) } => matching::entropic(x, y, epsilon),
+            Family::Holes { landmarks, repeats, seed } => {
+                return holes::geometry_score(x, y, landmarks, repeats, seed, context.progress);
+            }
+            Family::Topology { batches, rows, seed } => topology::divergence(x, y, batches, rows, seed, context.progress)?,
             Family::Heat { k } => heat::difference(x, y, k)?,
             Family::Magnitude => (simple::magnitude(x) - simple::magnitude(y)).abs(),
             Family::Uniformity => (simple::uniformity(x) - simple::uniformity(y)).abs(),
@@ -252,7 +272,7 @@ impl Pair<'_> {
             (Ending::OneMinus, _) => 1.0 - score,
             (Ending::Squared, Family::Bures) => score * score,
             (Ending::Angular, _) => score.clamp(-1.0, 1.0).acos(),
-            (Ending::Euclidean, Family::SoftMatching) => (2.0 - 2.0 * score).max(0.0).sqrt(),
+            (Ending::Euclidean, Family::SoftMatching { .. }) => (2.0 - 2.0 * score).max(0.0).sqrt(),
             (Ending::Euclidean, _) => alignment::squared_distance(x, y, score).sqrt(),
             (Ending::SquaredEuclidean, _) => alignment::squared_distance(x, y, score),
             (Ending::Score | Ending::Squared | Ending::Plain | Ending::AngularNormalized, _) => score,

@@ -339,7 +339,8 @@ fn prepare(
         covariances.reject_non_finite()?;
         let n = dataset.shape()[1];
         if covariances.shape() != [dataset.shape()[0], n, n] {
-            let expected = format!("{} x {n} x {n} (conditions x neurons x neurons), for the means of {}", dataset.shape()[0], dataset.name);
+            let expected =
+                format!("{} x {n} x {n} (conditions x neurons x neurons), for the means of {}", dataset.shape()[0], dataset.name);
             return Err(Error::Shape { what: name.clone(), expected, got: shape_text(covariances.shape()) });
         }
         let means = dataset.matrix()?.to_mat();
@@ -351,15 +352,16 @@ fn prepare(
     }
     let some = |rows: &[usize]| rows.iter().map(|i| slice(dataset, *i)).collect::<Vec<_>>();
     Ok(match spec.metric {
-        Metric::Gaussian => Network::Gaussian(Responses::of_repeats(&some(train), spec.ridge)?, held(Responses::of_repeats(&some(test), spec.ridge))?),
+        Metric::Gaussian => {
+            Network::Gaussian(Responses::of_repeats(&some(train), spec.ridge)?, held(Responses::of_repeats(&some(test), spec.ridge))?)
+        }
         Metric::Energy => Network::Energy(some(train), some(test)),
         Metric::Process => Network::Process(Process::of_trials(&some(train), spec.ridge)?),
         Metric::Marginal => {
             // Times become conditions.
             let trials = some(train);
             let (t, n) = trials[0].shape();
-            let times: Vec<Mat<f64>> =
-                (0..t).map(|time| Mat::from_fn(trials.len(), n, |trial, j| trials[trial][(time, j)])).collect();
+            let times: Vec<Mat<f64>> = (0..t).map(|time| Mat::from_fn(trials.len(), n, |trial, j| trials[trial][(time, j)])).collect();
             Network::Gaussian(Responses::of_repeats(&times, spec.ridge)?, None)
         }
     })

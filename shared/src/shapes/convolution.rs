@@ -39,9 +39,8 @@ impl Convolution {
             }
             out
         });
-        let spectrum = parallel::map(h * w, |f| {
-            Mat::from_fn(2 * n_images, x.ncols(), |i, c| channels[c][(i % n_images) * h * w + f][i / n_images])
-        });
+        let spectrum =
+            parallel::map(h * w, |f| Mat::from_fn(2 * n_images, x.ncols(), |i, c| channels[c][(i % n_images) * h * w + f][i / n_images]));
         Self { size, spectrum }
     }
 

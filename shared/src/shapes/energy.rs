@@ -2,8 +2,8 @@
 
 use faer::Mat;
 
-use super::gaussian::from_product;
 use super::Group;
+use super::gaussian::from_product;
 use crate::stats::{count, sum};
 use crate::{Error, parallel};
 

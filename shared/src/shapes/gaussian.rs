@@ -27,8 +27,13 @@ impl Responses {
     pub fn new(means: Mat<f64>, covariances: &[Mat<f64>], ridge: f64) -> Result<Self, Error> {
         let (m, n) = means.shape();
         if covariances.len() != m || covariances.iter().any(|c| c.shape() != (n, n)) {
-            let got = covariances.first().map_or_else(|| "none".into(), |c| format!("{} of {} x {}", covariances.len(), c.nrows(), c.ncols()));
-            return Err(Error::Shape { what: "covariances".into(), expected: format!("{m} of {n} x {n}, as the means are {m} x {n}"), got });
+            let got =
+                covariances.first().map_or_else(|| "none".into(), |c| format!("{} of {} x {}", covariances.len(), c.nrows(), c.ncols()));
+            return Err(Error::Shape {
+                what: "covariances".into(),
+                expected: format!("{m} of {n} x {n}, as the means are {m} x {n}"),
+                got,
+            });
         }
         let roots = parallel::map(m, |i| root(covariances[i].as_ref(), ridge)).into_iter().collect::<Result<_, _>>()?;
         Ok(Self { means, roots })
@@ -148,18 +153,23 @@ impl Gaussian {
         self.check()?;
         x.same_shape(y)?;
         let (a, b) = self.of_fit();
-        best_of(self, || align(y.means.as_ref(), x.means.as_ref(), self.group), x.means.ncols(), |t| {
-            let parts = parallel::map(x.roots.len(), |i| -> Result<Mat<f64>, Error> {
-                let q = rotation((y.roots[i].transpose() * t * &x.roots[i]).as_ref())?;
-                Ok(&y.roots[i] * q * &x.roots[i])
-            });
-            let mut product = faer::Scale(a * a) * (y.means.transpose() * &x.means);
-            for part in parts {
-                product += faer::Scale(b * b) * part?;
-            }
-            let of = |z: &Responses| a * a * z.means.squared_norm_l2() + b * b * z.roots.iter().map(Mat::squared_norm_l2).sum::<f64>();
-            Ok((product, of(x) + of(y)))
-        })
+        best_of(
+            self,
+            || align(y.means.as_ref(), x.means.as_ref(), self.group),
+            x.means.ncols(),
+            |t| {
+                let parts = parallel::map(x.roots.len(), |i| -> Result<Mat<f64>, Error> {
+                    let q = rotation((y.roots[i].transpose() * t * &x.roots[i]).as_ref())?;
+                    Ok(&y.roots[i] * q * &x.roots[i])
+                });
+                let mut product = faer::Scale(a * a) * (y.means.transpose() * &x.means);
+                for part in parts {
+                    product += faer::Scale(b * b) * part?;
+                }
+                let of = |z: &Responses| a * a * z.means.squared_norm_l2() + b * b * z.roots.iter().map(Mat::squared_norm_l2).sum::<f64>();
+                Ok((product, of(x) + of(y)))
+            },
+        )
     }
 
     /// The distance after the map T.

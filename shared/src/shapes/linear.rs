@@ -86,10 +86,7 @@ impl Metric for LinearMetric {
         let product = padded(padded(a.transpose() * &b, width).transpose().to_owned(), width).transpose().to_owned();
         let svd = all_singular_vectors(product.as_ref())?;
         let rotated = |map: Mat<f64>, turn: &Mat<f64>| Map::Matrix(&map * turn.subrows(0, map.ncols()));
-        Ok(Alignment {
-            x: Moved { means: means_x, map: rotated(map_x, &svd.u) },
-            y: Moved { means: means_y, map: rotated(map_y, &svd.v) },
-        })
+        Ok(Alignment { x: Moved { means: means_x, map: rotated(map_x, &svd.u) }, y: Moved { means: means_y, map: rotated(map_y, &svd.v) } })
     }
 }
 

@@ -268,7 +268,8 @@ pub fn cross_validate(metric: &dyn Metric, x: MatRef<'_, f64>, y: MatRef<'_, f64
     }
     let mut folds = Folds { train: Vec::with_capacity(n_folds), test: Vec::with_capacity(n_folds) };
     for block in blocks(n, n_folds) {
-        let rest = |m: MatRef<'_, f64>| Mat::from_fn(n - block.len(), m.ncols(), |i, j| m[(if i < block.start { i } else { i + block.len() }, j)]);
+        let rest =
+            |m: MatRef<'_, f64>| Mat::from_fn(n - block.len(), m.ncols(), |i, j| m[(if i < block.start { i } else { i + block.len() }, j)]);
         let (train_x, train_y) = (rest(x), rest(y));
         let alignment = metric.fit(train_x.as_ref(), train_y.as_ref())?;
         folds.train.push(alignment.score(train_x.as_ref(), train_y.as_ref(), score)?);

@@ -86,13 +86,18 @@ impl Gaussian {
         let (a, b) = self.of_fit();
         let blocks_x = x.stacked(&x.root);
         let squares = |z: &Process| a * a * z.mean.squared_norm_l2() + b * b * z.root.squared_norm_l2();
-        best_of(self, || align(y.mean.as_ref(), x.mean.as_ref(), self.group), x.mean.ncols(), |map| {
-            let q = rotation((y.moved_root(map).transpose() * &x.root).as_ref())?;
-            let turned = q.transpose() * &y.root;
-            let product = faer::Scale(a * a) * (y.mean.transpose() * &x.mean)
-                + faer::Scale(b * b) * (y.stacked(&turned).transpose() * &blocks_x);
-            Ok((product, squares(x) + squares(y)))
-        })
+        best_of(
+            self,
+            || align(y.mean.as_ref(), x.mean.as_ref(), self.group),
+            x.mean.ncols(),
+            |map| {
+                let q = rotation((y.moved_root(map).transpose() * &x.root).as_ref())?;
+                let turned = q.transpose() * &y.root;
+                let product =
+                    faer::Scale(a * a) * (y.mean.transpose() * &x.mean) + faer::Scale(b * b) * (y.stacked(&turned).transpose() * &blocks_x);
+                Ok((product, squares(x) + squares(y)))
+            },
+        )
     }
 
     /// The distance after the map T, with the full mean and the full covariance; `sign(q) sqrt|q|` as in [`score`](Gaussian::score).

@@ -97,10 +97,28 @@ fn ten_folds_give_the_published_distances() {
     let (x, y) = (mat(&ten["x"]), mat(&ten["y"]));
     let folds = cross_validate(&LinearMetric::default(), x.as_ref(), y.as_ref(), 10, Score::Angular).expect("folds");
     let train = [
-        0.466_260_67, 0.461_400_01, 0.466_239_68, 0.468_666_04, 0.471_496_37, 0.470_783_56, 0.467_825_96, 0.465_045_87, 0.463_022_38, 0.461_978_76,
+        0.466_260_67,
+        0.461_400_01,
+        0.466_239_68,
+        0.468_666_04,
+        0.471_496_37,
+        0.470_783_56,
+        0.467_825_96,
+        0.465_045_87,
+        0.463_022_38,
+        0.461_978_76,
     ];
     let test = [
-        0.488_065_46, 0.506_288_53, 0.485_462_68, 0.462_533_4, 0.376_559_37, 0.410_997_3, 0.474_188_75, 0.495_618_57, 0.502_145_59, 0.512_006_11,
+        0.488_065_46,
+        0.506_288_53,
+        0.485_462_68,
+        0.462_533_4,
+        0.376_559_37,
+        0.410_997_3,
+        0.474_188_75,
+        0.495_618_57,
+        0.502_145_59,
+        0.512_006_11,
     ];
     for (got, want) in folds.train.iter().chain(&folds.test).zip(train.iter().chain(&test)) {
         near(*got, *want, 1e-8, "published");
@@ -209,7 +227,9 @@ fn averages_have_their_corner_cases() {
     assert!(average(&[], None, &Options::default(), &Silent).is_err(), "nothing");
     assert!(average(&[xs[0].clone(), random(6, 4, 1)], None, &Options::default(), &Silent).is_err(), "shapes");
     let runs: Vec<Mat<f64>> = [3, 3, 4]
-        .map(|seed| average(&xs, None, &Options { seed, averaging: Averaging::Streaming, ..Options::default() }, &Silent).expect("averages").mean)
+        .map(|seed| {
+            average(&xs, None, &Options { seed, averaging: Averaging::Streaming, ..Options::default() }, &Silent).expect("averages").mean
+        })
         .into();
     assert!(runs[0] == runs[1] && runs[0] != runs[2], "the seed is honored");
     // The sum of squares never grows from sweep to sweep.
@@ -262,7 +282,10 @@ fn clusters_match_numpy_and_find_planted_ones() {
         let angle = angle.fit_score(center.as_ref(), templates[which].as_ref(), Score::Angular).expect("fits");
         assert!(angle < 0.12, "center {which} is {angle} from its template; a member is about 0.2");
     }
-    assert!(clusters(&copies, 0, Score::Angular, 1, 9, &options, &Silent).is_err() && clusters(&copies, 19, Score::Angular, 1, 9, &options, &Silent).is_err());
+    assert!(
+        clusters(&copies, 0, Score::Angular, 1, 9, &options, &Silent).is_err()
+            && clusters(&copies, 19, Score::Angular, 1, 9, &options, &Silent).is_err()
+    );
     let each = clusters(&copies, 18, Score::Angular, 1, 9, &options, &Silent).expect("clusters");
     assert!(each.cost < 1e-10, "every one its own cluster");
 }
@@ -411,7 +434,8 @@ fn rotated_processes_are_the_same() {
     let flat = |trials: &[Mat<f64>]| Mat::from_fn(trials.len(), 2, |i, j| trials[i][(0, j)]);
     let short = |trials: &[Mat<f64>]| trials.iter().map(|t| t.subrows(0, 1).to_owned()).collect::<Vec<_>>();
     let (a, b) = (Process::of_trials(&short(&trials), 0.0).expect("trials"), Process::of_trials(&short(&noisy), 0.0).expect("trials"));
-    let (c, d) = (Responses::of_repeats(&[flat(&trials)], 0.0).expect("repeats"), Responses::of_repeats(&[flat(&noisy)], 0.0).expect("repeats"));
+    let (c, d) =
+        (Responses::of_repeats(&[flat(&trials)], 0.0).expect("repeats"), Responses::of_repeats(&[flat(&noisy)], 0.0).expect("repeats"));
     let (one, other) = (metric.fit_process(&a, &b).expect("fits"), metric.fit(&c, &d).expect("fits"));
     near(metric.score_process(&a, &b, &one.map).expect("scores"), metric.score(&c, &d, &other.map).expect("scores"), 1e-9, "one time");
 }

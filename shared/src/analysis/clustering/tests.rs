@@ -226,3 +226,33 @@ fn wrong_numbers_are_one_sentence_that_names_the_field() {
     assert_eq!(refused(Method::Optics { min_samples: 9, max_eps: None, xi: 0.05 }).as_deref(), Some("method.min_samples"));
     assert_eq!(refused(Method::Optics { min_samples: 2, max_eps: None, xi: 1.0 }).as_deref(), Some("method.xi"));
 }
+
+/// Reference values of `tests/reference/populations.py`.
+#[test]
+fn branches_of_changing_density_are_those_of_scikit_learn() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/populations.json");
+    let all: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture is there")).expect("it is JSON");
+    for name in ["euclidean", "angles"] {
+        let case = &all["clustering"][name];
+        let pairs: Vec<f64> = serde_json::from_value(case["pairs"].clone()).expect("pairs");
+        let k = case["hdbscan"]["labels"].as_array().expect("labels").len();
+        let square = crate::analysis::rdm_comparison::mirrored(&pairs, k);
+        let labels: Vec<i64> = serde_json::from_value(case["hdbscan"]["labels"].clone()).expect("labels");
+        let (found, _) = run_on(&square, k, Method::Hdbscan { min_cluster_size: 4, min_samples: None }).expect("runs");
+        let found: Vec<i64> = found.labels.iter().map(|label| label.map_or(-1, i64::from)).collect();
+        assert_eq!(found, labels, "{name}");
+        // The others, too, on these two matrices.
+        let medoids: Vec<u32> = serde_json::from_value(case["k_medoids"]["medoids"].clone()).expect("medoids");
+        let (by_medoids, _) = run_on(&square, k, Method::KMedoids { n_clusters: 3 }).expect("runs");
+        let mut chosen = by_medoids.medoids.expect("medoids");
+        chosen.sort_unstable();
+        assert_eq!(chosen, medoids, "{name}: the best of all sets of three");
+    }
+    let one_place = vec![0.0; 36];
+    let (found, _) = run_on(&one_place, 6, Method::Hdbscan { min_cluster_size: 2, min_samples: Some(1) }).expect("runs");
+    assert_eq!(found.labels.len(), 6, "items in one place do not break it");
+    for (min_cluster_size, min_samples) in [(1, None), (7, None), (2, Some(0)), (2, Some(7))] {
+        let message = run_on(&one_place, 6, Method::Hdbscan { min_cluster_size, min_samples }).expect_err("refused").to_string();
+        assert!(message.contains("must be"), "{message}");
+    }
+}

@@ -159,3 +159,104 @@ fn what_cannot_be_placed_is_refused_and_what_is_odd_is_said() {
     let (output, _) = embed(dataset(&[vec![0.0; 15]]), Spec::default()).expect("runs");
     assert!(output.stress.is_none() && output.points.values.iter().all(|v| *v == 0.0), "all in one place");
 }
+
+/// Reference values of `tests/reference/populations.py`, from scikit-learn.
+#[test]
+fn distances_along_neighbors_are_those_of_scikit_learn() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/populations.json");
+    let all: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture is there")).expect("it is JSON");
+    for name in ["euclidean", "angles"] {
+        let case = &all["clustering"][name];
+        let numbers = |value: &serde_json::Value| -> Vec<f64> { serde_json::from_value(value.clone()).expect("numbers") };
+        let (pairs, wanted) = (numbers(&case["pairs"]), numbers(&case["isomap"]["paths"]));
+        let k = if name == "euclidean" { 27 } else { 15 };
+        let (paths, n_parts) = isomap::paths(&square(&pairs, k), 5);
+        assert_eq!(n_parts, 1);
+        let found: Vec<f64> = (0..k).flat_map(|i| (i + 1..k).map(move |j| (i, j))).map(|at| paths[at]).collect();
+        close(name, &found, &wanted, 1e-12);
+        let (output, _) = embed(one(&pairs), method(Method::Isomap)).expect("runs");
+        let places: Vec<Vec<f64>> = (0..k).map(|i| output.points.row(i).to_vec()).collect();
+        close(name, &distances(&places), &numbers(&case["isomap"]["distances"]), 1e-9);
+        let (output, _) = embed(one(&pairs), method(Method::Classical)).expect("runs");
+        let places: Vec<Vec<f64>> = (0..k).map(|i| output.points.row(i).to_vec()).collect();
+        close(name, &distances(&places), &numbers(&case["classical"]["distances"]), 1e-9);
+    }
+    // Points on an arc: along it they are evenly spaced, but for chords at the ends.
+    let arc: Vec<Vec<f64>> = (0..30)
+        .map(|i| {
+            let t = 0.15 * f64::from(i);
+            vec![t.cos(), t.sin()]
+        })
+        .collect();
+    let (output, _) = embed(one(&distances(&arc)), Spec { dimensions: 1, n_neighbors: Some(2), ..method(Method::Isomap) }).expect("runs");
+    let gaps: Vec<f64> = output.points.values.windows(2).map(|w| (w[1] - w[0]).abs()).collect();
+    assert!(gaps.iter().all(|gap| (gap - 0.15).abs() < 0.005), "unrolled: {gaps:?}");
+    // Two parts far from each other are joined, and it is said.
+    let mut far = points(12, 3, 8);
+    far.iter_mut().skip(6).for_each(|row| row[0] += 100.0);
+    let (output, warnings) = embed(one(&distances(&far)), Spec { n_neighbors: Some(3), ..method(Method::Isomap) }).expect("runs");
+    assert!(warnings.iter().any(|w| w.code == "parts_joined") && output.points.values.iter().all(|v| v.is_finite()), "{warnings:?}");
+    for n_neighbors in [0, 12] {
+        let message = embed(one(&distances(&far)), Spec { n_neighbors: Some(n_neighbors), ..method(Method::Isomap) })
+            .expect_err("refused")
+            .to_string();
+        assert!(message.contains("n_neighbors"), "{message}");
+    }
+}
+
+/// Reference values of `tests/reference/umap_graph.py`, from umap-learn, which computes in f32 and solves sums to 1e-5.
+#[test]
+fn the_graph_and_the_curve_are_those_of_the_reference() {
+    let load = |name: &str| -> serde_json::Value {
+        let path = format!("{}/../tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        serde_json::from_str(&std::fs::read_to_string(path).expect("the fixture is there")).expect("it is JSON")
+    };
+    let (reference, inputs) = (load("umap"), load("populations"));
+    for curve in reference["curves"].as_array().expect("curves") {
+        let min_dist = curve["min_dist"].as_f64().expect("a number");
+        let (a, b) = umap::curve(min_dist);
+        close(&format!("min_dist {min_dist}"), &[a, b], &numbers(&curve["ab"]), 1e-4);
+    }
+    for (name, k) in [("euclidean", 27), ("angles", 15)] {
+        let table = square(&numbers(&inputs["clustering"][name]["pairs"]), k);
+        let n_neighbors = usize::try_from(reference[name]["n_neighbors"].as_u64().expect("a number")).expect("small");
+        let graph = umap::union(&umap::memberships(&table, n_neighbors));
+        let found: Vec<f64> = (0..k * k).map(|at| graph[(at / k, at % k)]).collect();
+        close(name, &found, &rows(&reference[name]["graph"]).concat(), 1e-4);
+    }
+}
+
+#[test]
+fn neighborhoods_of_a_manifold_are_kept() {
+    // Three clusters far apart in ten dimensions, and a curve in five.
+    let mut x = points(60, 10, 3);
+    x.iter_mut().enumerate().for_each(|(i, row)| row[i % 3] += 20.0);
+    let (output, _) = embed(one(&distances(&x)), Spec { n_neighbors: Some(10), seed: 1, ..method(Method::Umap) }).expect("runs");
+    let at = |i: usize| output.points.row(i).to_vec();
+    let far = |i: usize, j: usize| distances(&[at(i), at(j)])[0];
+    for i in 0..60 {
+        let nearest = (0..60).filter(|j| *j != i).min_by(|&a, &b| far(i, a).total_cmp(&far(i, b)));
+        assert_eq!(nearest.expect("others") % 3, i % 3, "item {i} stays with its cluster");
+    }
+    let again = embed(one(&distances(&x)), Spec { n_neighbors: Some(10), seed: 1, ..method(Method::Umap) }).expect("runs").0;
+    assert_eq!(again.points, output.points, "the same seed, the same points");
+    let other = embed(one(&distances(&x)), Spec { n_neighbors: Some(10), seed: 2, ..method(Method::Umap) }).expect("runs").0;
+    assert_ne!(other.points, output.points);
+    let curve: Vec<Vec<f64>> = (0..80)
+        .map(|i| {
+            let t = f64::from(i) / 8.0;
+            vec![t.cos(), t.sin(), t, (2.0 * t).cos(), (0.5 * t).sin()]
+        })
+        .collect();
+    let (output, _) = embed(one(&distances(&curve)), Spec { n_neighbors: Some(8), ..method(Method::Umap) }).expect("runs");
+    // Of each point's five nearest in the plane, most are among its neighbors along the curve.
+    let at = |i: usize| output.points.row(i).to_vec();
+    let kept: usize = (0..80usize)
+        .map(|i| {
+            let mut others: Vec<usize> = (0..80).filter(|j| *j != i).collect();
+            others.sort_by(|&a, &b| distances(&[at(i), at(a)])[0].total_cmp(&distances(&[at(i), at(b)])[0]));
+            others.iter().take(5).filter(|j| j.abs_diff(i) <= 8).count()
+        })
+        .sum();
+    assert!(kept > 380, "{kept} of 400");
+}

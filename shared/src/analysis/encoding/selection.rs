@@ -7,12 +7,12 @@ use faer::linalg::solvers::Qr;
 
 use super::Selection;
 use super::columns::{constant, count, map_indices, means, take_centered};
-use crate::stats::blocks;
 use super::fit::{SPLITS_BYTES, at_once};
 use super::leave_one_out::LeaveOneOut;
 use super::products::{Products, Rows, Sums};
 use super::ridge::System;
 use crate::compute::on_cpu;
+use crate::stats::blocks;
 use crate::{Error, parallel};
 
 /// The training rows of a split and what is known about them.

@@ -109,7 +109,9 @@ fn planted_clusters_are_found_for_both_distances() {
     let xs: Vec<Mat<f64>> = planted
         .iter()
         .zip(0u64..)
-        .map(|(which, seed)| (random(25, 5, 70 + u64::from(*which)) + faer::Scale(0.3) * random(25, 5, 100 + seed)) * orthogonal(5, 200 + seed))
+        .map(|(which, seed)| {
+            (random(25, 5, 70 + u64::from(*which)) + faer::Scale(0.3) * random(25, 5, 100 + seed)) * orthogonal(5, 200 + seed)
+        })
         .collect();
     for score in [Score::Angular, Score::Euclidean] {
         let spec = Spec { n_clusters: 3, score, normalize: score == Score::Euclidean, ..Spec::default() };
@@ -118,7 +120,8 @@ fn planted_clusters_are_found_for_both_distances() {
     }
     let section = fixture()["kmeans"].take();
     let labels: Vec<u32> = serde_json::from_value(section["labels"].clone()).expect("labels");
-    let found = run_on(&Spec { n_clusters: 2, ..Spec::default() }, &mats(&section["networks"])).expect("runs").0.clusters.expect("clusters");
+    let found =
+        run_on(&Spec { n_clusters: 2, ..Spec::default() }, &mats(&section["networks"])).expect("runs").0.clusters.expect("clusters");
     assert_eq!(found.labels, labels, "as numpy");
 }
 

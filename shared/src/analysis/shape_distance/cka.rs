@@ -33,9 +33,13 @@ async fn of_all(score: Score, xs: &[MatRef<'_, f64>], context: &Context<'_>, sha
     let by_rows = n_values * n_values * (width + k * k / 2.0);
     let by_columns = n_values * width * width;
     let inner = if by_rows < by_columns { rows(xs, context, share).await? } else { columns(xs, context, share).await? };
-    Ok(Mat::from_fn(xs.len(), xs.len(), |i, j| {
-        if i == j { 0.0 } else { score.of(inner[(i, j)], inner[(i, i)].sqrt(), inner[(j, j)].sqrt()) }
-    }))
+    Ok(Mat::from_fn(
+        xs.len(),
+        xs.len(),
+        |i, j| {
+            if i == j { 0.0 } else { score.of(inner[(i, j)], inner[(i, i)].sqrt(), inner[(j, j)].sqrt()) }
+        },
+    ))
 }
 
 /// `<X X', Y Y'> = |X'Y|^2`.
@@ -59,7 +63,8 @@ async fn rows(xs: &[MatRef<'_, f64>], context: &Context<'_>, (from, to): (f64, f
     let step = (PART_VALUES / (xs.len() * n)).clamp(1, n);
     for start in (0..n).step_by(step) {
         let end = n.min(start + step);
-        context.step(from + (to - from) * count(start) / count(n), &format!("rows {} to {end} of {} Gram matrices", start + 1, xs.len()))?;
+        context
+            .step(from + (to - from) * count(start) / count(n), &format!("rows {} to {end} of {} Gram matrices", start + 1, xs.len()))?;
         let mut part = Mat::zeros((end - start) * end, xs.len());
         for (k, x) in xs.iter().enumerate() {
             // Column i of the product is row `start + i` of the Gram matrix up to the block's end.

@@ -57,9 +57,7 @@ impl Network {
         }
         let is_free = matches!(spec.metric, Metric::Linear | Metric::Cka | Metric::Convolutional);
         let is_wide = is_free && train.nrows() < width;
-        let maps = |coordinates: &Mat<f64>| {
-            map.map(|[h, w]| Convolution::new(coordinates.as_ref(), coordinates.nrows() / (h * w), (h, w)))
-        };
+        let maps = |coordinates: &Mat<f64>| map.map(|[h, w]| Convolution::new(coordinates.as_ref(), coordinates.nrows() / (h * w), (h, w)));
         if spec.alpha > 1.0 - ALPHA_STEP {
             // An orthogonal map keeps the norm, also of what lies outside the rows fitted on.
             let test_norm = test.as_ref().map(Mat::norm_l2);

@@ -179,9 +179,8 @@ impl Products {
     /// With each of the others: those with one network are batched on a GPU.
     async fn of(spec: &Spec, x: &Network, others: &[&Network], context: &Context<'_>) -> Result<Vec<Self>, Error> {
         if spec.metric == Metric::Identity {
-            let inner = |a: &Mat<f64>, b: &Mat<f64>| {
-                (0..a.ncols().min(b.ncols())).map(|j| dot(a.col_as_slice(j), b.col_as_slice(j))).sum::<f64>()
-            };
+            let inner =
+                |a: &Mat<f64>, b: &Mat<f64>| (0..a.ncols().min(b.ncols())).map(|j| dot(a.col_as_slice(j), b.col_as_slice(j))).sum::<f64>();
             let of = |y: &&Network| {
                 let held = x.held_out.as_ref().zip(y.held_out.as_ref());
                 Self::Inner(inner(&x.coordinates, &y.coordinates), held.map_or(f64::NAN, |(a, b)| inner(&a.coordinates, &b.coordinates)))

@@ -47,7 +47,9 @@ fn distances_grow_evenly_from_one_end_and_fall_to_the_other() {
 #[test]
 fn points_are_in_the_columns_of_the_first() {
     let (x, y) = (random(8, 4, 1), random(8, 6, 2));
-    let output = run_on(&Spec { score: Score::Euclidean, center_columns: false, keep_points: true, n_points: 3, ..Spec::default() }, &[&x, &y]).expect("runs");
+    let output =
+        run_on(&Spec { score: Score::Euclidean, center_columns: false, keep_points: true, n_points: 3, ..Spec::default() }, &[&x, &y])
+            .expect("runs");
     let points = output.points.expect("kept");
     assert_eq!(points.shape, [3, 8, 6]);
     for i in 0..8 {
@@ -56,7 +58,8 @@ fn points_are_in_the_columns_of_the_first() {
             within("the first point", points.values[i * 6 + j], want, 1e-14);
         }
     }
-    let reduced = run_on(&Spec { score: Score::Euclidean, center_columns: false, n_points: 3, ..Spec::default() }, &[&x, &y]).expect("runs");
+    let reduced =
+        run_on(&Spec { score: Score::Euclidean, center_columns: false, n_points: 3, ..Spec::default() }, &[&x, &y]).expect("runs");
     within("the length", reduced.length, output.length, 1e-10);
 }
 
@@ -64,7 +67,10 @@ fn points_are_in_the_columns_of_the_first() {
 fn hostile_specs_and_inputs_are_named() {
     let (x, constant) = (random(8, 4, 1), Mat::from_fn(8, 2, |_, _| 1.0));
     for n_points in [0, 1, 5000] {
-        assert!(run_on(&Spec { n_points, ..Spec::default() }, &[&x, &x]).expect_err("refused").to_string().contains("n_points"), "{n_points}");
+        assert!(
+            run_on(&Spec { n_points, ..Spec::default() }, &[&x, &x]).expect_err("refused").to_string().contains("n_points"),
+            "{n_points}"
+        );
     }
     assert!(run_on(&Spec::default(), &[&x, &constant]).expect_err("refused").to_string().contains("no direction"));
     assert!(run_on(&Spec::default(), &[&x, &random(7, 4, 1)]).expect_err("refused").to_string().contains("8 rows"));

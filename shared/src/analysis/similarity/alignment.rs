@@ -5,8 +5,8 @@ use faer::Mat;
 use super::matching::matched;
 use super::side::{Side, inner, padded, scaled};
 use crate::Error;
-use crate::stats::blocks;
 use crate::linalg::spectral::{singular_values, thin_svd};
+use crate::stats::blocks;
 use crate::stats::{count, mean};
 
 /// The normalized Bures similarity: `|Xc'Yc|_* / (|Xc| |Yc|)`, the cosine after the best rotation; NaN without variance.

@@ -58,8 +58,8 @@ fn components_for(s: &[f64], share: f64) -> usize {
 /// columns; `sum a_i rho_i / sum a_i`.
 ///
 /// # Source
-/// Morcos, Raghu & Bengio 2018. Packages that share one routine add means back before an orthogonalization and swap the sets in one
-/// branch: their values differ.
+/// Morcos, Raghu & Bengio 2018. Four packages share a routine that adds the means of columns to directions before an orthogonalization. Directions have no
+/// sign, so that its value depends on the signs that a decomposition happens to return: there is nothing to be equal to.
 pub(super) fn projection_weighted(x: &Side, y: &Side) -> Result<f64, Error> {
     let (a, b) = (x.svd()?, y.svd()?);
     let (small, svd, other) = if b.s.len() < a.s.len() { (y, b, a) } else { (x, a, b) };

@@ -56,6 +56,8 @@ pub struct Entry {
     pub is_symmetric: bool,
     /// Both sets need the same number of columns.
     pub needs_equal_widths: bool,
+    /// Takes so long that `all` leaves it out.
+    pub is_slow: bool,
     /// Operations of n samples with p features.
     pub cost: &'static str,
     /// Whether implementations agree.
@@ -80,6 +82,7 @@ const fn similarity(name: &'static str, title: &'static str, invariances: Invari
         is_metric: false,
         is_symmetric: true,
         needs_equal_widths: false,
+        is_slow: false,
         cost: "n p²",
         status: Status::Agreed,
         note: "",
@@ -91,6 +94,10 @@ const fn distance(name: &'static str, title: &'static str, invariances: Invarian
 }
 
 impl Entry {
+    const fn slow(self) -> Self {
+        Self { is_slow: true, ..self }
+    }
+
     const fn at(self, cost: &'static str) -> Self {
         Self { cost, ..self }
     }
@@ -133,6 +140,9 @@ pub static CATALOGUE: &[Entry] = &[
     similarity("cka-kernel=linear-hsic=gretton-score", "Linear CKA", SIMILAR).noting("Biased upwards with few samples; song is not."),
     similarity("cka-kernel=linear-hsic=song-score", "Linear CKA, unbiased", SIMILAR).noting("May be negative."),
     similarity("cka-kernel=linear-hsic=lange-score", "Linear CKA without the diagonal", SIMILAR).noting("May be negative."),
+    similarity("cka-kernel=linear-hsic=song-batch=32-score", "Linear CKA by batches", SIMILAR)
+        .at("n (32 + p)")
+        .single("Unbiased sums over contiguous batches of 32 rows; the last rows that fill no batch are left out."),
     distance("cka-kernel=linear-hsic=gretton-distance=angular", "Linear CKA angle", SIMILAR),
     similarity("cka-kernel=(rbf-sigma=1.0)-hsic=gretton-score", "Gaussian CKA", TRANSLATION.union(ROTATION))
         .at("n² p")
@@ -188,6 +198,9 @@ pub static CATALOGUE: &[Entry] = &[
     similarity("ridge-lambda=1-cv=5folds-foldmean-pearson-y_from_x", "Ridge regression, held-out correlation", TRANSLATION.union(ROTATION))
         .directed()
         .disputed(CONTIGUOUS),
+    similarity("ridge-lambda=1-cv=5folds-pool-pearson-y_from_x", "Ridge regression, correlation of pooled predictions", TRANSLATION.union(ROTATION))
+        .directed()
+        .disputed("Predictions of all folds are correlated at once; foldmean averages over folds."),
     similarity("pls-k=10-cv=5folds-foldmean-pearson-y_from_x", "PLS regression, held-out correlation", SIMILAR).directed().disputed(CONTIGUOUS),
     similarity("eos-score", "Eigenspace overlap", LINEAR).single("Not centered (option centered). Over the greater rank."),
     similarity("ensd-score", "Effective number of shared dimensions", SIMILAR).single("Of X and X it is the participation ratio, not 1."),
@@ -212,10 +225,23 @@ pub static CATALOGUE: &[Entry] = &[
     similarity("soft_correlation-score", "Greatest correlation of each feature", TRANSLATION.union(SCALE).union(PERMUTATION))
         .disputed("Averaged over both directions. Features without variance correlate 0."),
     similarity("soft_matching-score", "Soft matching of features", TRANSLATION.union(SCALE).union(PERMUTATION)).at("n p² + p³").single(""),
+    similarity("soft_matching-epsilon=0.05-score", "Soft matching, entropic", TRANSLATION.union(SCALE).union(PERMUTATION))
+        .at("p q per sweep")
+        .single("Transport with entropy (Sinkhorn) for more than 2,000 features; a little below the exact score."),
     distance("soft_matching-distance=euclidean", "Soft matching distance", TRANSLATION.union(SCALE).union(PERMUTATION)).at("n p² + p³").single(""),
     distance("imd-k=5", "Heat trace difference (IMD)", SIMILAR)
         .at("n³")
         .disputed("Exact from all eigenvalues; the reference estimates the trace from random vectors."),
+    distance("rtd-batches=10-rows=500-seed=0", "Representation topology divergence", SIMILAR)
+        .no_metric()
+        .slow()
+        .at("10 · 1000³ or n³")
+        .single("Over both directions; one batch where it has all rows."),
+    distance("geometry_score-landmarks=64-repeats=1000-seed=0", "Geometry score", SIMILAR)
+        .no_metric()
+        .slow()
+        .at("1000 n 64 log 64")
+        .single("Squared difference of the mean relative living times of 1-dimensional holes, of witness complexes on random landmarks; gamma = (1/128)/(n/5000), at most 99 holes."),
     distance("magnitude_difference", "Difference of the mean rows' lengths", ROTATION).at("n p").single(""),
     distance("uniformity_difference", "Difference of uniformity", TRANSLATION.union(ROTATION)).at("n² p").single("Over all n² pairs, with a row and itself."),
     distance("concentricity_difference", "Difference of mean cosines to the mean row", SCALE.union(ROTATION)).at("n p").single(""),

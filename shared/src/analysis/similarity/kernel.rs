@@ -36,6 +36,25 @@ pub(super) fn alignment(x: &Side, y: &Side, kernel: Kernel, hsic: Hsic) -> f64 {
     if xx > 0.0 && yy > 0.0 { xy / (xx.sqrt() * yy.sqrt()) } else { f64::NAN }
 }
 
+/// Centered kernel alignment by batches of rows: the sums of unbiased `HSIC` over contiguous batches, then their ratio; a shorter last batch is left out.
+///
+/// # Source
+/// Nguyen, Raghu & Kornblith 2021.
+pub(super) fn by_batches(x: &Side, y: &Side, kernel: Kernel, rows: usize) -> f64 {
+    let mut sums = [0.0; 3];
+    for start in (0..=x.n() - rows).step_by(rows) {
+        let part = |side: &Side| Side::of(&side.name, side.x.subrows(start, rows).to_owned());
+        let (a, b) = (part(x), part(y));
+        // The width of a kernel is that of all rows.
+        let (k, l) = (table_of(&a, kernel, x), table_of(&b, kernel, y));
+        for (sum, (k, l)) in sums.iter_mut().zip([(&k, &l), (&k, &k), (&l, &l)]) {
+            *sum += unbiased(k, l);
+        }
+    }
+    let [xy, xx, yy] = sums;
+    if xx > 0.0 && yy > 0.0 { xy / (xx.sqrt() * yy.sqrt()) } else { f64::NAN }
+}
+
 fn linear(x: &Side, y: &Side, hsic: Hsic) -> f64 {
     let (a, b) = (&x.centered, &y.centered);
     let whole = cross_energy(a, b);
@@ -67,9 +86,14 @@ fn squared_norms(x: &Mat<f64>) -> Vec<f64> {
 }
 
 fn table(side: &Side, kernel: Kernel) -> Mat<f64> {
+    table_of(side, kernel, side)
+}
+
+/// The kernel of some rows; a relative width is that of `whole`.
+fn table_of(side: &Side, kernel: Kernel, whole: &Side) -> Mat<f64> {
     let sigma = |sigma: Sigma| match sigma {
         Sigma::Value(value) => value,
-        Sigma::Median(factor) => factor * side.median_distance(),
+        Sigma::Median(factor) => factor * whole.median_distance(),
     };
     let d = side.distances();
     let of = |value: &dyn Fn(f64) -> f64| Mat::from_fn(d.nrows(), d.ncols(), |i, j| value(d[(i, j)]));

@@ -12,7 +12,7 @@ pub(super) struct Measure {
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Family {
-    Cka { kernel: Kernel, hsic: Hsic },
+    Cka { kernel: Kernel, hsic: Hsic, batch: Option<usize> },
     Rsa { rdm: crate::analysis::rdm::Measure, compare: crate::analysis::rdm_comparison::Compare },
     Cca,
     Svcca(Keep),
@@ -26,7 +26,7 @@ pub(super) enum Family {
     DistanceDifference,
     AffineInvariant { eps: f64 },
     Gulp { lambda: f64 },
-    Predictivity { regression: Regression, direction: Direction, n_folds: Option<usize>, score: Score },
+    Predictivity { regression: Regression, direction: Direction, folds: Option<Folds>, score: Score },
     Eigenspace { is_centered: bool },
     SharedDimensions,
     DistanceCorrelation { is_corrected: bool },
@@ -34,7 +34,9 @@ pub(super) enum Family {
     Neighbors { kind: NeighborKind, k: usize },
     HardCorrelation,
     SoftCorrelation,
-    SoftMatching,
+    SoftMatching { epsilon: Option<f64> },
+    Holes { landmarks: usize, repeats: usize, seed: u64 },
+    Topology { batches: usize, rows: usize, seed: u64 },
     Heat { k: usize },
     Magnitude,
     Uniformity,
@@ -87,6 +89,14 @@ pub(super) enum Direction {
 pub(super) enum Score {
     R2,
     Pearson,
+}
+
+/// Contiguous folds of a prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Folds {
+    pub(super) n: usize,
+    /// Predictions of all folds are scored together, instead of each fold by itself.
+    pub(super) is_pooled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +172,7 @@ impl Family {
             Self::Procrustes { .. } => &[Angular],
             Self::Shape { .. } | Self::Permutation => &[Angular, Euclidean],
             Self::SharedDimensions => &[Score, AngularNormalized],
-            Self::SoftMatching => &[Score, Euclidean],
+            Self::SoftMatching { .. } => &[Score, Euclidean],
             Self::Rsa { .. }
             | Self::Pwcca
             | Self::RegularizedCca(_)
@@ -177,6 +187,8 @@ impl Family {
             | Self::AffineInvariant { .. }
             | Self::Gulp { .. }
             | Self::Predictivity { .. }
+            | Self::Holes { .. }
+            | Self::Topology { .. }
             | Self::Heat { .. }
             | Self::Magnitude
             | Self::Uniformity
@@ -230,6 +242,11 @@ impl<'a> Parts<'a> {
         }
     }
 
+    fn seed(&mut self) -> Result<u64, Error> {
+        let Some(text) = self.value("seed") else { return Ok(0) };
+        text.parse().map_err(|e| self.wrong(&format!("seed={text} is not a whole number ({e})")))
+    }
+
     fn folds(&mut self) -> Result<Option<usize>, Error> {
         let Some(text) = self.value("cv") else { return Ok(None) };
         match text.trim_end_matches("folds").parse::<usize>() {
@@ -272,19 +289,33 @@ impl<'a> Parts<'a> {
     }
 
     fn predictivity(&mut self, regression: Regression) -> Result<Family, Error> {
-        let n_folds = self.folds()?;
-        // Folds are scored one by one; pooled predictions are another measure that is not offered.
+        let is_pooled = self.word("pool");
+        if is_pooled && self.word("foldmean") {
+            return Err(self.wrong("pool and foldmean exclude each other"));
+        }
         self.word("foldmean");
+        let folds = self.folds()?.map(|n| Folds { n, is_pooled });
+        if is_pooled && folds.is_none() {
+            return Err(self.wrong("pool is about folds; add cv=5folds"));
+        }
         let direction = if self.word("x_from_y") { Direction::XFromY } else { Direction::YFromX };
         self.word("y_from_x");
         let score = if self.word("pearson") { Score::Pearson } else { Score::R2 };
         self.word("r2");
-        Ok(Family::Predictivity { regression, direction, n_folds, score })
+        Ok(Family::Predictivity { regression, direction, folds, score })
     }
 
     fn family(&mut self) -> Result<Family, Error> {
         Ok(match self.head {
-            "cka" => Family::Cka { kernel: self.kernel()?, hsic: self.hsic()? },
+            "cka" => {
+                let (kernel, hsic) = (self.kernel()?, self.hsic()?);
+                let batch = self.value("batch").map(|text| text.parse().ok().filter(|rows| *rows >= 4).ok_or(text));
+                let batch = batch.transpose().map_err(|text| self.wrong(&format!("batch={text} is not a number of rows of at least 4")))?;
+                if batch.is_some() && hsic != Hsic::Song {
+                    return Err(self.wrong("batches need hsic=song: the others depend on the size of a batch"));
+                }
+                Family::Cka { kernel, hsic, batch }
+            }
             "rsa" => self.rsa()?,
             "cca" => Family::Cca,
             "svcca" => match self.value("dim") {
@@ -342,7 +373,14 @@ impl<'a> Parts<'a> {
             "second_order_cosine" => self.neighbors(NeighborKind::SecondOrder)?,
             "hard_correlation" => Family::HardCorrelation,
             "soft_correlation" => Family::SoftCorrelation,
-            "soft_matching" => Family::SoftMatching,
+            "soft_matching" => {
+                let epsilon = self.number("epsilon", 0.0, 0.0)?;
+                Family::SoftMatching { epsilon: (epsilon > 0.0).then_some(epsilon) }
+            }
+            "geometry_score" => {
+                Family::Holes { landmarks: self.count("landmarks", 64)?, repeats: self.count("repeats", 1000)?, seed: self.seed()? }
+            }
+            "rtd" => Family::Topology { batches: self.count("batches", 10)?, rows: self.count("rows", 500)?, seed: self.seed()? },
             "imd" => Family::Heat { k: self.count("k", 5)? },
             "magnitude_difference" => Family::Magnitude,
             "uniformity_difference" => Family::Uniformity,
@@ -424,7 +462,7 @@ mod tests {
 
     #[test]
     fn names_have_options_in_any_order_and_usual_values() {
-        let cka = |kernel, hsic, ending| Ok(Measure { family: Family::Cka { kernel, hsic }, ending });
+        let cka = |kernel, hsic, ending| Ok(Measure { family: Family::Cka { kernel, hsic, batch: None }, ending });
         assert_eq!(Measure::parse("cka"), cka(Kernel::Linear, Hsic::Gretton, Ending::Score));
         let rbf = Kernel::Gaussian(Sigma::Value(2.5));
         assert_eq!(Measure::parse("cka-hsic=song-kernel=(rbf-sigma=2.5)-distance=angular"), cka(rbf, Hsic::Song, Ending::Angular));
@@ -442,5 +480,8 @@ mod tests {
         assert!(refused("imd-score").contains("it has no endings"));
         assert!(refused("cknna-k=0").contains("above 0"));
         assert!(refused("svcca-var=1.5").contains("at most 1"));
+        assert!(refused("cka-batch=10").contains("hsic=song"));
+        assert!(refused("cka-hsic=song-batch=3").contains("at least 4"));
+        assert!(refused("ridge-pool").contains("cv=5folds"));
     }
 }

@@ -3,12 +3,12 @@
 use faer::Mat;
 
 use super::alignment::parted;
-use super::name::{Direction, Regression, Score};
+use super::name::{Direction, Folds, Regression, Score};
 use super::side::{Side, decompose};
 use crate::Error;
-use crate::stats::blocks;
 use crate::analysis::encoding::pls;
 use crate::compute::Device;
+use crate::stats::blocks;
 use crate::stats::{mean, pearson};
 
 /// `|Q'Yc|^2 / |Yc|^2`, Q an orthonormal basis of the centered predictors: the share of variance that least squares explains in sample.
@@ -20,30 +20,43 @@ pub(super) fn explained(from: &Side, to: &Side) -> Result<f64, Error> {
 ///
 /// # Definition
 /// Columns of both are centered by the means of the rows fitted on. Least squares, `ridge` with penalty lambda, or partial least squares with k
-/// components; folds are contiguous, each scored by itself and averaged. `pearson`: mean correlation over the predicted columns; `r2`: one minus
+/// components; folds are contiguous, each scored by itself and averaged, or the predictions of all scored together (`pool`). `pearson`: mean correlation over the predicted columns; `r2`: one minus
 /// the residual over the total sum of squares of all columns, around the means of the rows fitted on.
 pub(super) async fn score(
     x: &Side,
     y: &Side,
     direction: Direction,
     regression: Regression,
-    n_folds: Option<usize>,
+    folds: Option<Folds>,
     score: Score,
     device: &Device,
 ) -> Result<f64, Error> {
     let (from, to) = if direction == Direction::YFromX { (x, y) } else { (y, x) };
-    let Some(n_folds) = n_folds else {
+    let Some(folds) = folds else {
         let predicted = predict(&from.centered, &to.centered, &from.centered, regression, device).await?;
         return Ok(judged(&predicted, &to.centered, score));
     };
-    let mut scores = Vec::with_capacity(n_folds);
-    for test in blocks(from.n(), n_folds) {
+    let mut scores = Vec::with_capacity(folds.n);
+    let (mut all_predicted, mut all_measured) = (Mat::zeros(to.n(), to.width()), Mat::zeros(to.n(), to.width()));
+    for test in blocks(from.n(), folds.n) {
         let (train_x, test_x) = parted(&from.x, &test);
         let (train_y, test_y) = parted(&to.x, &test);
         let predicted = predict(&train_x, &train_y, &test_x, regression, device).await?;
-        scores.push(judged(&predicted, &test_y, score));
+        if folds.is_pooled {
+            // Both minus the means of the rows fitted on; correlations of all rows need them back.
+            let means: Vec<f64> =
+                (0..to.width()).map(|j| if score == Score::Pearson { to.x[(test.start, j)] - test_y[(0, j)] } else { 0.0 }).collect();
+            for (at, row) in test.clone().enumerate() {
+                for (j, mean) in means.iter().enumerate() {
+                    all_predicted[(row, j)] = predicted[(at, j)] + mean;
+                    all_measured[(row, j)] = test_y[(at, j)] + mean;
+                }
+            }
+        } else {
+            scores.push(judged(&predicted, &test_y, score));
+        }
     }
-    Ok(mean(&scores))
+    Ok(if folds.is_pooled { judged(&all_predicted, &all_measured, score) } else { mean(&scores) })
 }
 
 async fn predict(x: &Mat<f64>, y: &Mat<f64>, at: &Mat<f64>, regression: Regression, device: &Device) -> Result<Mat<f64>, Error> {

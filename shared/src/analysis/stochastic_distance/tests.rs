@@ -129,7 +129,13 @@ fn repeats_and_their_moments_give_the_same() {
 
 #[test]
 fn hostile_specs_and_inputs_are_named() {
-    let named = [("x", stack([4, 5, 3], 1)), ("y", stack([4, 5, 3], 2)), ("wide", stack([4, 5, 6], 3)), ("alone", stack([4, 1, 3], 4)), ("flat", ArrayD::zeros(IxDyn(&[4, 3])))];
+    let named = [
+        ("x", stack([4, 5, 3], 1)),
+        ("y", stack([4, 5, 3], 2)),
+        ("wide", stack([4, 5, 6], 3)),
+        ("alone", stack([4, 1, 3], 4)),
+        ("flat", ArrayD::zeros(IxDyn(&[4, 3]))),
+    ];
     let good = of(&["x", "y"], Metric::Gaussian);
     for (spec, what) in [
         (of(&["x"], Metric::Gaussian), "at least 2 inputs"),

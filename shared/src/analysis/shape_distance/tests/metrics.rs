@@ -122,7 +122,10 @@ fn every_metric_is_that_of_one_pair_on_fitted_and_held_out_rows() {
             for i in 0..4 {
                 for j in (0..4).filter(|j| *j != i) {
                     let want = shapes::cross_validate(plain, xs[i].as_ref(), xs[j].as_ref(), 4, score).expect("folds");
-                    for (values, want, mean) in [(&folds.train, &want.train, &got.distances), (&folds.test, &want.test, got.test_distances.as_ref().expect("held out"))] {
+                    for (values, want, mean) in [
+                        (&folds.train, &want.train, &got.distances),
+                        (&folds.test, &want.test, got.test_distances.as_ref().expect("held out")),
+                    ] {
                         let of_pair: Vec<f64> = (0..4).map(|fold| values.values[fold * 16 + i * 4 + j]).collect();
                         for (got, want) in of_pair.iter().zip(want) {
                             assert!((got - want).abs() < 1e-8 * want.max(1.0), "{metric:?} {alpha} {score:?} {i} {j}: {got}, not {want}");
@@ -187,7 +190,11 @@ fn convolutional_layers_are_shifted_as_in_numpy() {
         let want = section["minimum"].as_f64().expect("a number");
         assert!((got.distances.values[1] - want).abs() < 1e-10 && (got.distances.values[2] - want).abs() < 1e-10, "the least distance");
         let shifts = got.shifts.expect("shifts");
-        assert_eq!((&shifts.down.values[..], &shifts.right.values[..]), (&[0.0, 1.0, -1.0, 0.0][..], &[0.0, -1.0, 1.0, 0.0][..]), "y is x moved by 1, -1");
+        assert_eq!(
+            (&shifts.down.values[..], &shifts.right.values[..]),
+            (&[0.0, 1.0, -1.0, 0.0][..], &[0.0, -1.0, 1.0, 0.0][..]),
+            "y is x moved by 1, -1"
+        );
         let table: Vec<f64> = mat(&section["table"]).row_iter().flat_map(|row| row.iter().copied().collect::<Vec<_>>()).collect();
         same(&shifts.table.expect("one pair"), &table, 1e-10, "the table");
     }
@@ -195,7 +202,12 @@ fn convolutional_layers_are_shifted_as_in_numpy() {
     let mut inputs = Inputs::default();
     inputs.insert("x", layer(&section, "x", Channels::Last));
     inputs.insert("y", layer(&section, "y", Channels::Last));
-    let spec = Spec { inputs: vec!["x".into(), "y".into()], metric: Metric::Convolutional, channels: Channels::Last, ..with(0.5, Score::Euclidean) };
+    let spec = Spec {
+        inputs: vec!["x".into(), "y".into()],
+        metric: Metric::Convolutional,
+        channels: Channels::Last,
+        ..with(0.5, Score::Euclidean)
+    };
     let got = run_spec(&spec, &inputs).expect("runs");
     let flat = |name: &str| inputs.get("inputs", name).expect("there").with_columns(3).matrix().expect("finite").to_mat();
     let (x, y) = (flat("x"), flat("y"));
@@ -290,7 +302,9 @@ fn planted_populations_are_found() {
     let copies: Vec<Mat<f64>> = planted
         .iter()
         .zip(0u64..)
-        .map(|(which, seed)| (random(30, 6, 900 + *which as u64) + faer::Scale(0.3) * random(30, 6, 100 + seed)) * orthogonal(6, 300 + seed))
+        .map(|(which, seed)| {
+            (random(30, 6, 900 + *which as u64) + faer::Scale(0.3) * random(30, 6, 100 + seed)) * orthogonal(6, 300 + seed)
+        })
         .collect();
     let mut inputs = inputs_of(&copies);
     for metric in [Metric::Linear, Metric::Cka] {
