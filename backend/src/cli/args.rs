@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use super::cluster::ClusterArgs;
 use super::inputs::InputArg;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
+use super::population;
 use super::shapes::{ShapesArgs, SimilarityArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
@@ -77,6 +78,12 @@ pub(super) enum Command {
     Searchlight(Box<SearchlightArgs>),
     /// Generalized shape distances between matrices.
     Shapes(ShapesArgs),
+    /// Distances of responses that vary from repeat to repeat.
+    Stochastic(population::StochasticArgs),
+    /// The average of shapes, the variation around it, and clusters around averages.
+    Average(population::AverageArgs),
+    /// The shortest way between two shapes, and how far others are from it.
+    Path(population::PathArgs),
     /// Measures of similarity of two matrices, by their names in the catalogue.
     Similarity(SimilarityArgs),
     /// The catalogue of measures of similarity: what leaves each as it is, whether it is a metric, what is disputed.

@@ -36,9 +36,12 @@ pub(super) struct ClusterArgs {
     /// Radius of a neighborhood of dbscan; largest radius of optics, which has no limit without it.
     #[arg(long, value_name = "D", allow_negative_numbers = true, required_if_eq("method", "dbscan"))]
     pub eps: Option<f64>,
-    /// Items in the neighborhood of a core item, itself included, of dbscan and optics.
+    /// Items in the neighborhood of a core item, itself included: of dbscan and optics 5 without it, of hdbscan the size of a cluster.
+    #[arg(long, value_name = "N")]
+    pub min_samples: Option<u32>,
+    /// Items of a cluster of hdbscan, at least.
     #[arg(long, value_name = "N", default_value_t = 5)]
-    pub min_samples: u32,
+    pub min_cluster_size: u32,
     /// Relative drop at the border of a cluster of optics.
     #[arg(long, default_value_t = 0.05, allow_negative_numbers = true)]
     pub xi: f64,
@@ -58,15 +61,19 @@ pub(super) enum MethodName {
     Dbscan,
     /// Neighborhoods of changing density.
     Optics,
+    /// Stable branches of the tree of densities.
+    Hdbscan,
 }
 
 pub(super) fn cluster(args: &ClusterArgs) -> Result<Plan, Error> {
-    let ClusterArgs { linkage, clusters: n_clusters, threshold, eps, min_samples, xi, .. } = *args;
+    let ClusterArgs { linkage, clusters: n_clusters, threshold, eps, min_samples: samples, min_cluster_size, xi, .. } = *args;
+    let min_samples = samples.unwrap_or(5);
     let method = match args.method {
         MethodName::Agglomerative => Method::Agglomerative { linkage, n_clusters, threshold },
         MethodName::KMedoids => Method::KMedoids { n_clusters },
         MethodName::Dbscan => Method::Dbscan { eps: eps.unwrap_or_default(), min_samples },
         MethodName::Optics => Method::Optics { min_samples, max_eps: eps, xi },
+        MethodName::Hdbscan => Method::Hdbscan { min_cluster_size, min_samples: samples },
     };
     plan(&[&args.input], &args.common, |names| Ok(AnalysisSpec::Clustering(Spec { input: names[0].clone(), rdm: args.rdm, method })))
 }

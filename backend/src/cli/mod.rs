@@ -13,6 +13,7 @@ use eigenscope::Error;
 mod args;
 mod cluster;
 mod inputs;
+mod population;
 mod predict;
 mod print;
 mod rsa;
@@ -112,6 +113,9 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Embed(args) => (rsa::embed(args, global.seed)?, &args.common),
         Command::Cluster(args) => (cluster::cluster(args)?, &args.common),
         Command::Shapes(args) => (shapes::shapes(args, global.seed)?, &args.common),
+        Command::Stochastic(args) => (population::stochastic(args, global.seed)?, &args.common),
+        Command::Average(args) => (population::average(args, global.seed)?, &args.common),
+        Command::Path(args) => (population::path(args)?, &args.common),
         Command::Similarity(args) => (shapes::similarity(args)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
         Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),

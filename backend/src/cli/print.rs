@@ -20,6 +20,9 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Rdm(output) => rdm(out, output)?,
         Output::RdmComparison(output) => rdm_comparison(out, output)?,
         Output::ShapeDistance(output) => shape_distance(out, output)?,
+        Output::StochasticDistance(output) => super::population::print_stochastic(out, output)?,
+        Output::ShapeAverage(output) => super::population::print_average(out, output)?,
+        Output::ShapePath(output) => super::population::print_path(out, output)?,
         Output::Similarity(output) => super::shapes::print_similarity(out, output)?,
         Output::Encoding(output) => encoding(out, output)?,
         Output::DimensionUse(output) => dimension_use(out, output)?,
@@ -136,10 +139,10 @@ fn rdm(out: &mut dyn Write, output: &rdm::Output) -> io::Result<()> {
     writeln!(out, "{}: {} conditions", output.input, output.n)?;
     let n = output.n as usize;
     let names = output.conditions.clone().unwrap_or_else(|| (1..=n).map(|i| i.to_string()).collect());
-    let Some(times) = &output.times else { return matrix(out, &names, &output.rdm) };
+    let Some(times) = &output.times else { return matrix(out, &names, &names, &output.rdm) };
     for (time, rdm) in times.iter().zip(output.rdm.values.chunks_exact(n * n)) {
         writeln!(out, "\ntime {} to {}", time[0], time[1] - 1)?;
-        matrix(out, &names, &Array::matrix(n, n, rdm.to_vec()))?;
+        matrix(out, &names, &names, &Array::matrix(n, n, rdm.to_vec()))?;
     }
     Ok(())
 }
@@ -212,7 +215,7 @@ fn rdm_comparison(out: &mut dyn Write, output: &rdm_comparison::Output) -> io::R
 fn rdm_pool(out: &mut dyn Write, output: &rdm_pool::Output) -> io::Result<()> {
     writeln!(out, "{} RDMs over {} conditions", output.n_rdms, output.n)?;
     let names = output.conditions.clone().unwrap_or_else(|| (1..=output.n).map(|i| i.to_string()).collect());
-    matrix(out, &names, &output.rdm)
+    matrix(out, &names, &names, &output.rdm)
 }
 
 fn searchlight(out: &mut dyn Write, output: &searchlight::Output) -> io::Result<()> {
@@ -261,10 +264,17 @@ fn embedding(out: &mut dyn Write, output: &embedding::Output) -> io::Result<()> 
 }
 
 fn shape_distance(out: &mut dyn Write, output: &shape_distance::Output) -> io::Result<()> {
-    matrix(out, &output.names, &output.distances)?;
+    let columns = output.against.as_ref().unwrap_or(&output.names);
+    matrix(out, &output.names, columns, &output.distances)?;
     if let Some(test) = &output.test_distances {
         writeln!(out, "\non held-out rows")?;
-        matrix(out, &output.names, test)?;
+        matrix(out, &output.names, columns, test)?;
+    }
+    if let Some(shifts) = &output.shifts {
+        writeln!(out, "\nrows that the one in the row is moved down")?;
+        matrix(out, &output.names, columns, &shifts.down)?;
+        writeln!(out, "\ncolumns that it is moved to the right")?;
+        matrix(out, &output.names, columns, &shifts.right)?;
     }
     Ok(())
 }
@@ -290,9 +300,9 @@ fn few_shot(out: &mut dyn Write, output: &few_shot::Output) -> io::Result<()> {
 fn projection(out: &mut dyn Write, output: &projection::Output) -> io::Result<()> {
     writeln!(out, "{}: {} classes, {} features", output.features, output.classes.len(), output.n_features)?;
     writeln!(out, "\ndistances between centroids")?;
-    matrix(out, &output.classes, &output.centroid_distances)?;
+    matrix(out, &output.classes, &output.classes, &output.centroid_distances)?;
     writeln!(out, "\nprojections divided by the radius of the class in the row")?;
-    matrix(out, &output.classes, &output.scaled_projections)?;
+    matrix(out, &output.classes, &output.classes, &output.scaled_projections)?;
     writeln!(out, "\nmeans")?;
     let line = |name: &str, m: projection::Means| {
         vec![name.into(), optional(m.centroid_distances), optional(m.scaled_projections), optional(m.projections_raw)]
@@ -351,17 +361,17 @@ pub(super) fn devices(out: &mut dyn Write, devices: &[DeviceInfo]) -> io::Result
     table(out, &["kind", "name", "memory"], rows.collect())
 }
 
-fn matrix(out: &mut dyn Write, names: &[String], array: &Array) -> io::Result<()> {
+pub(super) fn matrix(out: &mut dyn Write, rows: &[String], columns: &[String], array: &Array) -> io::Result<()> {
     let shown = array.columns().min(MAX_COLUMNS);
     let mut headers = vec![""];
-    headers.extend(names.iter().take(shown).map(String::as_str));
+    headers.extend(columns.iter().take(shown).map(String::as_str));
     let row = |i: usize| {
-        let name = names.get(i).cloned().unwrap_or_default();
+        let name = rows.get(i).cloned().unwrap_or_default();
         std::iter::once(name).chain(array.row(i)[..shown].iter().map(|&v| number(v))).collect()
     };
     table(out, &headers, (0..array.rows().min(MAX_COLUMNS)).map(row).collect())?;
     if array.columns() > shown {
-        writeln!(out, "… the first {shown} of {} rows and columns; --json prints all", array.columns())?;
+        writeln!(out, "… the first {shown} of {} columns; --json prints all", array.columns())?;
     }
     Ok(())
 }

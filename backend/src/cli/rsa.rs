@@ -353,7 +353,7 @@ pub(super) struct EmbedArgs {
     /// Which RDM of a stack, counted from 0; their mean without it.
     #[arg(long, value_name = "N")]
     pub rdm: Option<u32>,
-    /// How points are placed: smacof, classical or tsne.
+    /// How points are placed: smacof, classical, tsne, isomap or umap.
     #[arg(long, default_value = "smacof", value_parser = word::<Method>)]
     pub method: Method,
     /// Dimensions of the points.
@@ -365,6 +365,12 @@ pub(super) struct EmbedArgs {
     /// Effective number of neighbors of tsne.
     #[arg(long, default_value_t = 15.0)]
     pub perplexity: f64,
+    /// Neighbors of isomap (5 without it) and umap (15).
+    #[arg(long, value_name = "N")]
+    pub neighbors: Option<u32>,
+    /// How close points of umap may be.
+    #[arg(long, value_name = "D", default_value_t = 0.1)]
+    pub min_dist: f64,
     /// How clusters merge: average, complete, single or ward.
     #[arg(long, default_value = "average", value_parser = word::<Linkage>)]
     pub linkage: Linkage,
@@ -382,6 +388,8 @@ pub(super) fn embed(args: &EmbedArgs, seed: Option<u64>) -> Result<Plan, Error> 
             dimensions: args.dimensions,
             n_starts: args.starts,
             perplexity: args.perplexity,
+            n_neighbors: args.neighbors,
+            min_dist: args.min_dist,
             linkage: args.linkage,
             seed: seed.unwrap_or(0),
         }))

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use eigenscope::analysis::shape_distance::{self, Score};
+use eigenscope::analysis::shape_distance::{self, Channels, Metric, Score};
 use eigenscope::analysis::similarity::{self, CATALOGUE, Direction, Entry, Invariance, Status};
 use eigenscope::{AnalysisSpec, Error};
 use serde_json::{Value, json};
@@ -16,9 +16,15 @@ use super::specs::{Plan, plan};
 /// Options of `shapes`.
 #[derive(Debug, Args)]
 pub(super) struct ShapesArgs {
-    /// At least two matrices, rows = the same samples.
-    #[arg(required = true, num_args = 2..)]
+    /// At least two matrices, rows = the same samples; one or more with --against. Convolutional layers have four axes.
+    #[arg(required = true)]
     pub inputs: Vec<InputArg>,
+    /// Other matrices: a table of the inputs (rows) against these (columns).
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub against: Vec<InputArg>,
+    /// How they are aligned: linear, permutation, identity, cka or convolutional.
+    #[arg(long, default_value = "linear", value_parser = word::<Metric>)]
+    pub metric: Metric,
     /// Regularization between full whitening (0) and none (1).
     #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub alpha: f64,
@@ -28,6 +34,12 @@ pub(super) struct ShapesArgs {
     /// Fraction of the rows that the alignment is fitted on; the rest gives held-out distances.
     #[arg(long, value_name = "F", allow_negative_numbers = true)]
     pub train_fraction: Option<f64>,
+    /// Contiguous folds, each held out in turn: means over folds, and the distances of each.
+    #[arg(long, value_name = "K")]
+    pub folds: Option<u32>,
+    /// Which axis of convolutional layers has the channels: first or last.
+    #[arg(long, default_value = "first", value_parser = word::<Channels>)]
+    pub channels: Channels,
     /// Keep the column means.
     #[arg(long)]
     pub no_center: bool,
@@ -55,14 +67,19 @@ pub(super) struct SimilarityArgs {
 }
 
 pub(super) fn shapes(args: &ShapesArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    plan(&args.inputs.iter().collect::<Vec<_>>(), &args.common, |names| {
+    plan(&args.inputs.iter().chain(&args.against).collect::<Vec<_>>(), &args.common, |names| {
+        let (inputs, against) = names.split_at(args.inputs.len());
         Ok(AnalysisSpec::ShapeDistance(shape_distance::Spec {
-            inputs: names.to_vec(),
+            inputs: inputs.to_vec(),
+            against: against.to_vec(),
+            metric: args.metric,
             alpha: args.alpha,
             score: args.score,
             center_columns: !args.no_center,
             zero_pad: !args.no_zero_pad,
             train_fraction: args.train_fraction,
+            n_folds: args.folds,
+            channels: args.channels,
             seed: seed.unwrap_or(0),
         }))
     })
@@ -110,6 +127,7 @@ pub(super) fn measures_json() -> Value {
             "is_metric": entry.is_metric,
             "is_symmetric": entry.is_symmetric,
             "needs_equal_widths": entry.needs_equal_widths,
+            "is_slow": entry.is_slow,
             "cost": entry.cost,
             "status": status(entry.status),
             "note": entry.note,

@@ -143,6 +143,8 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::Dimensionality(spec) => spec.seed = seed,
         AnalysisSpec::Manifolds(spec) => spec.seed = seed,
         AnalysisSpec::ShapeDistance(spec) => spec.seed = seed,
+        AnalysisSpec::StochasticDistance(spec) => spec.seed = seed,
+        AnalysisSpec::ShapeAverage(spec) => spec.seed = seed,
         AnalysisSpec::FewShot(spec) => spec.seed = seed,
         AnalysisSpec::Projection(spec) => spec.seed = seed,
         AnalysisSpec::Relation(spec) => spec.seed = seed,
@@ -164,6 +166,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
+        | AnalysisSpec::ShapePath(_)
         | AnalysisSpec::Similarity(_) => {}
     }
     Ok(())

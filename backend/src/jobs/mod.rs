@@ -1,6 +1,7 @@
 //! Jobs: an analysis in a process of its own, so that a crash or an out-of-memory kill never takes the server down.
 //!
-//! [`request`] checks what was asked, [`queue`] hands it to workers, [`child`] watches one process, [`task`] is that process.
+//! [`request`] checks what was asked, [`queue`] hands it to workers, [`child`] watches one process, [`task`] is that process, and
+//! [`preview`] tells what is known while it runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use eigenscope::{AnalysisSpec, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
 pub mod child;
+pub mod preview;
 pub mod queue;
 pub mod request;
 pub mod task;
@@ -65,4 +67,5 @@ pub struct Report {
 
 const TASK_FILE: &str = "task.json";
 const RESULT_FILE: &str = "result.eigr";
+const PREVIEW_FILE: &str = "preview.eigr";
 const ERROR_FILE: &str = "error.json";

@@ -5,19 +5,22 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use eigenscope::{Device, Error, Inputs, Progress, tasks, wire};
+use eigenscope::analysis::Output;
+use eigenscope::{AnalysisResult, Device, Error, Inputs, Progress, tasks, wire};
 use tokio::time::Instant;
 
-use super::{ERROR_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
+use super::{ERROR_FILE, PREVIEW_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
 use crate::compute;
 use crate::stored::{self, NpyFile};
 
 /// Lines are not printed more often than this.
 const PRINT_EVERY: Duration = Duration::from_millis(50);
+/// Previews are not written more often than this.
+const PREVIEW_EVERY: Duration = Duration::from_secs(1);
 /// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic` or `hang`, and the folder if it is for one task.
 const TEST_CRASH: &str = "EIGENSCOPE_TEST_CRASH";
 
@@ -39,7 +42,7 @@ pub fn run(dir: &Path) -> Result<(), Error> {
 fn execute(dir: &Path) -> Result<(), Error> {
     let text = std::fs::read(dir.join(TASK_FILE)).map_err(|e| Error::internal(format!("task.json cannot be read: {e}")))?;
     let task: TaskFile = serde_json::from_slice(&text).map_err(|e| Error::internal(format!("task.json is not a task: {e}")))?;
-    let printer = Printer { last: Mutex::new(None) };
+    let printer = Printer::of(dir);
     let mut inputs = Inputs::default();
     for (name, input) in &task.inputs {
         printer.step(0.0, &format!("reading {}", input.name))?;
@@ -88,7 +91,15 @@ fn exit_with_parent() {
 }
 
 struct Printer {
+    dir: PathBuf,
     last: Mutex<Option<Instant>>,
+    last_preview: Mutex<Instant>,
+}
+
+impl Printer {
+    fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), last: Mutex::new(None), last_preview: Mutex::new(Instant::now()) }
+    }
 }
 
 impl Progress for Printer {
@@ -103,6 +114,20 @@ impl Progress for Printer {
         let mut out = io::stdout().lock();
         // Nobody listens any more: the server is gone and this process is about to follow.
         writeln!(out, "{line}").and_then(|()| out.flush()).or(Err(Error::Canceled))
+    }
+
+    fn preview(&self, known: &dyn Fn() -> Option<Output>) {
+        let mut last = self.last_preview.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.elapsed() < PREVIEW_EVERY {
+            return;
+        }
+        let Some(output) = known() else { return };
+        // A preview that cannot be written is only missed.
+        let written = wire::pack(&AnalysisResult::preview(output)).and_then(|bytes| write_whole(&self.dir, PREVIEW_FILE, &bytes));
+        if let Err(error) = written {
+            writeln!(io::stderr(), "no preview: {error}").ok();
+        }
+        *last = Instant::now();
     }
 }
 
@@ -120,7 +145,7 @@ fn misbehave(dir: &Path) -> Result<(), Error> {
         }
         "panic" => std::panic::panic_any("planted panic"),
         "hang" => {
-            let printer = Printer { last: Mutex::new(None) };
+            let printer = Printer::of(dir);
             for i in 0..6000u32 {
                 printer.step(f64::from(i) / 6000.0, "hanging")?;
                 std::thread::sleep(Duration::from_millis(10));

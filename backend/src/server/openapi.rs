@@ -21,6 +21,7 @@ use super::routes::{datasets, events, jobs, system};
         jobs::cancel_job,
         jobs::delete_job,
         jobs::show_result,
+        jobs::show_preview,
         events::stream_events,
         system::list_devices,
         system::show_openapi,

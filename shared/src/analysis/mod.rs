@@ -141,6 +141,21 @@ pub struct AnalysisResult {
     pub version: String,
 }
 
+impl AnalysisResult {
+    /// What is known of a run that goes on: NaN for what is not, and no device yet.
+    #[must_use]
+    pub fn preview(output: Output) -> Self {
+        let device = DeviceInfo { kind: crate::compute::DeviceKind::Cpu, name: String::new(), memory_bytes: None };
+        Self { output, warnings: Vec::new(), device, version: env!("CARGO_PKG_VERSION").into() }
+    }
+
+    /// Whether the run still goes on.
+    #[must_use]
+    pub fn is_preview(&self) -> bool {
+        self.device.name.is_empty()
+    }
+}
+
 /// What a run is given besides its spec and inputs.
 pub struct Context<'a> {
     /// Where to contract.

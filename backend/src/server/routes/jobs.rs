@@ -12,7 +12,7 @@ use eigenscope::wire;
 
 use super::{Id, id_of};
 use crate::ids;
-use crate::jobs::{queue::datasets_of, request};
+use crate::jobs::{preview, queue::datasets_of, request};
 use crate::server::body::read_job_request;
 use crate::server::{App, failure::Failure};
 use crate::store::{NewJob, Submitted};
@@ -114,6 +114,23 @@ pub(in crate::server) async fn show_result(State(app): State<App>, id: Id, heade
     });
     let json = json.await.map_err(Failure::internal)?.map_err(Failure::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/json"), (header::VARY, "Accept")], json).into_response())
+}
+
+/// What is known of a job that runs: an envelope of an `AnalysisResult` with NaN for what is not known yet.
+#[utoipa::path(get, path = "/api/v1/jobs/{id}/preview", params(("id" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "application/vnd.eigenscope.result"),
+        (status = 404, body = ApiError, description = "No such job, or nothing to show yet"), (status = 409, body = ApiError, description = "It does not run")))]
+pub(in crate::server) async fn show_preview(State(app): State<App>, id: Id) -> Result<Response, Failure> {
+    let id = id_of(id)?;
+    let (job, _) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
+    if job.state != JobState::Running {
+        return Err(Failure::conflict(format!("the job does not run: it is {}", word(job.state))));
+    }
+    let dir = app.0.store.task_dir(&id);
+    let known = tokio::task::spawn_blocking(move || preview::of(&dir, &job.request.spec));
+    let known = known.await.map_err(Failure::internal)?.map_err(Failure::internal)?;
+    let bytes = known.ok_or_else(|| Failure::not_found("nothing is known of the result yet"))?;
+    Ok(([(header::CONTENT_TYPE, wire::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
 }
 
 fn word(state: JobState) -> &'static str {

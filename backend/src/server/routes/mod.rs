@@ -25,6 +25,7 @@ pub(super) fn router() -> Router<App> {
         .route("/jobs/{id}", get(jobs::show_job).delete(jobs::delete_job))
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))
         .route("/jobs/{id}/result", get(jobs::show_result))
+        .route("/jobs/{id}/preview", get(jobs::show_preview))
         .route("/events", get(events::stream_events))
         .route("/devices", get(system::list_devices))
         .route("/openapi.json", get(system::show_openapi));
