@@ -16,8 +16,16 @@ use web_sys::{Blob, ErrorEvent, MessageEvent, Worker, WorkerOptions, WorkerType}
 use crate::protocol::{Request, Response};
 use crate::state::Dataset;
 
-/// Receives the progress of a run.
-pub(crate) type OnProgress = Rc<dyn Fn(f64, String)>;
+/// What a run tells while it goes on.
+pub(crate) enum News {
+    /// The fraction done, and what comes next.
+    Step(f64, String),
+    /// What is known of the result, as an envelope.
+    Preview(Uint8Array),
+}
+
+/// Receives what a run tells.
+pub(crate) type OnProgress = Rc<dyn Fn(News)>;
 
 /// A response with its bytes.
 pub(crate) struct Reply {
@@ -99,7 +107,7 @@ impl Client {
         let n_canceled = self.0.borrow().n_canceled;
         for dataset in inputs {
             if !self.0.borrow().loaded.contains(&dataset.key) {
-                progress(0.0, "loading the inputs".into());
+                progress(News::Step(0.0, "loading the inputs".into()));
                 self.load(dataset).await?;
             }
         }
@@ -228,16 +236,21 @@ impl Client {
         let response = serde_json::from_str(&json).unwrap_or_else(|e| Response::Failed {
             error: Error::internal(format!("the compute worker's answer cannot be read: {e}; reload the page")),
         });
-        if let Response::Progress { done_frac, step } = response {
+        let buffer = field("buffer").filter(|b| !b.is_undefined() && !b.is_null()).map(|b| Uint8Array::new(&b));
+        let news = match &response {
+            Response::Progress { done_frac, step } => Some(News::Step(*done_frac, step.clone())),
+            Response::Preview => Some(News::Preview(buffer.clone().unwrap_or_default())),
+            _ => None,
+        };
+        if let Some(news) = news {
             let progress = self.0.borrow().pending.get(&id).and_then(|p| p.progress.clone());
             if let Some(progress) = progress {
-                progress(done_frac, step);
+                progress(news);
             }
             return;
         }
         let pending = self.0.borrow_mut().pending.remove(&id);
         if let Some(pending) = pending {
-            let buffer = field("buffer").filter(|b| !b.is_undefined() && !b.is_null()).map(|b| Uint8Array::new(&b));
             pending.settle(Outcome::Reply(Reply { response, buffer }));
         }
     }

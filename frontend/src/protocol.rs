@@ -2,7 +2,7 @@
 //!
 //! The page posts `{ id, json, blob?, buffer? }`: `json` is a [`Request`], `blob` a file that the request reads, `buffer` bytes (transferred).
 //! The worker answers with `{ id, json, buffer? }`: `json` is a [`Response`]. Every request ends with exactly one response that is not
-//! [`Response::Progress`]. Cancellation is the page terminating the worker and starting another: the page keeps the files and loads them again.
+//! [`Response::Progress`] or [`Response::Preview`]. Cancellation is the page terminating the worker and starting another: the page keeps the files and loads them again.
 
 use std::collections::BTreeMap;
 
@@ -96,6 +96,8 @@ pub enum Response {
         /// What it does.
         step: String,
     },
+    /// While a run goes on: what is known of its result so far, as an envelope in `buffer`.
+    Preview,
     /// To [`Request::Run`]: the result as an envelope (`eigenscope::wire`) in `buffer`.
     Ran,
     /// To [`Request::Export`] and [`Request::Pack`]: the bytes in `buffer`.

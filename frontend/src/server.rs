@@ -93,6 +93,12 @@ pub(crate) async fn result(id: &str) -> Result<Uint8Array, ApiError> {
     Ok(Uint8Array::from(bytes.as_slice()))
 }
 
+/// What is known of a running job, as an envelope.
+pub(crate) async fn preview(id: &str) -> Result<Uint8Array, ApiError> {
+    let bytes = sent(Request::get(&format!("{JOBS}/{id}/preview"))).await?.binary().await.map_err(|e| unreachable_server(&e))?;
+    Ok(Uint8Array::from(bytes.as_slice()))
+}
+
 pub(crate) async fn cancel(id: &str) -> Result<(), ApiError> {
     sent(Request::post(&format!("{JOBS}/{id}/cancel"))).await.map(|_| ())
 }

@@ -116,6 +116,10 @@ pub(crate) struct Run {
     pub(crate) finished_ms: RwSignal<Option<f64>>,
     pub(crate) error: RwSignal<Option<String>>,
     pub(crate) result: RwSignal<Option<Arc<AnalysisResult>>>,
+    /// What is known of it while the run goes on.
+    pub(crate) preview: RwSignal<Option<Arc<AnalysisResult>>>,
+    /// When a preview was last asked for on the server.
+    pub(crate) previewed_ms: RwSignal<f64>,
     /// The result as it came, kept outside the module's memory for saving.
     pub(crate) envelope: StoredValue<Option<Uint8Array>, LocalStorage>,
     /// Labels of the rows at the time of the run.

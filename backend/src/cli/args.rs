@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 
 use super::cluster::ClusterArgs;
 use super::inputs::InputArg;
-use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::population;
+use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::shapes::{ShapesArgs, SimilarityArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 

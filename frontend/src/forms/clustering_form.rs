@@ -16,6 +16,7 @@ enum Name {
     KMedoids,
     Dbscan,
     Optics,
+    Hdbscan,
 }
 
 const NAMES: &[(Name, &str)] = &[
@@ -23,6 +24,7 @@ const NAMES: &[(Name, &str)] = &[
     (Name::KMedoids, "k-medoids: around central items"),
     (Name::Dbscan, "DBSCAN: dense neighborhoods"),
     (Name::Optics, "OPTICS: neighborhoods of changing density"),
+    (Name::Hdbscan, "HDBSCAN: stable branches of the tree of densities"),
 ];
 
 fn name(method: &Method) -> Name {
@@ -31,6 +33,7 @@ fn name(method: &Method) -> Name {
         Method::KMedoids { .. } => Name::KMedoids,
         Method::Dbscan { .. } => Name::Dbscan,
         Method::Optics { .. } => Name::Optics,
+        Method::Hdbscan { .. } => Name::Hdbscan,
     }
 }
 
@@ -40,6 +43,7 @@ fn usual(name: Name) -> Method {
         Name::KMedoids => Method::KMedoids { n_clusters: 3 },
         Name::Dbscan => Method::Dbscan { eps: 0.5, min_samples: 5 },
         Name::Optics => Method::Optics { min_samples: 5, max_eps: None, xi: 0.05 },
+        Name::Hdbscan => Method::Hdbscan { min_cluster_size: 5, min_samples: None },
     }
 }
 
@@ -52,6 +56,10 @@ fn n_clusters(method: &mut Method) -> Option<&mut u32> {
 
 fn min_samples(method: &mut Method) -> Option<&mut u32> {
     if let Method::Dbscan { min_samples, .. } | Method::Optics { min_samples, .. } = method { Some(min_samples) } else { None }
+}
+
+fn min_cluster_size(method: &mut Method) -> Option<&mut u32> {
+    if let Method::Hdbscan { min_cluster_size, .. } = method { Some(min_cluster_size) } else { None }
 }
 
 fn linkage(method: &mut Method) -> Option<&mut Linkage> {
@@ -94,6 +102,9 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
             check.require(eps > 0.0, "eps", "Give a number above 0.");
             check.require(min_samples > 1, "min_samples", "Give a whole number of at least 2.");
         }
+        Method::Hdbscan { min_cluster_size, .. } => {
+            check.require(min_cluster_size > 1, "min_cluster_size", "Give a whole number of at least 2.");
+        }
         Method::Optics { min_samples, xi, .. } => {
             check.require(min_samples > 1, "min_samples", "Give a whole number of at least 2.");
             check.require(xi > 0.0 && xi < 1.0, "xi", "Give a number between 0 and 1.");
@@ -111,6 +122,10 @@ pub(super) fn view(form: Form) -> AnyView {
     let samples = move || {
         let at = label("min_samples", "Items in a dense neighborhood", "Of a core item, itself included.");
         count(form, at, get(spec, min_samples), set(spec, min_samples))
+    };
+    let size = move || {
+        let at = label("min_cluster_size", "Least size of a cluster", "Smaller groups are noise.");
+        count(form, at, get(spec, min_cluster_size), set(spec, min_cluster_size))
     };
     let linkages = move || {
         let at = label("linkage", "Linkage", "How far two clusters are from each other.");
@@ -149,6 +164,7 @@ pub(super) fn view(form: Form) -> AnyView {
             Name::KMedoids => clusters(),
             Name::Dbscan => view! { {radius()} {samples()} }.into_any(),
             Name::Optics => view! { {samples()} {steepness()} }.into_any(),
+            Name::Hdbscan => size(),
         }}
     }
     .into_any()

@@ -11,6 +11,8 @@ const METHODS: &[(Method, &str)] = &[
     (Method::Smacof, "metric scaling: distances like the dissimilarities"),
     (Method::Classical, "classical scaling: principal axes"),
     (Method::Tsne, "t-SNE: neighbors like the neighbors"),
+    (Method::Umap, "UMAP: neighbors like the neighbors, from their graph"),
+    (Method::Isomap, "Isomap: distances along a graph of neighbors"),
 ];
 
 pub(super) const LINKAGES: &[(Linkage, &str)] = &[
@@ -26,6 +28,7 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.require(spec.n_starts <= 1000, "n_starts", "Give a whole number up to 1000.");
     let fine = spec.method != Method::Tsne || spec.perplexity >= 1.0;
     check.require(fine, "perplexity", "Give a number of at least 1.");
+    check.require((0.0..=3.0).contains(&spec.min_dist), "min_dist", "Give a number from 0 to 3.");
 }
 
 pub(super) fn view(form: Form) -> AnyView {
@@ -38,6 +41,26 @@ pub(super) fn view(form: Form) -> AnyView {
                 label("n_starts", "Random starts", "Beside the one from classical scaling; the best is kept."),
                 move || spec.with(|s| s.n_starts),
                 move |v| spec.update(|s| s.n_starts = v),
+            )}
+            {seed(form, "The same seed gives the same points.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
+        }
+    };
+    let neighbors = move || {
+        limit(
+            form,
+            label("n_neighbors", "Neighbors", "Of each condition, in the graph; 0 for the usual number (5, for UMAP 15)."),
+            move || spec.with(|s| s.n_neighbors),
+            move |v| spec.update(|s| s.n_neighbors = v),
+        )
+    };
+    let closeness = move || {
+        view! {
+            {number(
+                form,
+                label("min_dist", "Least distance of points", "How close points may be, 0 to 3."),
+                "0.05",
+                move || spec.with(|s| s.min_dist),
+                move |v| spec.update(|s| s.min_dist = v),
             )}
             {seed(form, "The same seed gives the same points.", move || spec.with(|s| s.seed), move |v| spec.update(|s| s.seed = v))}
         }
@@ -73,7 +96,9 @@ pub(super) fn view(form: Form) -> AnyView {
             move |v| spec.update(|s| s.method = v),
         )}
         {move || (method.get() == Method::Tsne).then(perplexity)}
-        {move || (method.get() != Method::Classical).then(starts)}
+        {move || matches!(method.get(), Method::Isomap | Method::Umap).then(neighbors)}
+        {move || (method.get() == Method::Umap).then(closeness)}
+        {move || matches!(method.get(), Method::Smacof | Method::Tsne).then(starts)}
         {count(
             form,
             label("dimensions", "Dimensions", "The first two are drawn."),

@@ -12,6 +12,9 @@ pub(crate) enum Kind {
     Rdm,
     RdmComparison,
     ShapeDistance,
+    StochasticDistance,
+    ShapeAverage,
+    ShapePath,
     Similarity,
     Clustering,
     Encoding,
@@ -28,7 +31,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -38,6 +41,9 @@ impl Kind {
         Self::Searchlight,
         Self::Tuning,
         Self::ShapeDistance,
+        Self::StochasticDistance,
+        Self::ShapeAverage,
+        Self::ShapePath,
         Self::Similarity,
         Self::Clustering,
         Self::Encoding,
@@ -54,6 +60,9 @@ impl Kind {
             AnalysisSpec::Rdm(_) => Self::Rdm,
             AnalysisSpec::RdmComparison(_) => Self::RdmComparison,
             AnalysisSpec::ShapeDistance(_) => Self::ShapeDistance,
+            AnalysisSpec::StochasticDistance(_) => Self::StochasticDistance,
+            AnalysisSpec::ShapeAverage(_) => Self::ShapeAverage,
+            AnalysisSpec::ShapePath(_) => Self::ShapePath,
             AnalysisSpec::Similarity(_) => Self::Similarity,
             AnalysisSpec::Clustering(_) => Self::Clustering,
             AnalysisSpec::Encoding(_) => Self::Encoding,
@@ -77,6 +86,9 @@ impl Kind {
             Self::Rdm => "rdm",
             Self::RdmComparison => "rdm_comparison",
             Self::ShapeDistance => "shape_distance",
+            Self::StochasticDistance => "stochastic_distance",
+            Self::ShapeAverage => "shape_average",
+            Self::ShapePath => "shape_path",
             Self::Similarity => "similarity",
             Self::Clustering => "clustering",
             Self::Encoding => "encoding",
@@ -103,6 +115,9 @@ impl Kind {
             Self::Rdm => "RDM: how different every pair of conditions is",
             Self::RdmComparison => "RDM comparison: models against measured RDMs",
             Self::ShapeDistance => "Shape distance: how far apart representations are",
+            Self::StochasticDistance => "Stochastic distance: responses that vary from repeat to repeat",
+            Self::ShapeAverage => "Shape average: what representations share, and clusters",
+            Self::ShapePath => "Shape path: the way between two representations",
             Self::Similarity => "Similarity: every measure of the catalogue at once",
             Self::Clustering => "Clustering: groups in a matrix of distances",
             Self::Encoding => "Encoding: predict neurons from features",
@@ -124,7 +139,14 @@ impl Kind {
             Self::Dimensionality => "How many directions carry the variance of a representation, and how fast its eigenspectrum falls.",
             Self::Rdm => "Compares the response patterns of all pairs of rows; the matrix is the geometry of the representation.",
             Self::RdmComparison => "Scores model RDMs against data RDMs, with standard errors and a noise ceiling.",
-            Self::ShapeDistance => "Aligns two or more representations of the same samples by rotation and measures what remains.",
+            Self::ShapeDistance => "Aligns representations of the same samples by rotation, matching or shifts and measures what remains.",
+            Self::StochasticDistance => {
+                "Compares means and covariances, distributions or processes of responses after the best map of neurons."
+            }
+            Self::ShapeAverage => {
+                "Averages representations after alignment, shows how each differs from the average, and groups them around several averages."
+            }
+            Self::ShapePath => "Follows the shortest path between two representations and measures how far others are from it.",
             Self::Similarity => {
                 "Evaluates measures of similarity of two representations, each with what leaves it unchanged and what is disputed."
             }

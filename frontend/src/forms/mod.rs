@@ -5,7 +5,7 @@
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
     clustering, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool,
-    relation, searchlight, shape_distance, similarity, tuning, variance_partition,
+    relation, searchlight, shape_average, shape_distance, shape_path, similarity, stochastic_distance, tuning, variance_partition,
 };
 use eigenscope::dataset::Shapes;
 use leptos::prelude::*;
@@ -33,10 +33,13 @@ pub(crate) mod rdm_form;
 pub(crate) mod rdm_pool_form;
 pub(crate) mod relation_form;
 pub(crate) mod searchlight_form;
+pub(crate) mod shape_average_form;
 pub(crate) mod shape_distance_form;
+pub(crate) mod shape_path_form;
 pub(crate) mod similarity_form;
 pub(crate) mod spec_json;
 mod splits;
+pub(crate) mod stochastic_distance_form;
 pub(crate) mod tuning_form;
 pub(crate) mod variance_partition_form;
 
@@ -53,6 +56,9 @@ pub(crate) struct Form {
     pub(crate) rdm: RwSignal<rdm::Spec>,
     pub(crate) rdm_comparison: RwSignal<rdm_comparison::Spec>,
     pub(crate) shape_distance: RwSignal<shape_distance::Spec>,
+    pub(crate) stochastic_distance: RwSignal<stochastic_distance::Spec>,
+    pub(crate) shape_average: RwSignal<shape_average::Spec>,
+    pub(crate) shape_path: RwSignal<shape_path::Spec>,
     pub(crate) similarity: RwSignal<similarity::Spec>,
     pub(crate) clustering: RwSignal<clustering::Spec>,
     pub(crate) encoding: RwSignal<encoding::Spec>,
@@ -141,6 +147,9 @@ impl Form {
         let rdm = RwSignal::new(rdm::Spec::default());
         let rdm_comparison = RwSignal::new(rdm_comparison::Spec { keep_rdms: true, ..rdm_comparison::Spec::default() });
         let shape_distance = RwSignal::new(shape_distance::Spec::default());
+        let stochastic_distance = RwSignal::new(stochastic_distance::Spec::default());
+        let shape_average = RwSignal::new(shape_average::Spec::default());
+        let shape_path = RwSignal::new(shape_path::Spec::default());
         let similarity = RwSignal::new(similarity::Spec::default());
         let clustering = RwSignal::new(clustering::Spec::default());
         let encoding = RwSignal::new(encoding::Spec::default());
@@ -164,6 +173,9 @@ impl Form {
                 Kind::Rdm => rdm.with(|s| rdm_form::check(s, &mut check)),
                 Kind::RdmComparison => rdm_comparison.with(|s| rdm_comparison_form::check(s, &mut check)),
                 Kind::ShapeDistance => shape_distance.with(|s| shape_distance_form::check(s, &mut check)),
+                Kind::StochasticDistance => stochastic_distance.with(|s| stochastic_distance_form::check(s, &mut check)),
+                Kind::ShapeAverage => shape_average.with(|s| shape_average_form::check(s, &mut check)),
+                Kind::ShapePath => shape_path.with(|s| shape_path_form::check(s, &mut check)),
                 Kind::Similarity => similarity.with(|s| similarity_form::check(s, &mut check)),
                 Kind::Clustering => clustering.with(|s| clustering_form::check(s, &mut check)),
                 Kind::Encoding => encoding.with(|s| encoding_form::check(s, &mut check)),
@@ -187,6 +199,9 @@ impl Form {
             rdm,
             rdm_comparison,
             shape_distance,
+            stochastic_distance,
+            shape_average,
+            shape_path,
             similarity,
             clustering,
             encoding,
@@ -214,6 +229,9 @@ impl Form {
             Kind::Rdm => AnalysisSpec::Rdm(self.rdm.get()),
             Kind::RdmComparison => AnalysisSpec::RdmComparison(self.rdm_comparison.get()),
             Kind::ShapeDistance => AnalysisSpec::ShapeDistance(self.shape_distance.get()),
+            Kind::StochasticDistance => AnalysisSpec::StochasticDistance(self.stochastic_distance.get()),
+            Kind::ShapeAverage => AnalysisSpec::ShapeAverage(self.shape_average.get()),
+            Kind::ShapePath => AnalysisSpec::ShapePath(self.shape_path.get()),
             Kind::Similarity => AnalysisSpec::Similarity(self.similarity.get()),
             Kind::Clustering => AnalysisSpec::Clustering(self.clustering.get()),
             Kind::Encoding => AnalysisSpec::Encoding(self.encoding.get()),
@@ -238,6 +256,9 @@ impl Form {
             AnalysisSpec::Rdm(spec) => self.rdm.set(spec),
             AnalysisSpec::RdmComparison(spec) => self.rdm_comparison.set(spec),
             AnalysisSpec::ShapeDistance(spec) => self.shape_distance.set(spec),
+            AnalysisSpec::StochasticDistance(spec) => self.stochastic_distance.set(spec),
+            AnalysisSpec::ShapeAverage(spec) => self.shape_average.set(spec),
+            AnalysisSpec::ShapePath(spec) => self.shape_path.set(spec),
             AnalysisSpec::Similarity(spec) => self.similarity.set(spec),
             AnalysisSpec::Clustering(spec) => self.clustering.set(spec),
             AnalysisSpec::Encoding(spec) => self.encoding.set(spec),
@@ -339,6 +360,14 @@ impl Form {
         });
         if !square {
             self.shape_distance.update(|s| append(&mut s.inputs, name));
+            self.shape_average.update(|s| append(&mut s.inputs, name));
+            self.shape_path.update(|s| {
+                let field = if s.x.is_empty() { &mut s.x } else { &mut s.y };
+                if field.is_empty() { field.push_str(name) } else { append(&mut s.others, name) }
+            });
+            if shape.len() == 3 {
+                self.stochastic_distance.update(|s| append(&mut s.inputs, name));
+            }
             self.similarity.update(|s| fill(if s.x.is_empty() { &mut s.x } else { &mut s.y }, name));
             self.rdm.update(|s| fill(&mut s.input, name));
             self.tuning.update(|s| fill(&mut s.input, name));
@@ -382,7 +411,20 @@ impl Form {
             one(&mut s.features);
             one(&mut s.labels.input);
         });
-        self.shape_distance.update(|s| list(&mut s.inputs));
+        self.shape_distance.update(|s| {
+            list(&mut s.inputs);
+            list(&mut s.against);
+        });
+        self.shape_average.update(|s| list(&mut s.inputs));
+        self.shape_path.update(|s| {
+            one(&mut s.x);
+            one(&mut s.y);
+            list(&mut s.others);
+        });
+        self.stochastic_distance.update(|s| {
+            list(&mut s.inputs);
+            list(&mut s.covariances);
+        });
         self.similarity.update(|s| {
             one(&mut s.x);
             one(&mut s.y);
@@ -482,6 +524,9 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::Rdm => rdm_form::view(form),
         Kind::RdmComparison => rdm_comparison_form::view(form),
         Kind::ShapeDistance => shape_distance_form::view(form),
+        Kind::StochasticDistance => stochastic_distance_form::view(form),
+        Kind::ShapeAverage => shape_average_form::view(form),
+        Kind::ShapePath => shape_path_form::view(form),
         Kind::Similarity => similarity_form::view(form),
         Kind::Clustering => clustering_form::view(form),
         Kind::Encoding => encoding_form::view(form),

@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::new_run;
+use crate::client::News;
 use crate::forms::Problem;
 use crate::lazy;
 use crate::protocol::Request;
@@ -77,15 +78,30 @@ async fn compute(app: App, run: &Run) -> Result<Uint8Array, Error> {
         inputs.insert(name, dataset.key.clone());
         datasets.push(dataset);
     }
-    let (done_frac, step, state) = (run.done_frac, run.step, run.state);
-    let progress = Rc::new(move |frac: f64, what: String| {
-        if state.get_untracked() == JobState::Running {
-            done_frac.set(frac);
-            step.set(what);
+    let of = run.clone();
+    let progress = Rc::new(move |news: News| {
+        if of.state.get_untracked() != JobState::Running {
+            return;
+        }
+        match news {
+            News::Step(frac, what) => {
+                of.done_frac.set(frac);
+                of.step.set(what);
+            }
+            News::Preview(envelope) => preview(app, &of, &envelope),
         }
     });
     let request = Request::Run { spec: run.spec.clone(), inputs, device: run.device };
     app.client().run(&request, &datasets, progress).await
+}
+
+/// Shows what is known of a result, when someone looks.
+pub(super) fn preview(app: App, run: &Run, envelope: &Uint8Array) {
+    let Some(rest) = app.rest.get_untracked().filter(|_| run.open.get_untracked() && !run.state.get_untracked().is_final()) else { return };
+    // What cannot be read is only missed: the result itself comes later.
+    if let Ok(known) = (rest.read_result)(envelope) {
+        run.preview.set(Some(std::sync::Arc::new(known)));
+    }
 }
 
 /// Reads a result and keeps its bytes outside the module for saving.
@@ -109,6 +125,7 @@ pub(crate) fn read_result(envelope: &Uint8Array) -> Result<AnalysisResult, Error
 }
 
 fn show(run: &Run, envelope: Uint8Array, result: AnalysisResult) {
+    run.preview.set(None);
     run.envelope.set_value(Some(envelope));
     run.result.set(Some(std::sync::Arc::new(result)));
 }

@@ -113,13 +113,15 @@ fn progress(run: &Run) -> AnyView {
 
 /// The result: depends on nothing but that it is there and open.
 fn body(app: App, run: Run) -> impl IntoView {
-    let Run { spec, labels, result, open, .. } = run;
+    let Run { spec, labels, result, preview, state, open, .. } = run;
     let drawn = StoredValue::new((spec, labels));
     move || {
         if !open.get() {
             return None;
         }
-        let result: Arc<AnalysisResult> = result.get()?;
+        // A run that ended without a result has nothing to fill in any more.
+        let known = || preview.get().filter(|_| !state.get().is_final() || state.get() == JobState::Done);
+        let result: Arc<AnalysisResult> = result.get().or_else(known)?;
         let rest = app.rest.get()?;
         let (spec, labels) = drawn.get_value();
         let warnings: Vec<_> = result.warnings.iter().map(|w| view! { <li>{w.message.clone()}</li> }).collect();

@@ -27,6 +27,8 @@ pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place:
         finished_ms: RwSignal::new(None),
         error: RwSignal::new(None),
         result: RwSignal::new(None),
+        preview: RwSignal::new(None),
+        previewed_ms: RwSignal::new(0.0),
         envelope: StoredValue::new_local(None),
         labels,
         open: RwSignal::new(false),

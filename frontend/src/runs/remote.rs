@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eigenscope::AnalysisSpec;
 use eigenscope::api::{ApiError, Event, InputRef, Job, JobRequest, JobState};
 use eigenscope::compute::DeviceChoice;
 use eigenscope::error::ErrorCode;
@@ -189,6 +190,9 @@ fn update(app: App, run: &Run, job: Job) {
     run.step.set(job.step);
     run.state.set(job.state);
     run.error.set(job.error.map(|e| e.message));
+    if job.state == JobState::Running {
+        look(app, run, &job.id);
+    }
     if job.state.is_final() {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
         run.finished_ms.set(job.finished_ms.map(|ms| ms as f64));
@@ -198,6 +202,26 @@ fn update(app: App, run: &Run, job: Job) {
             fetch(app, run);
         }
     }
+}
+
+/// Milliseconds between two looks at what is known of a job.
+const LOOK_MS: f64 = 1500.0;
+
+/// Asks what is known of a running job whose result fills in bit by bit, now and then, when someone looks.
+fn look(app: App, run: &Run, id: &str) {
+    let fills_in = matches!(run.spec, AnalysisSpec::ShapeDistance(_));
+    let now = now_ms();
+    if !fills_in || !run.open.get_untracked() || now - run.previewed_ms.get_untracked() < LOOK_MS {
+        return;
+    }
+    run.previewed_ms.set(now);
+    let (run, id) = (run.clone(), id.to_owned());
+    spawn_local(async move {
+        // There may be nothing yet; the next event asks again.
+        if let Ok(envelope) = server::preview(&id).await {
+            here::preview(app, &run, &envelope);
+        }
+    });
 }
 
 fn fail(app: App, run: &Run, message: String) {

@@ -121,6 +121,8 @@ fn summary(output: &Output) -> String {
         Method::Classical => "classical scaling",
         Method::Smacof => "metric scaling",
         Method::Tsne => "t-SNE",
+        Method::Isomap => "Isomap",
+        Method::Umap => "UMAP",
     };
     let value = |name: &str, value: Option<f64>| value.map(|v| format!("{name} {}", number::significant(v, 3)));
     let found = [

@@ -27,8 +27,11 @@ mod rdm_comparison;
 mod rdm_pool;
 mod relation;
 mod searchlight;
+mod shape_average;
 mod shape_distance;
+mod shape_path;
 mod similarity;
+mod stochastic_distance;
 mod tuning;
 mod variance_partition;
 
@@ -53,6 +56,14 @@ pub(crate) fn result(
                 .map(|output| rdm_comparison::view(output, spec, thumbnails)),
             Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
                 .map(|output| shape_distance::view(output, spec)),
+            Output::StochasticDistance(_) => {
+                part(&result, |output| if let Output::StochasticDistance(o) = output { Some(o) } else { None })
+                    .map(|output| stochastic_distance::view(output, spec))
+            }
+            Output::ShapeAverage(_) => part(&result, |output| if let Output::ShapeAverage(o) = output { Some(o) } else { None })
+                .map(|output| shape_average::view(output, spec, labels)),
+            Output::ShapePath(_) => part(&result, |output| if let Output::ShapePath(o) = output { Some(o) } else { None })
+                .map(|output| shape_path::view(output, spec)),
             Output::Similarity(_) => {
                 part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None }).map(similarity::view)
             }
@@ -121,6 +132,9 @@ pub(crate) fn at(matrix: &Array, row: usize, column: usize) -> f64 {
 }
 
 fn footer(result: &AnalysisResult) -> String {
+    if result.is_preview() {
+        return "Still computing: cells without a color are not known yet.".into();
+    }
     let kind = match result.device.kind {
         DeviceKind::Cpu => "CPU",
         DeviceKind::Vulkan => "Vulkan",

@@ -53,7 +53,8 @@ fn table(output: &Output, query: &str) -> Table {
 
 fn row(output: &Output, name: &str, entry: Option<&Entry>) -> Vec<Cell> {
     let text = |of: fn(&Entry) -> String| Cell::Text(entry.map_or_else(String::new, of));
-    let note = [output.left_out.get(name).map(String::as_str), entry.map(|e| e.note)];
+    let widths = entry.filter(|e| e.needs_equal_widths).map(|_| "Needs equal numbers of features.");
+    let note = [output.left_out.get(name).map(String::as_str), widths, entry.map(|e| e.note)];
     vec![
         Cell::Text(entry.map_or_else(|| name.to_owned(), |e| e.title.to_owned())),
         Cell::number(output.values.get(name).copied(), "does not apply or is undefined: see the note"),

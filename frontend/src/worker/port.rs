@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use eigenscope::{Error, Progress};
+use eigenscope::analysis::Output;
+use eigenscope::{AnalysisResult, Error, Progress, wire};
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -12,6 +13,8 @@ use crate::protocol::{Request, Response};
 
 /// Milliseconds between two progress messages.
 const PROGRESS_MS: f64 = 50.0;
+/// Milliseconds between two previews.
+const PREVIEW_MS: f64 = 700.0;
 
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
@@ -89,11 +92,12 @@ impl Answer {
 pub(super) struct Reporter {
     answer: Answer,
     last_ms: Cell<f64>,
+    last_preview_ms: Cell<f64>,
 }
 
 impl Reporter {
     pub(super) fn new(id: u32) -> Self {
-        Self { answer: Answer::to(id), last_ms: Cell::new(0.0) }
+        Self { answer: Answer::to(id), last_ms: Cell::new(0.0), last_preview_ms: Cell::new(js_sys::Date::now()) }
     }
 }
 
@@ -105,6 +109,16 @@ impl Progress for Reporter {
             self.answer.send(&Response::Progress { done_frac, step: what.into() }, None);
         }
         Ok(())
+    }
+
+    fn preview(&self, known: &dyn Fn() -> Option<Output>) {
+        if js_sys::Date::now() - self.last_preview_ms.get() < PREVIEW_MS {
+            return;
+        }
+        if let Some(bytes) = known().and_then(|output| wire::pack(&AnalysisResult::preview(output)).ok()) {
+            self.answer.send(&Response::Preview, Some(&bytes));
+        }
+        self.last_preview_ms.set(js_sys::Date::now());
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn entropic(x: &Side, y: &Side, epsilon: f64) -> f64 {
     for _ in 0..MOST_SWEEPS {
         f = parallel::map(p, |i| epsilon * (log_p - log_sum(rows.col_as_slice(i), &g)));
         let sums = parallel::map(q, |j| log_sum(found.col_as_slice(j), &f));
-        let off = sums.iter().zip(&g).map(|(s, g)| ((s + g / epsilon - log_q).exp() - 1.0).abs()).fold(0.0, f64::max);
+        let off = sums.iter().zip(&g).map(|(s, g)| (s + g / epsilon - log_q).exp_m1().abs()).fold(0.0, f64::max);
         g = sums.iter().map(|s| epsilon * (log_q - s)).collect();
         if off < 1e-9 {
             break;

@@ -145,7 +145,7 @@ fn triples(i: u64) -> u64 {
 }
 
 /// The greatest i with `count(i) <= index`.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a first guess, corrected below")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a first guess, corrected below")]
 fn greatest(index: u64, guess: f64, count: fn(u64) -> u64) -> u64 {
     let mut i = guess.max(0.0) as u64;
     while count(i + 1) <= index {

@@ -12,8 +12,8 @@ use crate::{Error, parallel};
 /// Representation topology divergence.
 ///
 /// # Definition
-/// Euclidean distances w_x and w_y of a batch of rows, each divided by its 0.9 quantile over pairs. For the direction (x, y): points A_i and A'_i of every row
-/// and an apex O with `d(A'_i, A'_j) = min(w_x, w_y)`, `d(A_i, A'_j) = d(A_i, A_j) = w_x`, `d(A_i, A'_i) = 0`, `d(O, A_i) = 0`, `d(O, A'_i)` infinite; the sum of
+/// Euclidean distances `w_x` and `w_y` of a batch of rows, each divided by its 0.9 quantile over pairs. For the direction (x, y): points `A_i` and `A'_i` of
+/// every row and an apex O with `d(A'_i, A'_j) = min(w_x, w_y)`, `d(A_i, A'_j) = d(A_i, A_j) = w_x`, `d(A_i, A'_i) = 0`, `d(O, A_i) = 0`, `d(O, A'_i)` infinite; the sum of
 /// the lengths of the 1-dimensional bars. Averaged over both directions and over `batches` of at most `rows` random rows; one batch when it has all rows.
 ///
 /// # Cost
