@@ -93,10 +93,10 @@ pub(crate) async fn result(id: &str) -> Result<Uint8Array, ApiError> {
     Ok(Uint8Array::from(bytes.as_slice()))
 }
 
-/// What is known of a running job, as an envelope.
-pub(crate) async fn preview(id: &str) -> Result<Uint8Array, ApiError> {
+/// What is known of a running job, as an envelope; nothing when there is nothing yet.
+pub(crate) async fn preview(id: &str) -> Result<Option<Uint8Array>, ApiError> {
     let bytes = sent(Request::get(&format!("{JOBS}/{id}/preview"))).await?.binary().await.map_err(|e| unreachable_server(&e))?;
-    Ok(Uint8Array::from(bytes.as_slice()))
+    Ok((!bytes.is_empty()).then(|| Uint8Array::from(bytes.as_slice())))
 }
 
 pub(crate) async fn cancel(id: &str) -> Result<(), ApiError> {

@@ -296,6 +296,73 @@ def population(folder, rng):
         row(f"435 shape distances, {n} x {width}", ours, peers, {"numpy, whitening": target, "numpy, singular values": 0}, agree, part=435 / len(pairs))
 
 
+def kernels(folder, rng):
+    """All pairs of 30 networks by linear CKA; the peer takes the products of features of every pair, with each network's norm made once."""
+    n, width = 1000, 256
+    common = rng.standard_normal((n, width))
+    networks = [common + rng.standard_normal((n, width)) for _ in range(30)]
+    files = [folder / f"kernel-{i}.npy" for i in range(30)]
+    for file, x in zip(files, networks):
+        np.save(file, x)
+
+    def ours():
+        return np.array(cli("shapes", *files, "--metric", "cka")["distances"])
+
+    def features():
+        centered = [x - x.mean(0) for x in networks]
+        norms = [np.linalg.norm(x.T @ x) for x in centered]
+        out = np.zeros((30, 30))
+        for i in range(30):
+            for j in range(i):
+                cosine = np.linalg.norm(centered[i].T @ centered[j]) ** 2 / (norms[i] * norms[j])
+                out[i, j] = out[j, i] = np.arccos(min(cosine, 1))
+        return out
+
+    def grams():
+        # As netrep's LinearCKA: both Gram matrices for every pair.
+        out = np.zeros((30, 30))
+        for i in range(30):
+            for j in range(i):
+                x, y = networks[i] - networks[i].mean(0), networks[j] - networks[j].mean(0)
+                k, l = x @ x.T, y @ y.T
+                cosine = (k * l).sum() / (np.linalg.norm(k) * np.linalg.norm(l))
+                out[i, j] = out[j, i] = np.arccos(min(cosine, 1))
+        return out
+
+    peers = {"numpy, Gram matrices": grams, "numpy, features": features}
+    row(f"435 angles of linear CKA, {n} x {width}", ours, peers, {"numpy, Gram matrices": 5, "numpy, features": 5}, lambda a, b: np.abs(a - b).max())
+
+
+def averages(folder, rng):
+    """The Frechet average of 30 networks over rotations, to the same change of an entry, from the same start."""
+    n, width = 1000, 256
+    template = rng.standard_normal((n, width))
+    networks = []
+    for _ in range(30):
+        turn, _ = np.linalg.qr(rng.standard_normal((width, width)))
+        x = (template + rng.standard_normal((n, width))) @ turn
+        networks.append(x - x.mean(0))
+    files = [folder / f"average-{i}.npy" for i in range(30)]
+    for file, x in zip(files, networks):
+        np.save(file, x)
+    tol = 1e-6 * np.sqrt(np.mean([np.mean(x**2) for x in networks]))
+
+    def ours():
+        return cli("average", *files)["shared"]
+
+    def numpy():
+        mean, change = networks[0].copy(), np.inf
+        while change >= tol:
+            previous, mean = mean, np.zeros_like(mean)
+            for x in networks:
+                u, _, vt = np.linalg.svd(x.T @ previous)
+                mean += x @ (u @ vt) / len(networks)
+            change = np.linalg.norm(mean - previous) / np.sqrt(mean.size)
+        return len(networks) * np.linalg.norm(mean) ** 2 / sum(np.linalg.norm(x) ** 2 for x in networks)
+
+    row(f"Frechet average of 30, {n} x {width}", ours, {"numpy": numpy}, {"numpy": 5}, lambda a, b: abs(a - b) / b)
+
+
 def ridge(folder, rng):
     n, p, t = 1000, 1500, 500
     x = rng.standard_normal((n, p))
@@ -407,7 +474,7 @@ def main():
     print(f"numpy {np.__version__}, scikit-learn {sklearn.__version__}, {os.cpu_count()} cores; medians of {REPEATS} interleaved repeats")
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     with tempfile.TemporaryDirectory() as folder:
-        for benchmark in [rdm, bootstrap, ranks, searchlight, shapes, population, ridge, ridge_cv, pls, spectra]:
+        for benchmark in [rdm, bootstrap, ranks, searchlight, shapes, population, kernels, averages, ridge, ridge_cv, pls, spectra]:
             if wanted in benchmark.__name__:
                 benchmark(Path(folder), np.random.default_rng(0))
 

@@ -3,9 +3,9 @@ import { join } from "node:path";
 
 import { screenshots } from "./server.mjs";
 
-/** A float64 .npy file of rows x columns. */
-export function npy(rows, columns, value) {
-  const text = `{'descr': '<f8', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`;
+/** A float64 .npy file of rows x columns, or of another shape with as many values. */
+export function npy(rows, columns, value, shape = [rows, columns]) {
+  const text = `{'descr': '<f8', 'fortran_order': False, 'shape': (${shape.join(", ")}), }`;
   const header = text.padEnd(Math.ceil((11 + text.length) / 64) * 64 - 11) + "\n";
   const head = Buffer.alloc(10);
   head.write("\x93NUMPY\x01\x00", 0, "latin1");

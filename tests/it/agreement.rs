@@ -152,6 +152,28 @@ fn class_manifolds_agree_between_devices() {
         assert_eq!(a.radius, b.radius, "sums of squares are taken on the host");
     }
 }
+/// Products of several networks at once, and what is made of them.
+#[test]
+fn shapes_of_populations_agree_between_devices() {
+    let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut inputs = Inputs::default();
+    for i in 0..5u64 {
+        let x = random(60, 20 + usize::try_from(i).expect("small"), i);
+        let values = (0..60).flat_map(|r| (0..x.ncols()).map(|c| x[(r, c)]).collect::<Vec<_>>()).collect();
+        inputs.insert(format!("n{i}"), Dataset::from_rows("", 60, x.ncols(), values).expect("fits"));
+    }
+    for options in [r#""alpha":0.5"#, r#""metric":"permutation","train_fraction":0.7"#, r#""metric":"cka""#, r#""n_folds":3"#] {
+        let spec = format!(r#"{{"kind":"shape_distance","inputs":["n0","n1","n2","n3","n4"],{options}}}"#);
+        let spec = AnalysisSpec::from_json(&spec).expect("a spec");
+        let on = |device: &Device| {
+            let result = pollster::block_on(analysis::run(&spec, &inputs, device, &Silent)).expect("runs");
+            serde_json::to_value(&result.output).expect("serializes")
+        };
+        same_numbers(&on(&Device::cpu()), &on(&gpu), options);
+    }
+}
+
 /// 8 classes of 12 rows that overlap, 60 features, as X with labels L.
 fn overlapping_classes() -> Inputs {
     let mut rng = Stream::new(3, 0);

@@ -155,9 +155,18 @@ fn json_has_the_keys_of_the_contract() {
     searchlights(dir);
     let embed = succeed(dir, "embed data.npy --method classical --dimensions 3 --linkage ward --json");
     assert_eq!((embed["points"][0].as_array().map(Vec::len), embed["merges"].as_array().map(Vec::len)), (Some(3), Some(7)));
+    for method in ["isomap --neighbors 3", "umap --neighbors 4 --min-dist 0.2"] {
+        let points = succeed(dir, &format!("embed data.npy --method {method} --json"));
+        assert_eq!(points["points"].as_array().map(Vec::len), Some(8), "{method}");
+    }
     let shapes = succeed(dir, "shapes X.npy Y.npy --alpha 0.5 --train-fraction 0.8 --json");
     assert_eq!(shapes["names"], json!(["X", "Y"]));
     keys_are_there(&shapes, &["distances", "test_distances"]);
+    let folds = succeed(dir, "shapes X.npy Y.npy --metric permutation --folds 3 --json");
+    assert_eq!((folds["folds"]["train"].as_array().map(Vec::len), folds["test_distances"].as_array().map(Vec::len)), (Some(3), Some(2)));
+    let against = succeed(dir, "shapes X.npy --against Y.npy Z.npy --metric cka --transpose Z --json");
+    assert_eq!((&against["names"], &against["against"]), (&json!(["X"]), &json!(["Y", "Z"])));
+    populations(dir);
     let relation =
         succeed(dir, "relate a.csv b.csv --x effective_dimensionality --y score --log-x --by kind --best-layer --given depth --json");
     keys_are_there(
@@ -193,12 +202,47 @@ fn json_has_the_keys_of_the_contract() {
     let clusters = succeed(dir, "cluster models.npy --rdm 0 -k 2 --linkage complete --json");
     keys_are_there(&clusters, &["labels", "n_clusters", "silhouette", "silhouettes", "order", "merges"]);
     assert_eq!(clusters["n_clusters"].as_u64(), Some(2));
-    for method in ["k-medoids -k 2", "dbscan --eps 0.5 --min-samples 2", "optics --min-samples 2"] {
+    for method in ["k-medoids -k 2", "dbscan --eps 0.5 --min-samples 2", "optics --min-samples 2", "hdbscan --min-cluster-size 2"] {
         let found = succeed(dir, &format!("cluster models.npy --rdm 0 --method {method} --json"));
         assert_eq!(found["labels"].as_array().map(Vec::len), Some(8), "{method}");
     }
     let devices = succeed(dir, "devices --json");
     keys_are_there(&devices["devices"][0], &["kind", "name", "memory_bytes"]);
+}
+
+/// Averages, paths, layers with shifts and stochastic responses.
+fn populations(dir: &Path) {
+    let average = succeed(dir, "average X.npy Y.npy -k 2 --json");
+    keys_are_there(&average, &["names", "mean", "distances", "shared", "components", "clusters"]);
+    assert_eq!(
+        (average["mean"].as_array().map(Vec::len), &average["clusters"]["labels"]),
+        (Some(30), &json!([0, 1])),
+        "samples and clusters"
+    );
+    let path = succeed(dir, "path X.npy Y.npy --points 5 --keep-points --json");
+    assert_eq!((path["t"].as_array().map(Vec::len), path["points"].as_array().map(Vec::len)), (Some(5), Some(5)), "points");
+    let write = |name: &str, shape: &[usize], phase: f64| {
+        let n: usize = shape.iter().product();
+        let value = |i: usize| (f64::from(u32::try_from(i * i).expect("small")) * 0.37 + phase).sin();
+        let values = ArrayD::from_shape_vec(IxDyn(shape), (0..n).map(value).collect()).expect("fits");
+        std::fs::write(dir.join(name), io::write_npy(&Dataset::from_f64(name, values))).expect("written");
+    };
+    write("L1.npy", &[6, 2, 3, 4], 0.0);
+    write("L2.npy", &[6, 3, 3, 4], 1.0);
+    let layers = succeed(dir, "shapes L1.npy L2.npy --metric convolutional --json");
+    assert_eq!(layers["shifts"]["table"].as_array().map(Vec::len), Some(3), "a row for every shift down");
+    write("R1.npy", &[4, 5, 3], 0.0);
+    write("R2.npy", &[4, 6, 3], 1.0);
+    for metric in ["gaussian --alpha 0.5 --starts 2", "energy", "gaussian --train-fraction 0.5"] {
+        let stochastic = succeed(dir, &format!("stochastic R1.npy R2.npy --metric {metric} --json"));
+        assert_eq!(stochastic["distances"].as_array().map(Vec::len), Some(2), "{metric}");
+    }
+    let printed = String::from_utf8(eigenscope(dir, "average X.npy Y.npy -k 2").stdout).expect("text");
+    assert!(printed.contains("to the average") && printed.contains("sum of squares"), "{printed}");
+    let printed = String::from_utf8(eigenscope(dir, "path X.npy Y.npy --points 3").stdout).expect("text");
+    assert!(printed.contains("from X to Y"), "{printed}");
+    let printed = String::from_utf8(eigenscope(dir, "shapes L1.npy L2.npy --metric convolutional").stdout).expect("text");
+    assert!(printed.contains("moved down"), "{printed}");
 }
 
 #[test]
@@ -320,7 +364,12 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("manifolds --features X.npy --labels pairs.csv --shots 0", "m_shots"),
         ("rdm X.npy --measure nearness", "nearness"),
         ("rdm X.npy --precision Y.npy", "Y"),
-        ("shapes X.npy", "2 values required"),
+        ("shapes X.npy", "at least 2 inputs"),
+        ("shapes X.npy Y.npy --metric cka --alpha 0.5", "alpha"),
+        ("shapes X.npy Y.npy --metric convolutional", "four axes"),
+        ("stochastic X.npy Y.npy", "conditions x repeats x neurons"),
+        ("average X.npy", "2 values required"),
+        ("path X.npy Y.npy --points 1", "n_points"),
         ("similarity X.npy Y.npy --measure nonsense", "no family \"nonsense\""),
         ("cluster models.npy --rdm 0 -k 99", "1 to 8"),
         ("cluster models.npy --rdm 0 --method dbscan", "--eps"),

@@ -1,5 +1,7 @@
 //! Populations of networks: stochastic distances, averages, paths.
 
+#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
+
 use std::io::{self, Write};
 
 use clap::Args;

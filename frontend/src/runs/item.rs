@@ -30,7 +30,7 @@ pub(super) fn view(app: App, run: Run) -> impl IntoView {
 fn head(app: App, run: &Run, heading: String) -> AnyView {
     let Run { place, state, started_ms, finished_ms, result, open, .. } = *run;
     let title = run.spec.title();
-    let inputs = run.spec.inputs().join(", ");
+    let inputs = listed(&run.spec.inputs());
     let (to_open, to_cancel, to_remove, to_edit) = (run.clone(), run.clone(), run.clone(), run.spec.clone());
     let toggle = move |_| {
         open.update(|o| *o = !*o);
@@ -138,6 +138,15 @@ fn body(app: App, run: Run) -> impl IntoView {
     }
 }
 
+/// The first names, and how many there are besides.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 6;
+    if names.len() <= SHOWN + 1 {
+        return names.join(", ");
+    }
+    format!("{} and {} others", names[..SHOWN].join(", "), names.len() - SHOWN)
+}
+
 /// `12 ms`, `1.8 s`, `1 min 05 s`.
 fn duration_text(seconds: f64) -> String {
     if seconds < 1.0 {
@@ -152,7 +161,13 @@ fn duration_text(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::duration_text;
+    use super::{duration_text, listed};
+
+    #[test]
+    fn many_inputs_are_counted() {
+        let names: Vec<String> = (0..9).map(|i| format!("n{i}")).collect();
+        assert_eq!((listed(&names[..2]), listed(&names)), ("n0, n1".into(), "n0, n1, n2, n3, n4, n5 and 3 others".into()));
+    }
 
     #[test]
     fn durations_read_like_words() {

@@ -218,7 +218,7 @@ fn look(app: App, run: &Run, id: &str) {
     let (run, id) = (run.clone(), id.to_owned());
     spawn_local(async move {
         // There may be nothing yet; the next event asks again.
-        if let Ok(envelope) = server::preview(&id).await {
+        if let Ok(Some(envelope)) = server::preview(&id).await {
             here::preview(app, &run, &envelope);
         }
     });

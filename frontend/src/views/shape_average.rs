@@ -19,7 +19,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>, labels: Vec<La
     let samples = names(n, &labels.iter().collect::<Vec<_>>());
     let all = told_apart(&output.names);
     let around = Signal::stored(Arc::new(around(&output, &all)));
-    let components = output.components.explained.as_ref().map(|explained| {
+    let components = output.components.explained.as_ref().filter(|explained| explained.len() > 1).map(|explained| {
         let chart = Signal::stored(Arc::new(explained_chart(explained)));
         view! { <FigureCard id="components" title="Variation around the average" chart spec=Arc::clone(&spec) /> }
     });
@@ -66,7 +66,7 @@ fn around(output: &Output, names: &[String]) -> Chart {
         explained.map_or_else(String::new, |e| format!(" ({:.1} % of the variation)", 100.0 * e))
     };
     let axis = |c: usize| Axis::linear(format!("Component {}{}", c + 1, share(c)));
-    let layout = Layout { x: axis(0), y: axis(1), legend: output.clusters.is_some(), square: true, ..Layout::default() };
+    let layout = Layout { x: axis(0), y: axis(1), legend: output.clusters.is_some(), square: scores.columns() > 1, ..Layout::default() };
     let (csv, csv_names) = (scores.clone(), names.to_vec());
     let columns: Vec<String> = (1..=scores.columns()).map(|c| format!("component {c}")).collect();
     Chart {
@@ -136,13 +136,16 @@ fn mean(output: &Output, samples: &[String]) -> Chart {
 }
 
 fn table(output: &Output, names: &[String]) -> Table {
-    let mut columns = vec!["Representation", "Distance to the average", "Component 1", "Component 2"];
-    let score = |i: usize, c: usize| Cell::number(output.components.scores.row(i).get(c).copied(), "there are not so many components");
+    let n_scores = output.components.scores.columns().min(2);
+    let mut columns = vec!["Representation", "Distance to the average"];
+    columns.extend(["Component 1", "Component 2"].into_iter().take(n_scores));
+    let score = |i: usize, c: usize| Cell::number(Some(at(&output.components.scores, i, c)), "undefined");
     if output.clusters.is_some() {
         columns.extend(["Cluster", "Distance to its average"]);
     }
     let rows = names.iter().enumerate().map(|(i, name)| {
-        let mut row = vec![Cell::Text(name.clone()), Cell::number(output.distances.get(i).copied(), "undefined"), score(i, 0), score(i, 1)];
+        let mut row = vec![Cell::Text(name.clone()), Cell::number(output.distances.get(i).copied(), "undefined")];
+        row.extend((0..n_scores).map(|c| score(i, c)));
         if let Some(clusters) = &output.clusters {
             let label = clusters.labels[i];
             row.push(Cell::Count(u64::from(label) + 1));
@@ -193,7 +196,7 @@ mod tests {
         assert_eq!(chart.summary, "The average of 3 representations; it has 87.5 % of their sum of squares; 2 clusters.");
         assert_eq!(chart.figure.layout.x.title, "Component 1 (75.0 % of the variation)");
         let cells: Vec<String> = table(&output(), &names).rows[1].iter().map(Cell::display).collect();
-        assert_eq!(cells, ["B", "0.2000", "-0.2000", "0.1000", "2", "0"]);
+        assert_eq!(cells, ["B", "0.2000", "−0.2000", "0.1000", "2", "0"]);
         let mean = mean(&output(), &["x".into(), "y".into()]);
         let Trace::Scatter(points) = &mean.figure.traces[0] else { panic!("points") };
         assert_eq!(points.y, [0.0, 0.0], "one axis only");

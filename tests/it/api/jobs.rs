@@ -183,6 +183,33 @@ async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
 }
 
 #[tokio::test]
+async fn a_matrix_of_distances_fills_in_task_by_task() {
+    let app = TestApp::start_with(|config| {
+        config.task_flops = 20_000.0;
+        config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-2".into())];
+    })
+    .await;
+    let mut inputs = json!({});
+    for i in 0..6u64 {
+        inputs[format!("n{i}")] = json!({ "dataset": app.upload(&format!("n{i}.npy"), npy(20, 5, i)).await.id });
+    }
+    let names: Vec<String> = (0..6).map(|i| format!("n{i}")).collect();
+    let request = json!({ "spec": { "kind": "shape_distance", "inputs": names }, "inputs": inputs });
+    let job: Job = app.post("/api/v1/jobs", &request).await.read();
+    let preview = format!("/api/v1/jobs/{}/preview", job.id);
+    app.wait(&job.id, |job| job.step.ends_with("hanging") && job.step.starts_with("task 3")).await;
+    let known: AnalysisResult = wire::unpack(&app.get(&preview).await.body).expect("an envelope");
+    assert!(known.is_preview());
+    let eigenscope::analysis::Output::ShapeDistance(known) = known.output else { panic!("distances") };
+    let n_known = known.distances.values.iter().filter(|d| d.is_finite()).count();
+    assert!(n_known > 6 && n_known < 36, "{n_known} of 36 cells");
+    app.get("/api/v1/jobs/nope/preview").await.fails(404, "not_found");
+    app.post(&format!("/api/v1/jobs/{}/cancel", job.id), &json!(null)).await;
+    app.wait_for(&job.id, JobState::Canceled).await;
+    app.get(&preview).await.fails(409, "conflict");
+}
+
+#[tokio::test]
 async fn a_restarted_server_keeps_the_tasks_that_were_done() {
     let (app, job) = half_done(8).await;
     let piece = |dir: &std::path::Path, task: &str| dir.join("data/tasks").join(&job.id).join(task).join("result.eigr");

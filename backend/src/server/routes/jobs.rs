@@ -119,7 +119,7 @@ pub(in crate::server) async fn show_result(State(app): State<App>, id: Id, heade
 /// What is known of a job that runs: an envelope of an `AnalysisResult` with NaN for what is not known yet.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/preview", params(("id" = String, Path)),
     responses((status = 200, body = Vec<u8>, content_type = "application/vnd.eigenscope.result"),
-        (status = 404, body = ApiError, description = "No such job, or nothing to show yet"), (status = 409, body = ApiError, description = "It does not run")))]
+        (status = 204, description = "Nothing to show yet"), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It does not run")))]
 pub(in crate::server) async fn show_preview(State(app): State<App>, id: Id) -> Result<Response, Failure> {
     let id = id_of(id)?;
     let (job, _) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
@@ -129,7 +129,7 @@ pub(in crate::server) async fn show_preview(State(app): State<App>, id: Id) -> R
     let dir = app.0.store.task_dir(&id);
     let known = tokio::task::spawn_blocking(move || preview::of(&dir, &job.request.spec));
     let known = known.await.map_err(Failure::internal)?.map_err(Failure::internal)?;
-    let bytes = known.ok_or_else(|| Failure::not_found("nothing is known of the result yet"))?;
+    let Some(bytes) = known else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     Ok(([(header::CONTENT_TYPE, wire::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
 }
 

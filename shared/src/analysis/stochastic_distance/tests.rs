@@ -38,9 +38,9 @@ fn of(inputs: &[&str], metric: Metric) -> Spec {
 
 fn array(value: &Value, shape: &[usize]) -> ArrayD<f64> {
     fn flat(value: &Value, out: &mut Vec<f64>) {
-        match value {
-            Value::Array(all) => all.iter().for_each(|v| flat(v, out)),
-            other => out.push(other.as_f64().expect("a number")),
+        match value.as_array() {
+            Some(all) => all.iter().for_each(|v| flat(v, out)),
+            None => out.push(value.as_f64().expect("a number")),
         }
     }
     let mut out = Vec::new();

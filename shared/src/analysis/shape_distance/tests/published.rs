@@ -15,7 +15,7 @@ struct NumpyNormal {
 
 const LAYERS: usize = 256;
 /// Where the tail starts, and the area of a layer.
-const TAIL: f64 = 3.654_152_885_361_008_8;
+const TAIL: f64 = 3.654_152_885_361_009;
 const AREA: f64 = 0.004_928_673_233_974_658;
 
 impl NumpyNormal {
