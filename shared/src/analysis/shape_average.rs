@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Context;
 use crate::dataset::{Inputs, Matrix, Shapes};
-use crate::linalg::spectral::{all_singular_vectors, symmetric_eigen};
+use crate::linalg::spectral::{all_singular_vectors, center_columns, symmetric_eigen};
 use crate::progress::Part;
 use crate::rng::Stream;
-use crate::shapes::{Average, Averaging, Group, Options, Score, align, average, centered, clusters, inner, padded};
+use crate::shapes::{Average, Averaging, Group, Options, Score, align, average, clusters, inner, padded};
 use crate::stats::{count, small};
 use crate::{Array, Error, Estimate, parallel};
 
@@ -166,7 +166,10 @@ impl Spec {
 pub(super) fn common_coordinates(matrices: &[Matrix], group: Group, center: bool, normalize: bool) -> Vec<Mat<f64>> {
     let m = matrices[0].n_samples();
     let all = parallel::map(matrices.len(), |i| {
-        let (mut x, _) = centered(matrices[i].to_mat().as_ref(), center);
+        let mut x = matrices[i].to_mat();
+        if center {
+            center_columns(&mut x);
+        }
         if group == Group::Orthogonal && x.ncols() > m {
             x = x.transpose().qr().thin_R().transpose().to_owned();
         }

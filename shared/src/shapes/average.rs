@@ -1,9 +1,10 @@
 //! Averages of shapes, and clusters around averages.
 
-use faer::Mat;
+use faer::prelude::Solve as _;
+use faer::{Mat, Par, get_global_parallelism};
 use serde::{Deserialize, Serialize};
 
-use super::{Group, Map, Score, align};
+use super::{Group, How, Map, Score, align, align_by};
 use crate::linalg::spectral::nuclear_norm;
 use crate::progress::{Part, Progress};
 use crate::rng::Stream;
@@ -61,7 +62,8 @@ impl Default for Options {
 ///
 /// # Definition
 /// Minimizes `sum_i min_T |M - X_i T|^2` over M, T in the group. From a start (a given one, or a representation chosen by the seed) sweeps
-/// alternate between alignment to the mean and averaging: `full_batch` `M <- mean_i X_i align(X_i, M)`; `streaming`
+/// alternate between alignment to the mean and averaging: `full_batch` `M <- mean_i X_i align(X_i, M)`, extrapolated over the last sweeps for rotations
+/// (Anderson) as long as the sum of squares falls; `streaming`
 /// `M <- n/(n+1) M + 1/(n+1) X_i align(X_i, M0)` in random order, M0 the mean before the sweep, n counting on over sweeps; `sequential` aligns to M itself and
 /// measures the change after aligning the new mean to the old. Nothing is centered and no argument is changed.
 ///
@@ -73,7 +75,7 @@ impl Default for Options {
 /// several optima.
 ///
 /// # Accuracy
-/// `full_batch` never increases the sum of squares and converges linearly; `streaming` like 1 over the number of sweeps. Deterministic for any
+/// `full_batch` never increases the sum of squares; `streaming` converges like 1 over the number of sweeps. Deterministic for any
 /// number of threads.
 ///
 /// # Cost
@@ -83,7 +85,7 @@ impl Default for Options {
 /// [`Error::Parameter`] without representations; [`Error::Shape`] for different shapes; [`Error::Numerical`]; [`Error::Canceled`].
 ///
 /// # Source
-/// Gower 1975; netrep `frechet_mean` (2024) and `procrustes_average` (2021), which change their first argument.
+/// Gower 1975; Anderson 1965 (extrapolation); netrep `frechet_mean` (2024) and `procrustes_average` (2021), which change their first argument.
 pub fn average(xs: &[Mat<f64>], start: Option<&Mat<f64>>, options: &Options, progress: &dyn Progress) -> Result<Average, Error> {
     let k = xs.len();
     let Some(first) = xs.first() else {
@@ -101,40 +103,149 @@ pub fn average(xs: &[Mat<f64>], start: Option<&Mat<f64>>, options: &Options, pro
     let mut mean = start.unwrap_or(&xs[rng.below(k)]).clone();
     let size = count(first.nrows() * first.ncols()).sqrt();
     let (mut n_sweeps, mut change, mut n_seen) = (0, f64::INFINITY, 1.0);
+    // A hundredth of what a sweep may change.
+    let total: f64 = xs.iter().map(Mat::squared_norm_l2).sum();
+    let entry = (total / count(k)).sqrt() / size;
+    let accuracy = if entry > 0.0 { (0.01 * options.tol / entry).clamp(1e-10, 1e-6) } else { 1e-10 };
+    let mut ahead = Extrapolation::default();
+    let mut maps = Vec::new();
     while n_sweeps < options.max_iter && change >= options.tol {
         progress.step(count(n_sweeps) / count(options.max_iter), &format!("average, sweep {}", n_sweeps + 1))?;
-        let before = mean.clone();
         match options.averaging {
             Averaging::FullBatch => {
-                mean = Mat::zeros(first.nrows(), first.ncols());
-                for moved in all_moved(xs, &before, options.group)? {
-                    mean += faer::Scale(1.0 / count(k)) * moved;
-                }
+                let moved;
+                (moved, maps) = mean_moved(xs, &mean, options.group, accuracy)?;
+                let step = &moved - &mean;
+                change = step.norm_l2() / size;
+                let is_last = change < options.tol || n_sweeps + 1 == options.max_iter;
+                mean = if options.group != Group::Orthogonal {
+                    moved
+                } else if !is_last {
+                    ahead.next(mean, moved, step)
+                } else if let Some(better) = ahead.better_than(&moved).filter(|_| change >= options.tol) {
+                    maps.clear();
+                    better
+                } else {
+                    moved
+                };
             }
             Averaging::Streaming => {
-                let moved = all_moved(xs, &before, options.group)?;
+                let before = mean.clone();
+                let moved = all_moved(xs, &before, options.group, accuracy)?;
                 for i in rng.permutation(k) {
                     add(&mut mean, &moved[i], &mut n_seen);
                 }
+                change = (&mean - &before).norm_l2() / size;
             }
             Averaging::Sequential => {
+                let before = mean.clone();
                 for i in rng.permutation(k) {
                     let moved = align(xs[i].as_ref(), mean.as_ref(), options.group)?.apply(xs[i].as_ref());
                     add(&mut mean, &moved, &mut n_seen);
                 }
                 mean = align(mean.as_ref(), before.as_ref(), options.group)?.apply(mean.as_ref());
+                change = (&mean - &before).norm_l2() / size;
             }
         }
-        change = (&mean - &before).norm_l2() / size;
         n_sweeps += 1;
     }
-    let maps = parallel::map(k, |i| align(xs[i].as_ref(), mean.as_ref(), options.group)).into_iter().collect::<Result<_, _>>()?;
+    if options.averaging != Averaging::FullBatch || maps.is_empty() {
+        maps = parallel::map(k, |i| align(xs[i].as_ref(), mean.as_ref(), options.group)).into_iter().collect::<Result<_, _>>()?;
+    }
     Ok(Average { mean, maps, n_sweeps, change })
 }
 
+/// Sweeps that an extrapolation looks back.
+const DEPTH: usize = 4;
+
+/// Anderson's extrapolation of a fixed-point iteration `M <- F(M)`: the combination of the last sweeps whose step would have been least.
+///
+/// The sum of squares falls as `|F(M)|` grows; where it does not grow, the last plain step is taken instead and the past forgotten.
+#[derive(Default)]
+struct Extrapolation {
+    /// Differences of points and of steps between sweeps.
+    past: Vec<(Mat<f64>, Mat<f64>)>,
+    last: Option<(Mat<f64>, Mat<f64>)>,
+    /// `F` of the last point, and its norm.
+    plain: Option<(Mat<f64>, f64)>,
+}
+
+impl Extrapolation {
+    /// Where to go from a point with `moved = F(point)` and `step = moved - point`.
+    fn next(&mut self, point: Mat<f64>, moved: Mat<f64>, step: Mat<f64>) -> Mat<f64> {
+        let norm = moved.norm_l2();
+        if let Some((plain, before)) = self.plain.take()
+            && norm < before
+        {
+            (self.past, self.last) = (Vec::new(), None);
+            return plain;
+        }
+        if let Some((point_before, step_before)) = self.last.take() {
+            if self.past.len() == DEPTH {
+                self.past.remove(0);
+            }
+            self.past.push((&point - point_before, &step - step_before));
+        }
+        // The weights of the differences: least squares on the steps.
+        let n = self.past.len();
+        let mut next = moved.clone();
+        if n > 0 {
+            let products = Mat::from_fn(n, n, |i, j| super::inner(&self.past[i].1, &self.past[j].1));
+            let wanted = Mat::from_fn(n, 1, |i, _| super::inner(&self.past[i].1, &step));
+            let weights = products.col_piv_qr().solve(&wanted);
+            if weights.is_all_finite() {
+                for (i, (of_point, of_step)) in self.past.iter().enumerate() {
+                    next -= faer::Scale(weights[(i, 0)]) * (of_point + of_step);
+                }
+            }
+        }
+        self.last = Some((point, step));
+        self.plain = Some((moved, norm));
+        next
+    }
+}
+
+impl Extrapolation {
+    /// The last plain step, if it was better than this one.
+    fn better_than(&mut self, moved: &Mat<f64>) -> Option<Mat<f64>> {
+        self.plain.take().filter(|(_, norm)| moved.norm_l2() < *norm).map(|(plain, _)| plain)
+    }
+}
+
+/// Values of aligned representations that are held at a time.
+const MOVED_VALUES: usize = 1 << 21;
+
+/// Threads of the products of each of so many alignments side by side.
+fn side_by_side(n: usize) -> Par {
+    if n >= parallel::threads() { Par::Seq } else { get_global_parallelism() }
+}
+
+/// The mean of representations aligned to `to`, in a fixed order of sums, and the maps.
+fn mean_moved(xs: &[Mat<f64>], to: &Mat<f64>, group: Group, accuracy: f64) -> Result<(Mat<f64>, Vec<Map>), Error> {
+    let mut mean = Mat::zeros(to.nrows(), to.ncols());
+    let mut maps = Vec::with_capacity(xs.len());
+    let at_once = (MOVED_VALUES / (to.nrows() * to.ncols()).max(1)).max(2 * parallel::threads());
+    for some in xs.chunks(at_once) {
+        let how = How { par: side_by_side(some.len()), accuracy };
+        let aligned = parallel::map(some.len(), |i| {
+            let map = align_by(some[i].as_ref(), to.as_ref(), group, how)?;
+            Ok((map.apply_by(some[i].as_ref(), how.par), map))
+        });
+        for found in aligned {
+            let (moved, map) = found?;
+            mean += faer::Scale(1.0 / count(xs.len())) * moved;
+            maps.push(map);
+        }
+    }
+    Ok((mean, maps))
+}
+
 /// Every representation aligned to `to`.
-fn all_moved(xs: &[Mat<f64>], to: &Mat<f64>, group: Group) -> Result<Vec<Mat<f64>>, Error> {
-    parallel::map(xs.len(), |i| Ok(align(xs[i].as_ref(), to.as_ref(), group)?.apply(xs[i].as_ref()))).into_iter().collect()
+fn all_moved(xs: &[Mat<f64>], to: &Mat<f64>, group: Group, accuracy: f64) -> Result<Vec<Mat<f64>>, Error> {
+    let how = How { par: side_by_side(xs.len()), accuracy };
+    parallel::map(xs.len(), |i| Ok(align_by(xs[i].as_ref(), to.as_ref(), group, how)?.apply_by(xs[i].as_ref(), how.par)))
+        .into_iter()
+        .collect()
 }
 
 /// One more in a running mean of `n_seen`.

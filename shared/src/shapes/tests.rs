@@ -243,6 +243,42 @@ fn averages_have_their_corner_cases() {
     assert!(falling.windows(2).all(|w| w[1] <= w[0] + 1e-12), "{falling:?}");
 }
 
+/// The plain iteration, which extrapolation only makes faster.
+#[test]
+fn extrapolated_averages_are_those_of_the_plain_iteration() {
+    let template = random(40, 5, 7);
+    let noisy: Vec<Mat<f64>> =
+        (0..12).map(|seed| (&template + faer::Scale(0.8) * random(40, 5, 90 + seed)) * orthogonal(5, 10 + seed)).collect();
+    let found = average(&noisy, Some(&noisy[0]), &options(Group::Orthogonal, Averaging::FullBatch), &Silent).expect("averages");
+    let (mut mean, mut n_sweeps) = (noisy[0].clone(), 0);
+    loop {
+        let before = mean.clone();
+        mean = Mat::zeros(40, 5);
+        for x in &noisy {
+            mean += faer::Scale(1.0 / 12.0) * align(x.as_ref(), before.as_ref(), Group::Orthogonal).expect("aligns").apply(x.as_ref());
+        }
+        n_sweeps += 1;
+        if (&mean - &before).norm_l2() / 200f64.sqrt() < 1e-12 {
+            break;
+        }
+    }
+    let gram = |x: &Mat<f64>| x * x.transpose();
+    assert!(far(&gram(&found.mean), &gram(&mean)) < 1e-9, "one average");
+    assert!(found.n_sweeps < n_sweeps, "{} sweeps instead of {n_sweeps}", found.n_sweeps);
+}
+
+#[test]
+fn rotations_of_any_condition_are_closest() {
+    // Well and badly conditioned, and of less than full rank: `U V'` either way.
+    for scale in [1.0, 1e-2, 1e-4, 0.0] {
+        let m = Mat::from_fn(6, 6, |i, j| random(6, 6, 3)[(i, j)] * if j == 0 { scale } else { 1.0 });
+        let turn = rotation(m.as_ref()).expect("a rotation");
+        assert!(far(&(turn.transpose() * &turn), &Mat::identity(6, 6)) < 1e-13, "orthogonal, {scale}");
+        let nuclear: f64 = crate::linalg::spectral::singular_values(m.as_ref()).expect("converges").iter().sum();
+        near(inner(&turn, &m), nuclear, 1e-11 * nuclear, "the closest");
+    }
+}
+
 #[test]
 fn distance_kernels_of_aligned_copies_are_positive() {
     let xs: Vec<Mat<f64>> = (0..6).map(|seed| random(10, 4, 40 + seed)).collect();
@@ -252,7 +288,7 @@ fn distance_kernels_of_aligned_copies_are_positive() {
         let distances = Mat::from_fn(6, 6, |i, j| if i == j { 0.0 } else { score.between(&aligned[i], &aligned[j]) });
         for lambda in [0.1, 0.7, 3.0] {
             let kernel = distance_kernel(&distances, lambda);
-            let values = crate::linalg::spectral::symmetric_eigen(kernel.as_ref()).expect("converges").values;
+            let values = symmetric_eigen(kernel.as_ref()).expect("converges").values;
             assert!(values[5] >= -1e-10, "{score:?}, lambda {lambda}: {values:?}");
         }
     }
@@ -370,6 +406,22 @@ fn gaussian_distances_have_their_lower_bound_and_losses_fall() {
         let alpha = 2.0 * count(step) / 9.0;
         let bound = ((1.0 - alpha / 2.0) * d0 * d0 + alpha / 2.0 * d2 * d2).sqrt();
         assert!(score(alpha) >= bound - 1e-6, "alpha {alpha}");
+    }
+}
+
+#[test]
+fn bures_distances_equal_their_slow_form() {
+    for seed in 0..5 {
+        let root = |seed| {
+            let x = random(6, 4, seed);
+            gaussian::root((x.transpose() * &x).as_ref(), 0.0).expect("a covariance")
+        };
+        let (a, b) = (root(seed), root(seed + 50));
+        // tr A + tr B - 2 tr (A^.5 B A^.5)^.5
+        let inner = &a * (&b * &b) * &a;
+        let roots: f64 = symmetric_eigen(inner.as_ref()).expect("converges").values.iter().map(|v| v.max(0.0).sqrt()).sum();
+        let slow = a.squared_norm_l2() + b.squared_norm_l2() - 2.0 * roots;
+        near(bures(a.as_ref(), b.as_ref()).expect("finite"), slow, 1e-6, "Bures");
     }
 }
 

@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::shapes::centered;
 use crate::testing::within;
 use crate::{Dataset, Device, Silent};
 

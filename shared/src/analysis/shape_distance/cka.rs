@@ -8,7 +8,7 @@ use crate::compute::GramSum;
 use crate::stats::count;
 
 /// Values of a part of all Gram matrices that are held at a time.
-const PART_VALUES: usize = 1 << 24;
+const PART_VALUES: usize = 1 << 21;
 
 /// Distances of Gram matrices on the rows fitted on, and on the held-out rows.
 pub(super) async fn distances(

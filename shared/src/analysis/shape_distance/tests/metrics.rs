@@ -320,6 +320,7 @@ fn planted_populations_are_found() {
             Method::KMedoids { n_clusters: 3 },
             Method::Dbscan { eps: 0.6, min_samples: 3 },
             Method::Optics { min_samples: 4, max_eps: None, xi: 0.05 },
+            Method::Hdbscan { min_cluster_size: 4, min_samples: None },
         ] {
             let spec = clustering::Spec { input: "D".into(), rdm: None, method };
             let device = Device::cpu();
