@@ -185,7 +185,7 @@ async fn a_divided_job_gives_the_numbers_of_an_undivided_one() {
 #[tokio::test]
 async fn a_matrix_of_distances_fills_in_task_by_task() {
     let app = TestApp::start_with(|config| {
-        config.task_flops = 20_000.0;
+        config.task_flops = 2_000.0;
         config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-2".into())];
     })
     .await;
