@@ -7,6 +7,7 @@
 //! - [`Dataset`] is an array with labels; [`Matrix`](dataset::Matrix) is its two-dimensional form, rows = samples.
 //! - [`compute`] holds the devices and the few contractions that carry all the flops.
 //! - [`shapes`] has shape metrics that are fitted on some rows and applied to others, averages and paths of shapes.
+//! - [`network`] reads networks (ONNX) as graphs with the names of their files.
 //! - [`analysis`] is the registry: a spec, a check, a run and an output for each analysis.
 //! - [`wire`] packs results with binary arrays; [`api`] has the types of the HTTP interface.
 
@@ -23,6 +24,7 @@ pub mod io;
 pub mod labels;
 pub mod learn;
 pub mod linalg;
+pub mod network;
 mod parallel;
 pub mod progress;
 pub mod rng;

@@ -206,8 +206,24 @@ fn json_has_the_keys_of_the_contract() {
         let found = succeed(dir, &format!("cluster models.npy --rdm 0 --method {method} --json"));
         assert_eq!(found["labels"].as_array().map(Vec::len), Some(8), "{method}");
     }
+    layers(dir);
     let devices = succeed(dir, "devices --json");
     keys_are_there(&devices["devices"][0], &["kind", "name", "memory_bytes"]);
+}
+
+/// The values of a network, where the networks are.
+fn layers(dir: &Path) {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/networks/tiny_resnet.onnx");
+    if !model.exists() {
+        eprintln!("skipped: {} is not there", model.display());
+        return;
+    }
+    std::fs::copy(&model, dir.join("net.onnx")).expect("copied");
+    let layers = succeed(dir, "layers net.onnx --json");
+    keys_are_there(&layers["layers"][0], &["name", "op", "shape"]);
+    assert_eq!((&layers["inputs"][0]["name"], &layers["outputs"]), (&json!("input"), &json!(["output"])), "names of the file");
+    let printed = String::from_utf8(eigenscope(dir, "layers net.onnx").stdout).expect("text");
+    assert!(printed.contains("Gemm") && printed.contains("weights"), "{printed}");
 }
 
 /// Averages, paths, layers with shifts and stochastic responses.
@@ -370,6 +386,8 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("stochastic X.npy Y.npy", "conditions x repeats x neurons"),
         ("average X.npy", "2 values required"),
         ("path X.npy Y.npy --points 1", "n_points"),
+        ("layers X.npy", "no ONNX file"),
+        ("layers nothing.onnx", "nothing.onnx"),
         ("similarity X.npy Y.npy --measure nonsense", "no family \"nonsense\""),
         ("cluster models.npy --rdm 0 -k 99", "1 to 8"),
         ("cluster models.npy --rdm 0 --method dbscan", "--eps"),

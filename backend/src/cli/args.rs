@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::cluster::ClusterArgs;
 use super::inputs::InputArg;
+use super::network;
 use super::population;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::shapes::{ShapesArgs, SimilarityArgs};
@@ -92,6 +93,8 @@ pub(super) enum Command {
     FewShot(FewShotArgs),
     /// Distances between class centroids and projections of samples along them.
     Projection(ProjectionArgs),
+    /// The values that a network makes, by the names of its file.
+    Layers(network::LayersArgs),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

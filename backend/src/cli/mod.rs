@@ -13,6 +13,7 @@ use eigenscope::Error;
 mod args;
 mod cluster;
 mod inputs;
+mod network;
 mod population;
 mod predict;
 mod print;
@@ -99,6 +100,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Task(args) => return Ok(crate::jobs::task::run(&args.dir)?),
         Command::Devices => return devices(global),
         Command::Measures => return measures(global),
+        Command::Layers(args) => return network::layers(args, global),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
         Command::Encode(args) => (predict::encode(args, global.seed)?, &args.common),

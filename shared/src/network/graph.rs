@@ -1,0 +1,179 @@
+//! A network as a graph: nodes in the order in which they run, with the node and value names of the file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::ArrayD;
+use serde::Serialize;
+
+use crate::Error;
+
+/// A network.
+#[derive(Debug, Clone, Default)]
+pub struct Graph {
+    /// What is fed in.
+    pub inputs: Vec<Port>,
+    /// Names of the values that come out.
+    pub outputs: Vec<String>,
+    /// Operations; each comes after those whose values it reads.
+    pub nodes: Vec<Node>,
+    /// Weights and other constants by the names of their values.
+    pub constants: BTreeMap<String, Constant>,
+    /// Version of the operators (ONNX).
+    pub opset: i64,
+    /// Shapes of values as far as the file says.
+    pub shapes: BTreeMap<String, Vec<Dim>>,
+}
+
+/// A value that is fed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its shape, when the file says.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// The length of an axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Dim {
+    /// A number.
+    Fixed(u64),
+    /// Any length, by the name that the file gives it; empty without one.
+    Named(String),
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Its name in the file; may be empty.
+    pub name: String,
+    /// What it does, for example `Conv`.
+    pub op: String,
+    /// Names of the values that it reads; empty for one that is left out.
+    pub inputs: Vec<String>,
+    /// Names of the values that it makes; empty for one that nobody wants.
+    pub outputs: Vec<String>,
+    /// Its options.
+    pub attributes: BTreeMap<String, Attribute>,
+}
+
+/// An option of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attribute {
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f32),
+    /// A text.
+    Text(String),
+    /// Whole numbers.
+    Ints(Vec<i64>),
+    /// Numbers.
+    Floats(Vec<f32>),
+    /// Texts.
+    Texts(Vec<String>),
+    /// An array.
+    Constant(Constant),
+}
+
+/// An array that belongs to a network: floats of any width as f32, integers of any width as i64.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Constant {
+    /// Floating-point numbers.
+    Float(ArrayD<f32>),
+    /// Integers.
+    Int(ArrayD<i64>),
+    /// Yes or no.
+    Bool(ArrayD<bool>),
+}
+
+impl Constant {
+    /// Lengths of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::Float(a) => a.shape(),
+            Self::Int(a) => a.shape(),
+            Self::Bool(a) => a.shape(),
+        }
+    }
+}
+
+/// A value that can be extracted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layer {
+    /// Name of the value.
+    pub name: String,
+    /// The operation that makes it.
+    pub op: String,
+    /// Name of the node that makes it; may be empty.
+    pub node: String,
+    /// Its shape, when the file says.
+    pub shape: Option<Vec<Dim>>,
+}
+
+impl Graph {
+    /// The values that nodes make, in the order in which they are made.
+    #[must_use]
+    pub fn layers(&self) -> Vec<Layer> {
+        let of = |node: &Node| {
+            let named = node.outputs.iter().filter(|name| !name.is_empty());
+            let layer = |name: &String| Layer {
+                name: name.clone(),
+                op: node.op.clone(),
+                node: node.name.clone(),
+                shape: self.shapes.get(name).cloned(),
+            };
+            named.map(layer).collect::<Vec<_>>()
+        };
+        self.nodes.iter().flat_map(of).collect()
+    }
+
+    /// How many nodes there are of each operation.
+    #[must_use]
+    pub fn operators(&self) -> BTreeMap<&str, usize> {
+        let mut out = BTreeMap::new();
+        for node in &self.nodes {
+            *out.entry(node.op.as_str()).or_insert(0) += 1;
+        }
+        out
+    }
+
+    /// Number of weights: values of floating-point constants.
+    #[must_use]
+    pub fn n_weights(&self) -> usize {
+        self.constants.values().map(|c| if let Constant::Float(a) = c { a.len() } else { 0 }).sum()
+    }
+
+    /// Checks that every value is made once, before it is read, and that outputs are made.
+    ///
+    /// # Errors
+    /// [`Error::Format`] that names the value and the node.
+    pub(super) fn check(&self, file: &str) -> Result<(), Error> {
+        let mut known: BTreeSet<&str> = self.constants.keys().map(String::as_str).collect();
+        known.extend(self.inputs.iter().map(|port| port.name.as_str()));
+        for (i, node) in self.nodes.iter().enumerate() {
+            let called =
+                if node.name.is_empty() { format!("node {} ({})", i + 1, node.op) } else { format!("node {} ({})", node.name, node.op) };
+            if let Some(missing) = node.inputs.iter().find(|name| !name.is_empty() && !known.contains(name.as_str())) {
+                return Err(Error::format(
+                    file,
+                    format!("{called} reads the value \"{missing}\", which nothing before it makes; the file is damaged"),
+                ));
+            }
+            for name in node.outputs.iter().filter(|name| !name.is_empty()) {
+                if !known.insert(name) {
+                    return Err(Error::format(
+                        file,
+                        format!("the value \"{name}\" is made twice, the second time by {called}; the file is damaged"),
+                    ));
+                }
+            }
+        }
+        match self.outputs.iter().find(|name| !known.contains(name.as_str())) {
+            Some(missing) => Err(Error::format(file, format!("nothing makes the output \"{missing}\"; the file is damaged"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Networks: graphs of operations with the names that their files have.
+
+mod graph;
+mod onnx;
+#[cfg(test)]
+mod tests;
+
+pub use graph::{Attribute, Constant, Dim, Graph, Layer, Node, Port};
+pub use onnx::read_onnx;
