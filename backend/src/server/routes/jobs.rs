@@ -119,12 +119,13 @@ pub(in crate::server) async fn show_result(State(app): State<App>, id: Id, heade
 /// What is known of a job that runs: an envelope of an `AnalysisResult` with NaN for what is not known yet.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/preview", params(("id" = String, Path)),
     responses((status = 200, body = Vec<u8>, content_type = "application/vnd.eigenscope.result"),
-        (status = 204, description = "Nothing to show yet"), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It does not run")))]
+        (status = 204, description = "Nothing to show: it has found nothing yet, or it does not run (any more)"), (status = 404, body = ApiError)))]
 pub(in crate::server) async fn show_preview(State(app): State<App>, id: Id) -> Result<Response, Failure> {
     let id = id_of(id)?;
     let (job, _) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
+    // Who asks saw it running; that it has ended since is no mistake of theirs.
     if job.state != JobState::Running {
-        return Err(Failure::conflict(format!("the job does not run: it is {}", word(job.state))));
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let dir = app.0.store.task_dir(&id);
     let known = tokio::task::spawn_blocking(move || preview::of(&dir, &job.request.spec));
