@@ -17,6 +17,7 @@ pub mod array;
 pub mod blocks;
 pub mod compute;
 pub mod dataset;
+mod disjoint;
 pub mod error;
 pub mod estimate;
 pub mod identity;

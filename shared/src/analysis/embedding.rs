@@ -17,6 +17,7 @@ pub use self::linkage::{Linkage, Merge};
 use super::Context;
 use super::rdm_comparison::{mirrored, stack};
 use crate::dataset::{Inputs, Shapes};
+use crate::linalg::spectral::sign_of_largest;
 use crate::{Array, Error, Estimate, stats};
 
 /// More dimensions than this are no picture.
@@ -300,11 +301,8 @@ fn principal(points: Mat<f64>) -> Result<Mat<f64>, Error> {
     let axes = crate::linalg::spectral::symmetric_eigen((centered.transpose() * &centered).as_ref())?.vectors;
     let mut turned = &centered * axes;
     for j in 0..d {
-        let column = turned.col_as_slice_mut(j);
-        let largest = column.iter().fold(0.0f64, |m, v| if v.abs() > m.abs() { *v } else { m });
-        if largest < 0.0 {
-            column.iter_mut().for_each(|v| *v = -*v);
-        }
+        let sign = sign_of_largest(turned.col(j));
+        turned.col_as_slice_mut(j).iter_mut().for_each(|v| *v *= sign);
     }
     debug_assert_eq!(turned.nrows(), k, "as many points");
     Ok(turned)

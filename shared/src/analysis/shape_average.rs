@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Context;
 use crate::dataset::{Inputs, Matrix, Shapes};
-use crate::linalg::spectral::{all_singular_vectors, center_columns, symmetric_eigen};
+use crate::linalg::spectral::{all_singular_vectors, center_columns, sign_of_largest, symmetric_eigen};
 use crate::progress::Part;
 use crate::rng::Stream;
 use crate::shapes::{Average, Averaging, Group, Options, Score, align, average, clusters, inner, padded};
@@ -300,9 +300,8 @@ fn components(residuals: &[Mat<f64>]) -> Result<Components, Error> {
     let n = k - 1;
     let values: Vec<f64> = eigen.values.iter().take(n).map(|v| v.max(0.0)).collect();
     let scores = Mat::from_fn(k, n, |i, j| {
-        let column = eigen.vectors.col_as_slice(j);
-        let largest = column.iter().fold(0.0f64, |m, v| if v.abs() > m.abs() { *v } else { m });
-        column[i] * values[j].sqrt() * if largest < 0.0 { -1.0 } else { 1.0 }
+        let column = eigen.vectors.col(j);
+        column[i] * values[j].sqrt() * sign_of_largest(column)
     });
     let total: f64 = values.iter().sum();
     Ok(Components {
@@ -319,9 +318,8 @@ fn in_its_axes(found: Average, first: &Mat<f64>, group: Group) -> Result<Mat<f64
             let svd = all_singular_vectors(found.mean.as_ref())?;
             let mut turned = svd.u;
             for (j, s) in svd.s.iter().enumerate() {
-                let column = turned.col_as_slice_mut(j);
-                let largest = column.iter().fold(0.0f64, |m, v| if v.abs() > m.abs() { *v } else { m });
-                column.iter_mut().for_each(|v| *v *= s * if largest < 0.0 { -1.0 } else { 1.0 });
+                let signed = s * sign_of_largest(turned.col(j));
+                turned.col_as_slice_mut(j).iter_mut().for_each(|v| *v *= signed);
             }
             Ok(turned)
         }

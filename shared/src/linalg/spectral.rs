@@ -1,6 +1,6 @@
 //! Centering, eigenvalues and singular values in f64 on the host, largest first.
 
-use faer::{Mat, MatRef, Side};
+use faer::{ColRef, Mat, MatRef, Side};
 
 use super::{band, chase, ql};
 use crate::compute::cpu;
@@ -145,6 +145,13 @@ pub fn thin_svd(x: MatRef<'_, f64>) -> Result<ThinSvd, Error> {
     let r = s.iter().take_while(|&&s| s > tolerance).count();
     s.truncate(r);
     Ok(ThinSvd { u: u.subcols(0, r).to_owned(), s, v: v.subcols(0, r).to_owned() })
+}
+
+/// The sign of the component that is largest in magnitude, the first of equals; 1 for zeros. Times it, a singular vector has one sign whatever decomposed it.
+#[must_use]
+pub fn sign_of_largest(direction: ColRef<'_, f64>) -> f64 {
+    let largest = direction.iter().copied().fold(0.0_f64, |best, v| if v.abs() > best.abs() { v } else { best });
+    if largest < 0.0 { -1.0 } else { 1.0 }
 }
 
 /// All min(n, p) singular values, largest first.

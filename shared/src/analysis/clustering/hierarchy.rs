@@ -1,6 +1,7 @@
 //! Clusters of changing density from the tree of mutual reachability.
 
 use super::Table;
+use crate::disjoint::Sets;
 use crate::stats::small;
 
 /// HDBSCAN: see [`run`](super::run).
@@ -72,20 +73,13 @@ struct Merge {
 fn merges(edges: &[(usize, usize, f64)], k: usize) -> Vec<Merge> {
     let mut edges = edges.to_vec();
     edges.sort_by(|a, b| a.2.total_cmp(&b.2));
-    let mut root: Vec<usize> = (0..2 * k).collect();
-    let find = |root: &mut Vec<usize>, mut at: usize| {
-        while root[at] != at {
-            root[at] = root[root[at]];
-            at = root[at];
-        }
-        at
-    };
+    let mut sets = Sets::new(2 * k);
     let mut out: Vec<Merge> = Vec::with_capacity(edges.len());
     let size = |out: &[Merge], node: usize| if node < k { 1 } else { out[node - k].size };
     for (i, (a, b, height)) in edges.into_iter().enumerate() {
-        let children = [find(&mut root, a), find(&mut root, b)];
+        let children = [sets.root(a), sets.root(b)];
         let merged = Merge { children, height, size: size(&out, children[0]) + size(&out, children[1]) };
-        children.iter().for_each(|child| root[*child] = k + i);
+        children.iter().for_each(|child| sets.put_under(*child, k + i));
         out.push(merged);
     }
     out

@@ -4,6 +4,7 @@ use faer::Mat;
 
 use super::side::Side;
 use crate::Error;
+use crate::disjoint::Sets;
 use crate::parallel;
 use crate::progress::Progress;
 use crate::rng::Stream;
@@ -141,21 +142,12 @@ impl Complex {
     fn holes(&self) -> Vec<(f64, f64)> {
         let l = self.vertices.len();
         // Edges that join parts close no cycle.
-        let mut root: Vec<usize> = (0..l).collect();
-        let find = |root: &mut Vec<usize>, mut at: usize| {
-            while root[at] != at {
-                root[at] = root[root[at]];
-                at = root[at];
-            }
-            at
-        };
+        let mut sets = Sets::new(l);
         let mut is_cycle = Vec::with_capacity(self.edges.len());
         let mut place = std::collections::BTreeMap::new();
         for (n, (_, [i, j])) in self.edges.iter().enumerate() {
             place.insert([*i, *j], n);
-            let (a, b) = (find(&mut root, *i), find(&mut root, *j));
-            is_cycle.push(a == b);
-            root[a] = b;
+            is_cycle.push(!sets.join(*i, *j));
         }
         let mut columns: Vec<Option<Vec<usize>>> = vec![None; self.edges.len()];
         let mut deaths = vec![f64::INFINITY; self.edges.len()];

@@ -5,6 +5,8 @@ use std::collections::{BinaryHeap, HashMap};
 
 use faer::Mat;
 
+use crate::disjoint::Sets;
+
 /// Births and deaths of all 1-dimensional holes that live, over two elements; infinite distances are no edges.
 ///
 /// # Definition
@@ -117,21 +119,12 @@ fn pivot(column: &mut BinaryHeap<Reverse<Simplex>>) -> Option<Simplex> {
 
 /// Which edges, in their order, join two parts.
 fn joining(edges: &[Simplex], n: usize) -> Vec<bool> {
-    let mut root: Vec<usize> = (0..n).collect();
-    let find = |root: &mut Vec<usize>, mut at: usize| {
-        while root[at] != at {
-            root[at] = root[root[at]];
-            at = root[at];
-        }
-        at
-    };
+    let mut sets = Sets::new(n);
     edges
         .iter()
         .map(|edge| {
             let [i, j] = ends(edge.index);
-            let (a, b) = (find(&mut root, i), find(&mut root, j));
-            root[a] = b;
-            a != b
+            sets.join(i, j)
         })
         .collect()
 }
