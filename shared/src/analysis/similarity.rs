@@ -211,7 +211,7 @@ impl Pair<'_> {
             Family::Cka { batch: Some(rows), .. } => needs(rows, " for one batch"),
             Family::Topology { .. } => needs(4, ""),
             Family::Holes { landmarks, .. } => needs(landmarks, " for landmarks"),
-            Family::Pwcca if n <= p + q => Some(format!(
+            Family::Pwcca { .. } if n <= p + q => Some(format!(
                 "is not unique with more features of both ({p} + {q}) than samples ({n}): variates of correlation 1 can be turned among themselves"
             )),
             Family::Procrustes { n_folds: Some(k) } | Family::Predictivity { folds: Some(name::Folds { n: k, .. }), .. } => {
@@ -229,7 +229,8 @@ impl Pair<'_> {
             Family::Rsa { rdm, compare } => self.rsa(rdm, compare, context).await?,
             Family::Cca => canonical::summary(&canonical::correlations(x, y)?, measure.ending == Ending::Squared),
             Family::Svcca(keep) => canonical::summary(&canonical::of_components(x, y, keep)?, measure.ending == Ending::Squared),
-            Family::Pwcca => canonical::projection_weighted(x, y)?,
+            Family::Pwcca { is_shared_routine: false } => canonical::projection_weighted(x, y)?,
+            Family::Pwcca { is_shared_routine: true } => canonical::weighted_by_shifted_directions(x, y)?,
             Family::RegularizedCca(k) => canonical::regularized(x, y, k)?,
             Family::Bures | Family::Procrustes { n_folds: None } => alignment::bures(x, y)?,
             Family::Procrustes { n_folds: Some(k) } => return alignment::held_out_angle(x, y, k),

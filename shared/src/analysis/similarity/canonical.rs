@@ -5,7 +5,7 @@ use faer::MatRef;
 use super::name::Keep;
 use super::side::{Side, scaled};
 use crate::Error;
-use crate::linalg::spectral::{ThinSvd, all_singular_vectors, singular_values};
+use crate::linalg::spectral::{ThinSvd, all_singular_vectors, sign_of_largest, singular_values};
 use crate::stats::{count, mean};
 
 /// Canonical correlations, largest first: singular values of `U_x'U_y`, as many as the smaller rank.
@@ -58,8 +58,7 @@ fn components_for(s: &[f64], share: f64) -> usize {
 /// columns; `sum a_i rho_i / sum a_i`.
 ///
 /// # Source
-/// Morcos, Raghu & Bengio 2018. Four packages share a routine that adds the means of columns to directions before an orthogonalization. Directions have no
-/// sign, so that its value depends on the signs that a decomposition happens to return: there is nothing to be equal to.
+/// Morcos, Raghu & Bengio 2018. Four packages share a routine that computes something else: [`weighted_by_shifted_directions`].
 pub(super) fn projection_weighted(x: &Side, y: &Side) -> Result<f64, Error> {
     let (a, b) = (x.svd()?, y.svd()?);
     let (small, svd, other) = if b.s.len() < a.s.len() { (y, b, a) } else { (x, a, b) };
@@ -68,6 +67,43 @@ pub(super) fn projection_weighted(x: &Side, y: &Side) -> Result<f64, Error> {
     }
     let pair = all_singular_vectors((svd.u.transpose() * &other.u).as_ref())?;
     let products = (&svd.u * &pair.u).transpose() * &small.centered;
+    let weights: Vec<f64> = products.row_iter().map(|row| row.iter().map(|v| v.abs()).sum()).collect();
+    let weighted: f64 = weights.iter().zip(&pair.s).map(|(w, r)| w * r.min(1.0)).sum();
+    Ok(weighted / weights.iter().sum::<f64>())
+}
+
+/// Projection-weighted CCA as a routine computes it that several packages share, for comparison with numbers published from it.
+///
+/// # Definition
+/// `w_i` = singular vectors of `S_xx^-1/2 S_xy S_yy^-1/2` on the side of the set with fewer columns (the first of equals), in the coordinates of its columns;
+/// directions `d_i = Xc w_i + m_i`, where `m_i` is the mean of column i, which has nothing to do with direction i; `q_i` = the directions made orthonormal
+/// in their order; weights `a_i = sum_j |<q_i, x_j>|` over the columns as they are; `sum a_i rho_i / sum a_i`.
+///
+/// A singular vector has no sign, but `d_i` depends on it. Here the largest component of `w_i` is positive; the routine takes what its decomposition returns,
+/// so that its number is reproduced where the signs agree, and always when the means are 0.
+///
+/// # Degenerate
+/// Needs columns that are linearly independent on the side of the weights, else NaN. Where the second set has fewer columns the routine reads the first
+/// set by the second's columns, which fails; here the sets change places.
+///
+/// # Source
+/// `compute_pwcca` of google/svcca (2018).
+pub(super) fn weighted_by_shifted_directions(x: &Side, y: &Side) -> Result<f64, Error> {
+    let (small, other) = if y.width() < x.width() { (y, x) } else { (x, y) };
+    let (a, b) = (small.svd()?, other.svd()?);
+    let p = small.width();
+    if a.s.len() < p || b.s.is_empty() {
+        return Ok(f64::NAN);
+    }
+    let pair = all_singular_vectors((a.u.transpose() * &b.u).as_ref())?;
+    let turned = &a.v * &pair.u;
+    let means: Vec<f64> = small.x.col_iter().map(|c| c.iter().sum::<f64>() / count(small.n())).collect();
+    let mut directions = &small.centered * &turned;
+    for (i, column) in directions.col_iter_mut().enumerate() {
+        let sign = sign_of_largest(turned.col(i));
+        column.iter_mut().for_each(|v| *v = sign * *v + means[i]);
+    }
+    let products = directions.qr().compute_thin_Q().transpose() * &small.x;
     let weights: Vec<f64> = products.row_iter().map(|row| row.iter().map(|v| v.abs()).sum()).collect();
     let weighted: f64 = weights.iter().zip(&pair.s).map(|(w, r)| w * r.min(1.0)).sum();
     Ok(weighted / weights.iter().sum::<f64>())

@@ -168,7 +168,12 @@ pub static CATALOGUE: &[Entry] = &[
     similarity("svcca-dim=10-score", "SVCCA, 10 components", SIMILAR),
     similarity("pwcca-score", "Projection-weighted CCA", TRANSLATION.union(SCALE).union(PERMUTATION)).directed().disputed(
         "Weights are inner products of the variates with the centered columns of the set of smaller rank, the first of equals. A routine that several packages \
-         share adds means back before an orthogonalization and swaps the sets in one branch.",
+         share computes something else: pwcca-svcca_core-score.",
+    ),
+    similarity("pwcca-svcca_core-score", "Projection-weighted CCA of a shared routine", SCALE).directed().disputed(
+        "Reproduces a routine that several packages share: it adds the mean of column i to direction i before an orthogonalization, so that its number depends \
+         on the order of the columns and on the signs of singular vectors. Here the largest component is positive; the routine takes the signs that it gets. \
+         For comparison with published numbers only.",
     ),
     similarity("rcca-k=1-score", "Regularized CCA", TRANSLATION.union(ROTATION)).single("k is added to X'X and Y'Y, which are sums over samples."),
     similarity("nbs-score", "Normalized Bures similarity", SIMILAR),

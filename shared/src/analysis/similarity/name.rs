@@ -16,7 +16,7 @@ pub(super) enum Family {
     Rsa { rdm: crate::analysis::rdm::Measure, compare: crate::analysis::rdm_comparison::Compare },
     Cca,
     Svcca(Keep),
-    Pwcca,
+    Pwcca { is_shared_routine: bool },
     RegularizedCca(f64),
     Bures,
     Procrustes { n_folds: Option<usize> },
@@ -174,7 +174,7 @@ impl Family {
             Self::SharedDimensions => &[Score, AngularNormalized],
             Self::SoftMatching { .. } => &[Score, Euclidean],
             Self::Rsa { .. }
-            | Self::Pwcca
+            | Self::Pwcca { .. }
             | Self::RegularizedCca(_)
             | Self::AlignedCosine
             | Self::Eigenspace { .. }
@@ -331,7 +331,7 @@ impl<'a> Parts<'a> {
                     Family::Svcca(Keep::Variance(share))
                 }
             },
-            "pwcca" => Family::Pwcca,
+            "pwcca" => Family::Pwcca { is_shared_routine: self.word("svcca_core") },
             "rcca" => Family::RegularizedCca(self.number("k", 1.0, 0.0)?),
             "nbs" => Family::Bures,
             "procrustes" | "size_and_shape" => Family::Procrustes { n_folds: self.folds()? },
