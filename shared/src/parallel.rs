@@ -33,7 +33,7 @@ pub(crate) fn for_each<T: Send>(items: Vec<T>, visit: impl Fn(T) + Sync + Send) 
 }
 
 /// Calls `visit(i, chunk)` for every chunk of `width` values (`width > 0`; the last may be shorter).
-pub(crate) fn for_chunks(values: &mut [f64], width: usize, visit: impl Fn(usize, &mut [f64]) + Sync) {
+pub(crate) fn for_chunks<T: Send>(values: &mut [T], width: usize, visit: impl Fn(usize, &mut [T]) + Sync) {
     #[cfg(feature = "parallel")]
     {
         use rayon::iter::{IndexedParallelIterator, ParallelIterator};

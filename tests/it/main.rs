@@ -5,6 +5,7 @@
 mod agreement;
 mod api;
 mod cli;
+mod network;
 mod support;
 mod tidy;
 mod visible;

@@ -27,6 +27,13 @@ pub(super) struct Gpu {
     split: bool,
 }
 
+impl Gpu {
+    #[cfg(feature = "network")]
+    pub(super) fn burn(&self) -> BurnDevice {
+        self.device.clone()
+    }
+}
+
 impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gpu").field("split", &self.split).finish_non_exhaustive()

@@ -134,6 +134,16 @@ impl Device {
         &self.info
     }
 
+    /// Where Burn's tensors live: flex on the CPU.
+    #[cfg(feature = "network")]
+    pub(crate) fn burn(&self) -> burn::tensor::Device {
+        match &self.engine {
+            Engine::Cpu => burn::tensor::Device::flex(),
+            #[cfg(feature = "gpu")]
+            Engine::Gpu(gpu) => gpu.burn(),
+        }
+    }
+
     /// Whether contractions run on the CPU, in f64.
     #[must_use]
     pub fn is_cpu(&self) -> bool {

@@ -177,3 +177,30 @@ impl Graph {
         }
     }
 }
+
+/// Why a value cannot be had: near names, or all when there are few.
+#[cfg(feature = "network")]
+pub(super) fn unknown_layer(name: &str, graph: &Graph) -> String {
+    let names: Vec<String> = graph.layers().into_iter().map(|layer| layer.name).collect();
+    let mut near: Vec<(usize, &String)> = names.iter().map(|other| (edits(name, other), other)).collect();
+    near.sort_by_key(|(distance, _)| *distance);
+    let shown: Vec<String> = near.iter().take(3).map(|(_, other)| format!("\"{other}\"")).collect();
+    format!("the network makes no value \"{name}\"; near are {} (eigenscope layers lists all {})", shown.join(", "), names.len())
+}
+
+/// Letters to put in, take out or change.
+#[cfg(feature = "network")]
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let next = (corner + usize::from(x != *y)).min(row[j] + 1).min(row[j + 1] + 1);
+            corner = row[j + 1];
+            row[j + 1] = next;
+        }
+    }
+    row[b.len()]
+}

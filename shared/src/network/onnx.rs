@@ -85,6 +85,15 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<Graph, Error> {
     Ok(out)
 }
 
+/// Reads an array from the bytes of a file that holds one ONNX tensor (`.pb`, as in the standard's own tests).
+///
+/// # Errors
+/// [`Error::Format`] for bytes that are no tensor, [`Error::Unsupported`] for element types that hold no numbers.
+pub fn read_onnx_array(file: &str, bytes: &[u8]) -> Result<Constant, Error> {
+    let tensor = proto::Tensor::decode(bytes).map_err(|e| Error::format(file, format!("this is no ONNX tensor, or it is damaged: {e}")))?;
+    constant(file, &tensor)
+}
+
 fn read_node(file: &str, node: proto::Node) -> Result<Node, Error> {
     let called = if node.name.is_empty() { node.op_type.clone() } else { format!("{} ({})", node.name, node.op_type) };
     let mut attributes = BTreeMap::new();
