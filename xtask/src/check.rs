@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every check, the cheapest first, each able to fail.
 
 use crate::tools::{Failure, apt_install, cargo, run};
-use crate::{browser, build_server, site, wasm};
+use crate::{browser, build_server, python, site, wasm};
 
 /// Largest module that the page opens with, as brotli, in bytes.
 const UI_LIMIT: u64 = 600_000;
@@ -22,10 +22,14 @@ pub(crate) fn all() -> Result<(), Failure> {
         if !std::path::Path::new("/usr/share/vulkan/icd.d").exists() {
             apt_install(&["mesa-vulkan-drivers", "libvulkan1"]);
         }
-        run(cargo()
-            .args(["test", "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"])
-            .env("EIGENSCOPE_SITE", &site)
-            .env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into())))
+        let mut command = cargo();
+        command.args(["test", "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
+        command.env("EIGENSCOPE_SITE", &site);
+        command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));
+        if let Some(tests) = python::onnx_node_tests() {
+            command.env("ONNX_NODE_TESTS", tests);
+        }
+        run(&mut command)
     })?;
     // Without the worker: its GPU stack would be built again with other features.
     step("page's own tests", || run(cargo().args(["test", "--release", "--package", "eigenscope-web", "--lib", "--no-default-features"])))?;

@@ -5,6 +5,7 @@
 mod bench;
 mod browser;
 mod check;
+mod python;
 mod site;
 mod tools;
 mod wasm;
@@ -18,7 +19,7 @@ cargo xtask serve [ARGS]  build everything and start the server; ARGS go to `eig
 cargo xtask test          run every check and test, the browser's included
 cargo xtask site          build the page only
 cargo xtask browser       build what they need and run the browser tests only
-cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn";
+cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn; `networks`: beside PyTorch and onnxruntime";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -95,6 +95,8 @@ pub(super) enum Command {
     Projection(ProjectionArgs),
     /// The values that a network makes, by the names of its file.
     Layers(network::LayersArgs),
+    /// Activations of a network for images, layer by layer, as an archive of arrays.
+    Extract(Box<network::ExtractArgs>),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

@@ -50,6 +50,14 @@ impl InputArg {
         std::fs::read(&self.path).map_err(|e| Error::input(self.path.display().to_string(), format!("the file cannot be read: {e}")))
     }
 
+    /// The array.
+    ///
+    /// # Errors
+    /// The reader's.
+    pub(super) fn array(&self) -> Result<eigenscope::Dataset, Error> {
+        io::read(&self.file_name(), &self.bytes()?, self.member.as_deref(), Limits::NATIVE)
+    }
+
     /// Whether the file is a zip archive; one that cannot be read is none, which its reader will say.
     fn is_archive(&self) -> bool {
         let mut magic = [0u8; 4];

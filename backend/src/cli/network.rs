@@ -1,29 +1,47 @@
-//! Networks: what is in a file.
+//! Networks: what is in a file, and what they make of images.
+
+#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
-use eigenscope::Error;
-use eigenscope::network::{Dim, Graph, read_onnx};
+use clap::{Args, ValueEnum};
+use eigenscope::dataset::Values;
+use eigenscope::network::{Architecture, Dim, Graph, Network, Preprocess, Preset, Reading, Resize, from_state, read_onnx, read_state};
+use eigenscope::{Device, Error};
 use serde_json::json;
 
 use super::args::Global;
+use super::inputs::{InputArg, parse_named};
 use super::print::table;
+use super::run::Terminal;
 use super::{Failure, run};
+use crate::extract::{self, Images, OnError, Source, Spec};
 
 /// Options of `layers`.
 #[derive(Debug, Args)]
 pub(super) struct LayersArgs {
-    /// The network: an ONNX file.
-    pub model: PathBuf,
+    #[command(flatten)]
+    network: NetworkArg,
+}
+
+/// Which network.
+#[derive(Debug, Args)]
+pub(super) struct NetworkArg {
+    /// An ONNX file, a state dict of PyTorch (.pth, .pt, .safetensors), or a built-in architecture: alexnet, vgg16, squeezenet1_0, squeezenet1_1, resnet18,
+    /// resnet34, resnet50.
+    model: PathBuf,
+    /// The state dict of a built-in architecture.
+    #[arg(long, value_name = "FILE", conflicts_with = "untrained")]
+    weights: Option<PathBuf>,
+    /// Random parameters of a built-in architecture, from --seed.
+    #[arg(long)]
+    untrained: bool,
 }
 
 /// Lists the values that a network makes.
 pub(super) fn layers(args: &LayersArgs, global: &Global) -> Result<(), Failure> {
-    let shown = args.model.display().to_string();
-    let bytes = std::fs::read(&args.model).map_err(|e| Error::input(&*shown, format!("the network cannot be read: {e}")))?;
-    let graph = read_onnx(&shown, &bytes)?;
+    let (graph, _) = args.network.read(global.seed)?;
     let mut out = io::stdout().lock();
     if global.json {
         let inputs: Vec<_> = graph.inputs.iter().map(|port| json!({ "name": port.name, "shape": port.shape })).collect();
@@ -48,4 +66,235 @@ fn print(out: &mut dyn Write, graph: &Graph) -> io::Result<()> {
     let rows = graph.layers().into_iter().map(|layer| vec![layer.name, layer.op, shape(&layer.shape)]);
     table(out, &["layer", "operation", "shape"], rows.collect())?;
     writeln!(out, "\n{} operations, {} weights, operators of version {}", graph.nodes.len(), graph.n_weights(), graph.opset)
+}
+
+impl NetworkArg {
+    /// The graph, and a hash of what it comes from.
+    fn read(&self, seed: Option<u64>) -> Result<(Graph, String), Error> {
+        let file = |path: &Path| {
+            std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the network cannot be read: {e}")))
+        };
+        let shown = self.model.display().to_string();
+        if let Some(architecture) = Architecture::of_name(&shown).filter(|_| !self.model.exists()) {
+            if let Some(weights) = &self.weights {
+                let bytes = file(weights)?;
+                let graph = from_state(&shown, read_state(&weights.display().to_string(), &bytes)?)?;
+                return Ok((graph, blake3::hash(&bytes).to_hex().to_string()));
+            }
+            if !self.untrained {
+                return Err(Error::parameter("--weights", format!("{shown} needs a state dict (--weights FILE) or --untrained")));
+            }
+            let seed = seed.unwrap_or(0);
+            return Ok((from_state(&shown, architecture.untrained(seed))?, format!("untrained, seed {seed}")));
+        }
+        if self.weights.is_some() || self.untrained {
+            let names = "alexnet, vgg16, squeezenet1_0, squeezenet1_1, resnet18, resnet34, resnet50";
+            return Err(Error::parameter(
+                "MODEL",
+                format!("--weights and --untrained are for a built-in architecture ({names}), not for {shown}"),
+            ));
+        }
+        let bytes = file(&self.model)?;
+        let is_state = self.model.extension().and_then(|e| e.to_str()).is_some_and(|e| ["pt", "pth", "safetensors"].contains(&e));
+        let graph = if is_state { from_state(&shown, read_state(&shown, &bytes)?)? } else { read_onnx(&shown, &bytes)? };
+        Ok((graph, blake3::hash(&bytes).to_hex().to_string()))
+    }
+}
+
+/// How positions are read.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PoolArg {
+    None,
+    Avg,
+    Max,
+}
+
+/// What networks of a family were trained with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PresetArg {
+    Imagenet,
+    Stretch,
+    EfficientnetLite,
+    Unit,
+}
+
+/// What happens at an image that cannot be read.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OnErrorArg {
+    Stop,
+    Skip,
+}
+
+/// Options of `extract`.
+#[derive(Debug, Args)]
+pub(super) struct ExtractArgs {
+    #[command(flatten)]
+    network: NetworkArg,
+    /// A folder of images, or a .stim.csv that lists them.
+    #[arg(long, value_name = "DIR_OR_STIM_CSV", required_unless_present = "input")]
+    images: Option<PathBuf>,
+    /// Ready values instead of images, for the input of that name: an array with images first.
+    #[arg(long, value_name = "NAME=PATH.npy", conflicts_with = "images", value_parser = parse_named)]
+    input: Option<(String, InputArg)>,
+    /// Values by name, with * for any letters; or all, or outputs.
+    #[arg(long, value_delimiter = ',', default_value = "outputs")]
+    layers: Vec<String>,
+    /// What is kept of positions: all of them, their mean or their largest value.
+    #[arg(long, value_enum, default_value = "none")]
+    pool: PoolArg,
+    /// What the network's images looked like in training.
+    #[arg(long, value_enum, default_value = "imagenet")]
+    preprocess: PresetArg,
+    /// Length of the shorter side before the center is cut; 0 stretches the image to the network's size.
+    #[arg(long, value_name = "PIXELS")]
+    resize: Option<u32>,
+    /// Height and width that the network sees, when its file leaves them open.
+    #[arg(long, value_name = "HxW")]
+    size: Option<String>,
+    /// Mean of red, green and blue on 0 to 1.
+    #[arg(long, value_delimiter = ',', num_args = 3, value_name = "R,G,B")]
+    mean: Option<Vec<f64>>,
+    /// Standard deviation of red, green and blue on 0 to 1.
+    #[arg(long, value_delimiter = ',', num_args = 3, value_name = "R,G,B")]
+    std: Option<Vec<f64>>,
+    /// Images at once; by default as many as fit into a gigabyte.
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// What happens at an image that cannot be read.
+    #[arg(long, value_enum, default_value = "stop")]
+    on_error: OnErrorArg,
+    /// The archive to write, .npz.
+    #[arg(short, long, value_name = "OUT.npz")]
+    output: PathBuf,
+}
+
+/// Writes activations of a network for images.
+pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure> {
+    if args.output.extension().and_then(|e| e.to_str()) != Some("npz") {
+        return Err(Error::parameter("--output", format!("{} must end in .npz", args.output.display())).into());
+    }
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(Error::parameter("--output", format!("there is no folder {}", folder.display())).into());
+    }
+    if args.batch == Some(0) {
+        return Err(Error::parameter("--batch", "at least one image at once").into());
+    }
+    let (graph, model_hash) = args.network.read(global.seed)?;
+    let layers = graph.select(&args.layers)?;
+    let (source, names, preprocess) = source(args, &graph)?;
+    let spec = Spec {
+        model: args.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        model_hash,
+        layers,
+        reading: match args.pool {
+            PoolArg::None => Reading::Full,
+            PoolArg::Avg => Reading::Avg,
+            PoolArg::Max => Reading::Max,
+        },
+        preprocess,
+        images: names,
+    };
+    let device = pollster::block_on(Device::open(global.device))?;
+    let network = Network::new(&args.network.model.display().to_string(), graph, &device)?;
+    let terminal = Terminal::new();
+    let made = pollster::block_on(extract::extract(&network, &device, &spec, source, args.batch, &args.output, &terminal));
+    terminal.finish();
+    let made = made?;
+    let mut out = io::stdout().lock();
+    if global.json {
+        return run::json(&mut out, &made);
+    }
+    let rows = made
+        .layers
+        .iter()
+        .map(|layer| vec![layer.name.clone(), layer.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")]);
+    table(&mut out, &["layer", "shape"], rows.collect())?;
+    for name in &made.left_out {
+        writeln!(io::stderr(), "warning: {name} cannot be read and is left out").ok();
+    }
+    Ok(writeln!(out, "\n{} images in {:.2} s ({:.1} images/s) on {}", made.images, made.seconds, made.images_per_second, made.device)?)
+}
+
+/// What is fed in, the names of the images, and what is done to them.
+fn source(args: &ExtractArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>), Error> {
+    let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
+    let Some(images) = &args.images else {
+        let (name, path) = args.input.as_ref().ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
+        if *name != port.name {
+            return Err(Error::parameter("--input", format!("the network has no input {name}; its input is {}", port.name)));
+        }
+        let dataset = path.array()?;
+        #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]
+        let values = match &*dataset.values {
+            Values::F32(a) => a.clone(),
+            Values::F64(a) => a.mapv(|v| v as f32),
+        };
+        let n = values.shape().first().copied().unwrap_or(0);
+        if n == 0 {
+            return Err(Error::input(name.clone(), "the array is empty"));
+        }
+        return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None));
+    };
+    let found = Images::find(images)?;
+    let preset = match args.preprocess {
+        PresetArg::Imagenet => Preset::Imagenet,
+        PresetArg::Stretch => Preset::Stretch,
+        PresetArg::EfficientnetLite => Preset::EfficientnetLite,
+        PresetArg::Unit => Preset::Unit,
+    };
+    let mut preprocess = preset.of_size(size(args, port)?);
+    match args.resize {
+        Some(0) => preprocess.resize = Resize::Stretch,
+        Some(shorter) => preprocess.resize = Resize::Crop(shorter),
+        None => {}
+    }
+    let three = |list: &Option<Vec<f64>>, otherwise: [f64; 3]| {
+        list.as_ref().and_then(|list| <[f64; 3]>::try_from(list.as_slice()).ok()).unwrap_or(otherwise)
+    };
+    preprocess.mean = three(&args.mean, preprocess.mean);
+    preprocess.std = three(&args.std, preprocess.std);
+    if preprocess.std.iter().any(|s| *s <= 0.0 || !s.is_finite()) {
+        return Err(Error::parameter("--std", "standard deviations are above 0"));
+    }
+    let on_error = match args.on_error {
+        OnErrorArg::Stop => OnError::Stop,
+        OnErrorArg::Skip => OnError::Skip,
+    };
+    let names = found.names.clone();
+    Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess)))
+}
+
+/// Height and width that the network sees.
+fn size(args: &ExtractArgs, port: &eigenscope::network::Port) -> Result<[u32; 2], Error> {
+    let shape = port.shape.as_deref().unwrap_or_default();
+    if let [_, colors, h, w] = shape {
+        if let Dim::Fixed(colors) = colors
+            && *colors != 3
+        {
+            return Err(Error::input(
+                port.name.clone(),
+                format!("the network sees {colors} channels, not the three of an image; give it arrays with --input"),
+            ));
+        }
+        if let (Dim::Fixed(h), Dim::Fixed(w), None) = (h, w, &args.size) {
+            let of = |n: u64| {
+                u32::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| Error::input(port.name.clone(), format!("a side of {n} pixels")))
+            };
+            return Ok([of(*h)?, of(*w)?]);
+        }
+    } else if port.shape.is_some() {
+        return Err(Error::input(
+            port.name.clone(),
+            format!("the network's input has {} axes, not the four of images; give it arrays with --input", shape.len()),
+        ));
+    }
+    let text = args.size.as_deref().ok_or_else(|| {
+        Error::parameter("--size", "the network's file leaves the size of its images open; name it, for example --size 224x224")
+    })?;
+    let parsed = text
+        .split_once('x')
+        .and_then(|(h, w)| Some([h.parse().ok()?, w.parse().ok()?]))
+        .filter(|[h, w]| *h > 0 && *w > 0 && *h < 1 << 15 && *w < 1 << 15);
+    parsed.ok_or_else(|| Error::parameter("--size", format!("{text} is not HEIGHTxWIDTH")))
 }

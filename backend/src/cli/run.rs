@@ -32,7 +32,7 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     machine::check_memory(&plan.spec, &plan.inputs.shapes(), held_bytes, machine::memory_bytes())?;
     let terminal = Terminal::new();
     let result = compute::run(&plan.spec, &plan.inputs, global.device, &terminal);
-    terminal.bar.finish_and_clear();
+    terminal.finish();
     let result = result?;
     for warning in &result.warnings {
         writeln!(io::stderr(), "warning: {}", warning.message).ok();
@@ -121,13 +121,18 @@ fn write_bytes(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// A progress bar on stderr when that is a terminal; Ctrl-C asks the run to stop, a second one stops the program.
-struct Terminal {
+pub(super) struct Terminal {
     bar: ProgressBar,
     canceled: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    fn new() -> Self {
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    pub(super) fn new() -> Self {
         let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1000), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3} %  {elapsed}  {msg}") {

@@ -130,6 +130,29 @@ impl Graph {
         self.nodes.iter().flat_map(of).collect()
     }
 
+    /// The layers that patterns name, in the order in which they are made: `all`, `outputs`, names, and names with `*` for any letters.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a name that is not there, with near ones.
+    #[cfg(feature = "network")]
+    pub fn select(&self, patterns: &[String]) -> Result<Vec<String>, Error> {
+        let names: Vec<String> = self.layers().into_iter().map(|layer| layer.name).collect();
+        let mut chosen = BTreeSet::new();
+        for pattern in patterns {
+            let fits = |name: &String| match pattern.as_str() {
+                "all" => true,
+                "outputs" => self.outputs.contains(name),
+                pattern => matches(pattern, name),
+            };
+            let found: Vec<usize> = (0..names.len()).filter(|i| fits(&names[*i])).collect();
+            if found.is_empty() {
+                return Err(Error::parameter("layers", unknown_layer(pattern, self)));
+            }
+            chosen.extend(found);
+        }
+        Ok(chosen.into_iter().map(|i| names[i].clone()).collect())
+    }
+
     /// How many nodes there are of each operation.
     #[must_use]
     pub fn operators(&self) -> BTreeMap<&str, usize> {
@@ -203,4 +226,21 @@ fn edits(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// Whether a name fits a pattern in which `*` stands for any letters.
+#[cfg(feature = "network")]
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or("");
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }

@@ -99,15 +99,28 @@ pub(super) fn conv(call: &mut Call<'_>) -> Result {
         return Err(format!("a bias of shape {} for {out} channels", bias.text()));
     }
     let image = x.shape()[2..].to_vec();
-    let window = Window::of(call, w.shape()[2..].to_vec(), &image)?;
+    let window = match call.fusion.and_then(|fusion| fusion.pad.as_ref()) {
+        Some((_, zeros)) if zeros.len() == 2 * x.rank() => {
+            let around: Vec<(usize, usize)> = (2..x.rank()).map(|axis| (zeros[axis], zeros[x.rank() + axis])).collect();
+            let padded: Vec<usize> = image.iter().zip(&around).map(|(n, (before, after))| n + before + after).collect();
+            let mut window = Window::of(call, w.shape()[2..].to_vec(), &padded)?;
+            for (own, more) in window.pads.iter_mut().zip(around) {
+                *own = (own.0 + more.0, own.1 + more.1);
+            }
+            window
+        }
+        Some((_, zeros)) => return Err(format!("{} pads for a value of shape {}", zeros.len(), x.text())),
+        None => Window::of(call, w.shape()[2..].to_vec(), &image)?,
+    };
     let mut shape = vec![x.shape()[0], w.shape()[0]];
     shape.extend((0..image.len()).map(|i| window.positions(i, image[i], false)));
     if let Some(y) = on_cpu(&x, &w, bias.as_ref(), &window, groups, &shape, call) {
+        call.buffers.give(x.into_inner());
         return Ok(vec![y.into()]);
     }
     let y = on_device(x, w, bias, &window, groups, shape);
     Ok(vec![
-        match call.bounds {
+        match call.bounds() {
             Some((low, high)) => y.map(|t| Dispatch::float_clamp(t, low.into(), high.into())),
             None => y,
         }
@@ -144,7 +157,7 @@ fn on_cpu(
         groups,
     };
     let run = |bias: Option<&[f32]>| {
-        cpu::with_values(x.inner(), |x| cpu::with_values(w.inner(), |w| cpu::convolve(x, w, bias, call.bounds, &geometry)))?
+        cpu::with_values(x.inner(), |x| cpu::with_values(w.inner(), |w| cpu::convolve(x, w, bias, call.bounds(), &geometry, call.buffers)))?
     };
     let values = match bias {
         Some(bias) => cpu::with_values(bias.inner(), |bias| run(Some(bias)))?,
@@ -185,16 +198,24 @@ pub(super) fn conv_transpose(call: &mut Call<'_>) -> Result {
     let list = |name: &str, otherwise: usize| {
         call.size_list(name).map(|list| list.filter(|list| list.len() == n).unwrap_or_else(|| vec![otherwise; n]))
     };
-    let (stride, dilation, extra) = (list("strides", 1)?, list("dilations", 1)?, list("output_padding", 0)?);
+    let (stride, dilation, mut extra) = (list("strides", 1)?, list("dilations", 1)?, list("output_padding", 0)?);
     let kernel = w.shape()[2..].to_vec();
-    let full: Vec<usize> = (0..n).map(|i| stride[i] * (x.shape()[2 + i] - 1) + extent(kernel[i], dilation[i]) + extra[i]).collect();
+    let mut full: Vec<usize> = (0..n).map(|i| stride[i] * (x.shape()[2 + i] - 1) + extent(kernel[i], dilation[i]) + extra[i]).collect();
     let upper = call.text("auto_pad") == Some("SAME_UPPER");
     let wanted = match (call.size_list("output_shape")?, call.text("auto_pad")) {
         (Some(shape), _) => Some(shape[shape.len().saturating_sub(n)..].to_vec()),
         (None, Some("SAME_UPPER" | "SAME_LOWER")) => Some((0..n).map(|i| x.shape()[2 + i] * stride[i]).collect()),
         _ => None,
     };
-    let pads: Vec<(usize, usize)> = match wanted {
+    if let Some(wanted) = &wanted {
+        // What is missing is put behind.
+        for i in 0..n {
+            let missing = wanted.get(i).copied().unwrap_or(0).saturating_sub(full[i]);
+            full[i] += missing;
+            extra[i] += missing;
+        }
+    }
+    let pads: Vec<(usize, usize)> = match wanted.filter(|wanted| wanted.len() == n) {
         Some(wanted) => (0..n)
             .map(|i| {
                 let total = full[i].saturating_sub(wanted[i]);
@@ -412,4 +433,30 @@ pub(super) fn global_pool(call: &mut Call<'_>) -> Result {
         }
     };
     Ok(vec![pooled.reshape(shape).into()])
+}
+
+/// `PyTorch`'s: the mean over `to` overlapping parts of each axis, from `floor(i n / to)` to `ceil((i + 1) n / to)`.
+pub(super) fn adaptive_pool(call: &mut Call<'_>) -> Result {
+    let mut x = call.tensor(0)?;
+    let size = call.size_list("output_size")?.filter(|size| !size.contains(&0)).ok_or("the size is missing")?;
+    if x.rank() != size.len() + 2 {
+        return Err(format!("a size of {size:?} for a value of shape {}", x.text()));
+    }
+    for (i, to) in size.into_iter().enumerate() {
+        let from = x.shape()[2 + i];
+        if from == to {
+            continue;
+        }
+        let mut weights = vec![0.0; from * to];
+        for k in 0..to {
+            let (start, end) = (k * from / to, ((k + 1) * from).div_ceil(to));
+            for row in start..end {
+                #[expect(clippy::cast_precision_loss, reason = "lengths of axes")]
+                let weight = 1.0 / (end - start) as f32;
+                weights[row * to + k] = weight;
+            }
+        }
+        x = x.weighted(2 + i, weights, to, call.device)?;
+    }
+    Ok(vec![x.into()])
 }

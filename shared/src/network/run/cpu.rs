@@ -4,6 +4,8 @@
 //! kernels of one pixel are a product of matrices and nothing else; depthwise kernels slide over rows that fit in the first cache; all others lay out
 //! the windows of a strip of rows (im2col) that stays in the second cache and multiply that. Bias and bounds are applied to a strip while it is there.
 
+use std::sync::Mutex;
+
 use burn::backend::{BackendTensor, DispatchTensor, DispatchTensorKind};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -41,11 +43,55 @@ pub(super) fn with_values<T>(tensor: &DispatchTensor, f: impl FnOnce(&[f32]) -> 
     }
 }
 
+/// Memory of values that nobody reads any more. Fresh pages cost as much as a convolution: the system clears each.
+#[derive(Debug, Default)]
+pub(super) struct Buffers(Mutex<Vec<Vec<f32>>>);
+
+/// Buffers that are kept, the largest ones.
+const KEPT: usize = 12;
+
+impl Buffers {
+    /// `n` values, whatever they are: the smallest kept buffer that is not four times too large, else a new one.
+    fn take(&self, n: usize) -> Vec<f32> {
+        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fits =
+            kept.iter().enumerate().filter(|(_, b)| (n..=4 * n).contains(&b.capacity())).min_by_key(|(_, b)| b.capacity()).map(|(i, _)| i);
+        let Some(i) = fits else { return vec![0.0; n] };
+        let mut found = kept.swap_remove(i);
+        found.resize(n, 0.0);
+        found
+    }
+
+    /// Keeps the memory of a tensor, if this was its last handle.
+    pub(super) fn give(&self, tensor: DispatchTensor) {
+        let DispatchTensorKind::Flex(BackendTensor::Float(tensor)) = tensor.kind else { return };
+        if !tensor.is_unique() || !tensor.is_contiguous() {
+            return;
+        }
+        if let Ok(values) = tensor.into_data().try_into_vec::<f32>() {
+            let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            kept.push(values);
+            let smallest = kept.iter().enumerate().min_by_key(|(_, b)| b.capacity()).map(|(i, _)| i);
+            if let Some(i) = smallest.filter(|_| kept.len() > KEPT) {
+                kept.swap_remove(i);
+            }
+        }
+    }
+}
+
 /// The convolution, plus a bias for each channel, held between bounds.
-pub(super) fn convolve(x: &[f32], w: &[f32], bias: Option<&[f32]>, bounds: Option<(f32, f32)>, g: &Geometry) -> Vec<f32> {
+pub(super) fn convolve(
+    x: &[f32],
+    w: &[f32],
+    bias: Option<&[f32]>,
+    bounds: Option<(f32, f32)>,
+    g: &Geometry,
+    buffers: &Buffers,
+) -> Vec<f32> {
     let [n, c, h, width] = g.input;
     let positions = g.out[0] * g.out[1];
-    let mut y = vec![0.0f32; n * g.out_channels * positions];
+    // Every value is written below.
+    let mut y = buffers.take(n * g.out_channels * positions);
     let per_group = g.out_channels / g.groups;
     let finish = |channel: usize, row: &mut [f32]| finish(row, bias.map_or(0.0, |b| b[channel]), bounds);
     if g.groups == c && c > 1 {
@@ -59,29 +105,30 @@ pub(super) fn convolve(x: &[f32], w: &[f32], bias: Option<&[f32]>, bounds: Optio
         });
         return y;
     }
-    // One task for each image and group; strips of rows within.
+    // One task for each image and group; strips of positions within, finished while they are in the cache.
     let depth = c / g.groups * g.kernel[0] * g.kernel[1];
     let is_pointwise = g.kernel == [1, 1] && g.stride == [1, 1] && g.pads == [0, 0];
     parallel::for_chunks(&mut y, per_group * positions, |i, block| {
         let (image, group) = (i / g.groups, i % g.groups);
         let from = &x[(image * c + group * (c / g.groups)) * h * width..][..c / g.groups * h * width];
         let weights = MatRef::from_row_major_slice(&w[group * per_group * depth..][..per_group * depth], per_group, depth);
-        let mut out = MatMut::from_row_major_slice_mut(block, per_group, positions);
-        if is_pointwise {
-            matmul(out.as_mut(), Accum::Replace, weights, MatRef::from_row_major_slice(from, depth, positions), 1.0, Par::Seq);
-        } else {
-            let rows = (STRIP / (depth * g.out[1]).max(1)).clamp(1, g.out[0]);
-            let mut strip = vec![0.0f32; depth * rows * g.out[1]];
-            for first in (0..g.out[0]).step_by(rows) {
-                let rows = rows.min(g.out[0] - first);
-                let n = rows * g.out[1];
-                windows(from, &mut strip[..depth * n], first, rows, g);
-                let right = MatRef::from_row_major_slice(&strip[..depth * n], depth, n);
-                matmul(out.as_mut().subcols_mut(first * g.out[1], n), Accum::Replace, weights, right, 1.0, Par::Seq);
+        let whole = MatRef::from_row_major_slice(from, c / g.groups, h * width);
+        let rows = (STRIP / ((depth + per_group) * g.out[1]).max(1)).clamp(1, g.out[0]);
+        let mut strip = if is_pointwise { Vec::new() } else { vec![0.0f32; depth * rows * g.out[1]] };
+        for first in (0..g.out[0]).step_by(rows) {
+            let n = rows.min(g.out[0] - first) * g.out[1];
+            let start = first * g.out[1];
+            let right = if is_pointwise {
+                whole.subcols(start, n)
+            } else {
+                windows(from, &mut strip[..depth * n], first, n / g.out[1], g);
+                MatRef::from_row_major_slice(&strip[..depth * n], depth, n)
+            };
+            let out = MatMut::from_row_major_slice_mut(block, per_group, positions).subcols_mut(start, n);
+            matmul(out, Accum::Replace, weights, right, 1.0, Par::Seq);
+            for (k, row) in block.chunks_mut(positions).enumerate() {
+                finish(group * per_group + k, &mut row[start..start + n]);
             }
-        }
-        for (k, row) in block.chunks_mut(positions).enumerate() {
-            finish(group * per_group + k, row);
         }
     });
     y
@@ -137,18 +184,34 @@ fn windows(from: &[f32], strip: &mut [f32], first: usize, rows: usize, g: &Geome
     }
 }
 
-/// A padded image whose columns are sorted by their remainder to the stride, so that a tap reads neighboring values.
+/// A padded image whose rows and columns are sorted by their remainders to the strides, so that every tap reads neighboring values and all rows of the output
+/// are one run: a tap is an offset, and what lies between two rows is computed and thrown away.
 struct Planes {
+    /// Rows of one remainder.
     rows: usize,
-    /// Values of a row of one remainder, with room for the last block.
+    /// Columns of one remainder.
     row: usize,
+    /// Where each tap begins.
+    offsets: Vec<usize>,
+    /// Values of the run, in whole blocks.
+    run: usize,
+    /// Values of the padded image.
+    len: usize,
 }
 
 impl Planes {
     fn of(g: &Geometry) -> Self {
-        let rows = (g.out[0] - 1) * g.stride[0] + g.dilation[0] * (g.kernel[0] - 1) + 1;
-        let reach = g.dilation[1] * (g.kernel[1] - 1) / g.stride[1] + 1;
-        Self { rows, row: g.out[1].next_multiple_of(LANES) + reach }
+        let reach = |axis: usize| g.dilation[axis] * (g.kernel[axis] - 1) / g.stride[axis];
+        let (rows, row) = (g.out[0] + reach(0), g.out[1] + reach(1));
+        let place = |ky: usize, kx: usize| {
+            let (y, x) = (ky * g.dilation[0], kx * g.dilation[1]);
+            let plane = y % g.stride[0] * g.stride[1] + x % g.stride[1];
+            (plane * rows + y / g.stride[0]) * row + x / g.stride[1]
+        };
+        let offsets: Vec<usize> = (0..g.kernel[0]).flat_map(|ky| (0..g.kernel[1]).map(move |kx| place(ky, kx))).collect();
+        let run = (g.out[0] * row).next_multiple_of(LANES);
+        let len = offsets.iter().max().copied().unwrap_or(0) + run;
+        Self { rows, row, offsets, run, len: len.max(g.stride[0] * g.stride[1] * rows * row) }
     }
 }
 
@@ -167,41 +230,42 @@ impl pulp::WithSimd for Depthwise<'_> {
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { planes, g, from, taps, plane } = self;
         let [_, _, h, width] = g.input;
-        let stride = g.stride[1];
-        // Remainders, then rows, then columns.
-        let mut padded = vec![0.0f32; stride * planes.rows * planes.row];
-        for y in 0..planes.rows {
-            let Some(source) = y.checked_sub(g.pads[0]).filter(|y| *y < h).map(|y| &from[y * width..][..width]) else { continue };
-            for remainder in 0..stride {
-                let first = (remainder + stride - g.pads[1] % stride) % stride;
-                let column = (first + g.pads[1]) / stride;
-                let row = &mut padded[(remainder * planes.rows + y) * planes.row..][..planes.row];
-                let (row, source) = (row.get_mut(column..).unwrap_or_default(), source.get(first..).unwrap_or_default());
-                if stride == 1 {
-                    let n = row.len().min(source.len());
-                    row[..n].copy_from_slice(&source[..n]);
+        let mut padded = vec![0.0f32; planes.len];
+        // Rows of the image, and where they go.
+        for y in 0..h {
+            let at = y + g.pads[0];
+            let (ry, row) = (at % g.stride[0], at / g.stride[0]);
+            if row >= planes.rows {
+                continue;
+            }
+            let source = &from[y * width..][..width];
+            for rx in 0..g.stride[1] {
+                let first = (rx + g.stride[1] - g.pads[1] % g.stride[1]) % g.stride[1];
+                let column = (first + g.pads[1]) / g.stride[1];
+                let out = &mut padded[((ry * g.stride[1] + rx) * planes.rows + row) * planes.row..][..planes.row];
+                let (out, source) = (out.get_mut(column..).unwrap_or_default(), source.get(first..).unwrap_or_default());
+                if g.stride[1] == 1 {
+                    let n = out.len().min(source.len());
+                    out[..n].copy_from_slice(&source[..n]);
                 } else {
-                    row.iter_mut().zip(source.iter().step_by(stride)).for_each(|(r, v)| *r = *v);
+                    out.iter_mut().zip(source.iter().step_by(g.stride[1])).for_each(|(o, v)| *o = *v);
                 }
             }
         }
-        for (oy, out) in plane.chunks_mut(g.out[1]).enumerate() {
-            for (block, out) in out.chunks_mut(LANES).enumerate() {
-                let mut sum = [0.0f32; LANES];
-                for ky in 0..g.kernel[0] {
-                    let y = oy * g.stride[0] + ky * g.dilation[0];
-                    for kx in 0..g.kernel[1] {
-                        let at = kx * g.dilation[1];
-                        let start = (at % stride * planes.rows + y) * planes.row + at / stride + block * LANES;
-                        let (values, _) = padded[start..start + LANES].as_chunks::<LANES>();
-                        let tap = taps[ky * g.kernel[1] + kx];
-                        for (s, v) in sum.iter_mut().zip(&values[0]) {
-                            *s = mul_add::<S>(tap, *v, *s);
-                        }
-                    }
+        let mut run = vec![0.0f32; planes.run];
+        let (blocks, _) = run.as_chunks_mut::<LANES>();
+        for (i, block) in blocks.iter_mut().enumerate() {
+            let mut sum = [0.0f32; LANES];
+            for (offset, tap) in planes.offsets.iter().zip(taps) {
+                let (values, _) = padded[offset + i * LANES..][..LANES].as_chunks::<LANES>();
+                for (s, v) in sum.iter_mut().zip(&values[0]) {
+                    *s = mul_add::<S>(*tap, *v, *s);
                 }
-                out.copy_from_slice(&sum[..out.len()]);
             }
+            *block = sum;
+        }
+        for (out, row) in plane.chunks_mut(g.out[1]).zip(run.chunks(planes.row)) {
+            out.copy_from_slice(&row[..g.out[1]]);
         }
     }
 }
@@ -277,7 +341,7 @@ mod tests {
                     let w = random(out_channels * channels / groups * kernel[0] * kernel[1]);
                     let bias = random(out_channels);
                     let want = slow(&x, &w, &g);
-                    let got = convolve(&x, &w, Some(&bias), Some((0.0, 6.0)), &g);
+                    let got = convolve(&x, &w, Some(&bias), Some((0.0, 6.0)), &g, &Buffers::default());
                     let positions = out[0] * out[1];
                     for (i, (a, b)) in got.iter().zip(&want).enumerate() {
                         let b = (b + bias[i / positions % out_channels]).clamp(0.0, 6.0);

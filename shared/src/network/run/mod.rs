@@ -6,6 +6,7 @@
 mod conv;
 mod cpu;
 mod elementwise;
+mod fusion;
 mod linear;
 mod making;
 mod moving;
@@ -19,10 +20,12 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device as BurnDevice;
+use serde::{Deserialize, Serialize};
 
+use self::cpu::Buffers;
+use self::fusion::Fusion;
 use self::operators::Operator;
-use self::value::Call;
-pub(crate) use self::value::Value;
+use self::value::{Call, Value};
 use super::graph::{Constant, Graph, Node};
 use crate::{Device, Error};
 
@@ -31,14 +34,34 @@ use crate::{Device, Error};
 pub struct Network {
     graph: Graph,
     operators: Vec<Operator>,
-    /// For each convolution whose only reader holds it between bounds: that reader, and the bounds.
-    followers: BTreeMap<usize, (usize, (f32, f32))>,
+    /// What convolutions do of their neighbors.
+    fusions: BTreeMap<usize, Fusion>,
     constants: BTreeMap<String, Value>,
     device: BurnDevice,
+    buffers: Buffers,
 }
 
-/// What one run made: values by their names.
-pub type Activations = BTreeMap<String, Constant>;
+/// What one run made.
+#[derive(Debug, Default)]
+pub struct Activations {
+    /// The wanted values by their names.
+    pub values: BTreeMap<String, Constant>,
+    /// Bytes of floats that were held at the same time, constants left out.
+    pub peak_bytes: u64,
+}
+
+/// How positions (the axes behind the second) are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// All of them.
+    #[default]
+    Full,
+    /// Their mean.
+    Avg,
+    /// The largest.
+    Max,
+}
 
 impl Network {
     /// Checks that every operation is known and copies constants to the device.
@@ -48,15 +71,17 @@ impl Network {
     pub fn new(file: &str, graph: Graph, device: &Device) -> Result<Self, Error> {
         let operators = operators::of(file, &graph)?;
         let burn = device.burn();
+        let mut graph = graph;
+        fold(&mut graph, &operators, &burn);
+        let fusions = fusion::find(&graph);
         let read: BTreeSet<&str> = graph.nodes.iter().flat_map(|node| node.inputs.iter().map(String::as_str)).collect();
-        let wanted = |name: &str| read.contains(name) || graph.outputs.iter().any(|output| output == name);
+        let made: BTreeSet<&str> = graph.nodes.iter().flat_map(|node| node.outputs.iter().map(String::as_str)).collect();
+        let wanted = |name: &str| read.contains(name) || made.contains(name) || graph.outputs.iter().any(|output| output == name);
         let constants = graph.constants.iter().filter(|(name, _)| wanted(name));
         let constants = constants.map(|(name, constant)| (name.clone(), Value::from_constant(constant, &burn))).collect();
-        let followers = followers(&graph);
-        let mut graph = graph;
         // The copies on the device are enough; names and shapes of nodes stay.
         graph.constants.clear();
-        Ok(Self { graph, operators, followers, constants, device: burn })
+        Ok(Self { graph, operators, fusions, constants, device: burn, buffers: Buffers::default() })
     }
 
     /// The network's nodes and names.
@@ -69,16 +94,8 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Input`] for an input that is missing or does not fit and for a value that the network does not make; [`Error::Device`] when the device fails.
-    pub async fn run(&self, inputs: &BTreeMap<String, Constant>, wanted: &[String]) -> Result<Activations, Error> {
-        let mut out = Activations::new();
-        for (name, value) in self.values(inputs, wanted).await? {
-            out.insert(name, value.read().await?);
-        }
-        Ok(out)
-    }
-
-    /// As [`Network::run`], values where they are.
-    pub(crate) async fn values(&self, inputs: &BTreeMap<String, Constant>, wanted: &[String]) -> Result<BTreeMap<String, Value>, Error> {
+    pub async fn run(&self, inputs: &BTreeMap<String, Constant>, wanted: &[String], reading: Reading) -> Result<Activations, Error> {
+        let mut out = Activations::default();
         let mut known: BTreeMap<&str, Value> = BTreeMap::new();
         for port in &self.graph.inputs {
             if let Some(given) = inputs.get(&port.name) {
@@ -86,46 +103,67 @@ impl Network {
             }
         }
         let needed = self.needed(wanted)?;
-        // How many readers each value still has; what is wanted has one that never comes.
+        for name in wanted.iter().filter(|name| self.is_given(name)) {
+            let value = known.get(name.as_str()).or_else(|| self.constants.get(name)).cloned();
+            out.values.insert(name.clone(), value.ok_or_else(|| self.missing(name))?.read().await?);
+        }
         let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
         for node in needed.iter().map(|i| &self.graph.nodes[*i]) {
             for name in node.inputs.iter().filter(|name| !name.is_empty()) {
                 *readers.entry(name).or_default() += 1;
             }
         }
-        for name in wanted {
-            *readers.entry(name).or_default() += 1;
+        let wanted: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+        // Nodes that a convolution does as well: their input is their output.
+        let mut done = BTreeSet::new();
+        let mut fused = BTreeMap::new();
+        for i in &needed {
+            if let Some(fusion) = self.fusions.get(i) {
+                let own = fusion.clone().within(&self.graph, &needed, &wanted, &self.graph.nodes[*i].outputs[0]);
+                done.extend(own.pad.iter().map(|(node, _)| *node).chain(own.bounds.iter().map(|(node, _)| *node)));
+                fused.insert(*i, own);
+            }
         }
-        let mut bounded = BTreeSet::new();
         for i in &needed {
             let node = &self.graph.nodes[*i];
-            let follower = self.followers.get(i).filter(|(j, _)| needed.contains(j) && !wanted.contains(&node.outputs[0]));
-            bounded.extend(follower.map(|(j, _)| *j));
-            let made = if bounded.contains(i) {
-                // Done already, with the convolution before it.
-                known.remove(node.inputs[0].as_str()).into_iter().collect()
+            let made = if done.contains(i) {
+                vec![self.handed(&node.inputs[0], &mut known, &mut readers)?]
             } else {
-                self.step(*i, follower.map(|(_, bounds)| *bounds), &mut known, &mut readers).await?
+                self.step(*i, fused.get(i), &mut known, &mut readers).await?
             };
             for (name, value) in node.outputs.iter().zip(made) {
+                if wanted.contains(name.as_str()) {
+                    out.values.insert(name.clone(), value.clone().reduced(reading).read().await?);
+                }
                 if readers.contains_key(name.as_str()) {
                     known.insert(name, value);
                 }
             }
-        }
-        let mut out = BTreeMap::new();
-        for name in wanted {
-            let value = known.get(name.as_str()).or_else(|| self.constants.get(name)).cloned();
-            out.insert(name.clone(), value.ok_or_else(|| self.no_value(name))?);
+            out.peak_bytes = out.peak_bytes.max(known.values().map(Value::bytes).sum());
         }
         Ok(out)
+    }
+
+    /// A value for a reader; the last one gets it whole.
+    fn handed<'a>(
+        &self,
+        name: &'a str,
+        known: &mut BTreeMap<&'a str, Value>,
+        readers: &mut BTreeMap<&'a str, usize>,
+    ) -> Result<Value, Error> {
+        let left = readers.get_mut(name).map_or(0, |n| {
+            *n = n.saturating_sub(1);
+            *n
+        });
+        let held = if left == 0 { known.remove(name) } else { known.get(name).cloned() };
+        held.or_else(|| self.constants.get(name).cloned()).ok_or_else(|| self.missing(name))
     }
 
     /// Runs one node.
     async fn step<'a>(
         &'a self,
         i: usize,
-        bounds: Option<(f32, f32)>,
+        fusion: Option<&Fusion>,
         known: &mut BTreeMap<&'a str, Value>,
         readers: &mut BTreeMap<&'a str, usize>,
     ) -> Result<Vec<Value>, Error> {
@@ -136,15 +174,10 @@ impl Network {
                 inputs.push(None);
                 continue;
             }
-            let left = readers.get_mut(name.as_str()).map_or(0, |n| {
-                *n = n.saturating_sub(1);
-                *n
-            });
-            let held = if left == 0 { known.remove(name.as_str()) } else { known.get(name.as_str()).cloned() };
-            let value = held.or_else(|| self.constants.get(name).cloned()).ok_or_else(|| self.missing(name))?;
+            let value = self.handed(name, known, readers)?;
             inputs.push(Some(if operator.on_host.contains(&k) { value.with_host().await? } else { value }));
         }
-        let mut call = Call { node, opset: self.graph.opset, device: &self.device, inputs, bounds };
+        let mut call = Call { node, opset: self.graph.opset, device: &self.device, inputs, fusion, buffers: &self.buffers };
         let made = (operator.run)(&mut call).map_err(|message| Error::Input { input: called(node), message })?;
         let mut values = Vec::with_capacity(made.len());
         for value in made {
@@ -163,7 +196,7 @@ impl Network {
             return Err(self.no_value(unknown));
         }
         while let Some(name) = open.pop() {
-            if let Some(i) = maker.get(name)
+            if let Some(i) = maker.get(name).filter(|_| !self.constants.contains_key(name))
                 && found.insert(*i)
             {
                 open.extend(self.graph.nodes[*i].inputs.iter().filter(|name| !name.is_empty()).map(String::as_str));
@@ -186,38 +219,24 @@ impl Network {
     }
 }
 
-/// Convolutions whose only reader holds the result between known bounds (`Relu`, `Clip`).
-fn followers(graph: &Graph) -> BTreeMap<usize, (usize, (f32, f32))> {
-    let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (j, node) in graph.nodes.iter().enumerate() {
-        for name in &node.inputs {
-            readers.entry(name).or_default().push(j);
+/// Makes constants of integers that follow from constants: shapes, paddings and indices that exporters write out as long chains of operations.
+fn fold(graph: &mut Graph, operators: &[Operator], device: &BurnDevice) {
+    for (node, operator) in graph.nodes.iter().zip(operators) {
+        let known = |name: &String| match graph.constants.get(name) {
+            Some(constant @ (Constant::Int(_) | Constant::Bool(_))) => Some(Value::from_constant(constant, device)),
+            _ => None,
+        };
+        let inputs: Option<Vec<Option<Value>>> =
+            node.inputs.iter().map(|name| if name.is_empty() { Some(None) } else { known(name).map(Some) }).collect();
+        let Some(inputs) = inputs.filter(|inputs| !inputs.is_empty()) else { continue };
+        let mut call = Call { node, opset: graph.opset, device, inputs, fusion: None, buffers: &Buffers::default() };
+        // What cannot be computed is told when the network runs.
+        let Ok(made) = (operator.run)(&mut call) else { continue };
+        let constants: Option<Vec<Constant>> = made.into_iter().map(value::Made::integers).collect();
+        for (name, constant) in node.outputs.iter().zip(constants.unwrap_or_default()) {
+            graph.constants.insert(name.clone(), constant);
         }
     }
-    let bound = |node: &Node, i: usize, attribute: &str, otherwise: f32| match (
-        node.inputs.get(i).filter(|name| !name.is_empty()),
-        node.attributes.get(attribute),
-    ) {
-        (Some(name), _) => match graph.constants.get(name) {
-            Some(Constant::Float(a)) if a.len() == 1 => a.first().copied(),
-            _ => None,
-        },
-        (None, Some(super::graph::Attribute::Float(v))) => Some(*v),
-        (None, _) => Some(otherwise),
-    };
-    let bounds = |node: &Node| match node.op.as_str() {
-        "Relu" => Some((0.0, f32::INFINITY)),
-        "Clip" => Some((bound(node, 1, "min", f32::NEG_INFINITY)?, bound(node, 2, "max", f32::INFINITY)?)),
-        _ => None,
-    };
-    let of = |(i, node): (usize, &Node)| {
-        let output = node.outputs.first().filter(|output| node.op == "Conv" && !graph.outputs.contains(output))?;
-        match readers.get(output.as_str()).map(Vec::as_slice) {
-            Some(&[j]) => Some((i, (j, bounds(&graph.nodes[j]).filter(|_| graph.nodes[j].inputs[0] == *output)?))),
-            _ => None,
-        }
-    };
-    graph.nodes.iter().enumerate().filter_map(of).collect()
 }
 
 /// A node in a message.

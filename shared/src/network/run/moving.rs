@@ -5,9 +5,12 @@
 
 use std::sync::Arc;
 
+use burn::backend::Dispatch;
+use burn::backend::ops::FloatTensorOps;
+use burn::tensor::ops::IndexingUpdateOp;
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
-use super::tensor::{Problem, Tensor, broadcast_shape};
+use super::tensor::{Problem, Tensor, broadcast_shape, on_device};
 use super::value::{Call, Float, Made, Value, array, axes_of, axis_of, checked_shape};
 use crate::dataset::shape_text;
 
@@ -427,15 +430,38 @@ fn scatter(value: Value, updates: Value, targets: &[usize], call: &Call<'_>) -> 
     })
 }
 
-fn only_replaces(call: &Call<'_>) -> Result<()> {
+/// Whether updates are added to what is there; else they replace it.
+fn adds(call: &Call<'_>) -> Result<bool> {
     match call.text("reduction") {
-        None | Some("none") => Ok(()),
-        Some(other) => Err(format!("the reduction {other} is not done, only replacing")),
+        None | Some("none") => Ok(false),
+        Some("add") => Ok(true),
+        Some(other) => Err(format!("the reduction {other} is not done, only replacing and adding")),
     }
 }
 
+/// Adds updates at places, which may be the same.
+fn scatter_add(value: Value, updates: Value, targets: &[usize], call: &Call<'_>) -> Result<Value> {
+    Ok(match (value, updates) {
+        (Value::Float(a), Value::Float(b)) => {
+            let (shape, n, m) = (a.tensor.shape().to_vec(), a.tensor.len(), targets.len());
+            let (flat, more) = (a.tensor.reshape(vec![n]), b.tensor.reshape(vec![m]));
+            let sum =
+                Dispatch::float_scatter(0, flat.into_inner(), on_device(targets, call.device), more.into_inner(), IndexingUpdateOp::Add);
+            Value::Float(Float { tensor: Tensor::from_inner(sum, vec![n]).reshape(shape), host: None })
+        }
+        (Value::Int(a), Value::Int(b)) => {
+            let mut values: Vec<i64> = a.iter().copied().collect();
+            for (target, v) in targets.iter().zip(b.iter()) {
+                values[*target] += v;
+            }
+            Value::Int(Arc::new(array(a.shape(), values)?))
+        }
+        _ => return Err("the updates are of another type than the value".into()),
+    })
+}
+
 pub(super) fn scatter_elements(call: &mut Call<'_>) -> Result {
-    only_replaces(call)?;
+    let adds = adds(call)?;
     let (value, indices, updates) = (call.value(0)?, call.int_array(1)?, call.value(2)?);
     let axis = axis_of(call.int_or("axis", 0), value.shape().len())?;
     if indices.shape() != updates.shape() || (0..indices.ndim()).any(|i| i != axis && indices.shape()[i] > value.shape()[i]) {
@@ -449,11 +475,12 @@ pub(super) fn scatter_elements(call: &mut Call<'_>) -> Result {
         all[at]
     };
     let targets: Vec<usize> = found.indexed_iter().map(target).collect();
+    let scatter = if adds { scatter_add } else { scatter };
     one(scatter(value, updates, &targets, call)?)
 }
 
 pub(super) fn scatter_nd(call: &mut Call<'_>) -> Result {
-    only_replaces(call)?;
+    let adds = adds(call)?;
     let (value, indices, updates) = (call.value(0)?, call.int_array(1)?, call.value(2)?);
     let shape = value.shape().to_vec();
     let depth = *indices.shape().last().ok_or("the indices have no axis")?;
@@ -470,6 +497,7 @@ pub(super) fn scatter_nd(call: &mut Call<'_>) -> Result {
         }
         targets.extend(at.iter().copied());
     }
+    let scatter = if adds { scatter_add } else { scatter };
     one(scatter(value, updates, &targets, call)?)
 }
 

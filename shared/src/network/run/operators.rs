@@ -82,6 +82,8 @@ fn operator(name: &str) -> Option<Operator> {
         "Conv" => (conv::conv, NONE),
         "ConvTranspose" => (conv::conv_transpose, NONE),
         "MaxPool" | "AveragePool" | "LpPool" => (conv::pool, NONE),
+        // Of built-in architectures; ONNX has none.
+        "eigenscope.AdaptiveAveragePool" => (conv::adaptive_pool, NONE),
         "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => (conv::global_pool, NONE),
         "BatchNormalization" => (normalize::batch, NONE),
         "LayerNormalization" => (normalize::layer, NONE),

@@ -138,11 +138,9 @@ impl Axis {
         let (x, from, to) = (i as f64, self.from as f64, self.to as f64);
         match transform {
             "align_corners" => {
-                if self.to > 1 {
-                    x * (from - 1.0) / (to - 1.0)
-                } else {
-                    0.0
-                }
+                // The length before it was rounded down.
+                let whole = self.scale * from;
+                if whole > 1.0 { x * (from - 1.0) / (whole - 1.0) } else { 0.0 }
             }
             "asymmetric" => x / self.scale,
             "pytorch_half_pixel" => {
@@ -223,9 +221,5 @@ fn along(x: Tensor, part: &Axis, kernel: &Kernel, transform: &str, call: &Call<'
             weights[k * part.to + i] += (w / divisor) as f32;
         }
     }
-    let rank = x.rank();
-    let mut order: Vec<usize> = (0..rank).filter(|axis| *axis != part.number).collect();
-    order.push(part.number);
-    let back: Vec<usize> = (0..rank).map(|axis| order.iter().position(|o| *o == axis).unwrap_or(axis)).collect();
-    Ok(x.permute(&order).matmul(Tensor::new(weights, vec![part.from, part.to], call.device))?.permute(&back))
+    x.weighted(part.number, weights, part.to, call.device)
 }

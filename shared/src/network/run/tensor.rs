@@ -16,7 +16,7 @@ pub(super) type Problem = String;
 
 /// f32 values on a device.
 #[derive(Debug, Clone)]
-pub(crate) struct Tensor {
+pub(super) struct Tensor {
     /// Of the same shape, but for a single number, which has one axis there.
     inner: DispatchTensor,
     shape: Vec<usize>,
@@ -71,7 +71,7 @@ impl Tensor {
         &self.inner
     }
 
-    pub(crate) fn shape(&self) -> &[usize] {
+    pub(super) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
@@ -79,7 +79,7 @@ impl Tensor {
         self.shape.len()
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -88,7 +88,7 @@ impl Tensor {
     }
 
     /// Its values, on the host.
-    pub(crate) async fn read(self) -> Result<ArrayD<f32>, Error> {
+    pub(super) async fn read(self) -> Result<ArrayD<f32>, Error> {
         let (n, shape) = (self.len(), self.shape);
         let flat = Typed::<1>::from_dispatch(Dispatch::float_reshape(self.inner, Shape::from(vec![n])));
         let data = flat.into_data_async().await.map_err(|e| Error::Device { message: format!("the device failed: {e}") })?;
@@ -272,6 +272,16 @@ impl Tensor {
             shape.push(n);
         }
         Ok(product.reshape(shape))
+    }
+
+    /// Weighted sums along an axis; weights are `from` x `to`.
+    pub(super) fn weighted(self, axis: usize, weights: Vec<f32>, to: usize, device: &Device) -> Result<Self, Problem> {
+        let rank = self.rank();
+        let from = self.shape[axis];
+        let mut order: Vec<usize> = (0..rank).filter(|other| *other != axis).collect();
+        order.push(axis);
+        let back: Vec<usize> = (0..rank).map(|axis| order.iter().position(|o| *o == axis).unwrap_or(axis)).collect();
+        Ok(self.permute(&order).matmul(Self::new(weights, vec![from, to], device))?.permute(&back))
     }
 
     /// Each row along the last axis minus its mean, divided by its standard deviation, times `gamma`, plus `beta`.

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use burn::backend::DispatchTensor;
+use burn::backend::ops::FloatTensorOps;
+use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Bool, Device, Int, Tensor as Typed};
 use ndarray::{ArrayD, IxDyn};
 
+use super::Reading;
+use super::cpu::Buffers;
+use super::fusion::Fusion;
 use super::tensor::{Problem, Tensor, lengths};
 use crate::Error;
 use crate::dataset::shape_text;
@@ -14,7 +18,7 @@ use crate::network::{Attribute, Constant, Node};
 /// A value: floats on the device, integers and booleans (shapes, indices, masks) on the host.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "a few hundred values at a time")]
-pub(crate) enum Value {
+pub(super) enum Value {
     Float(Float),
     Int(Arc<ArrayD<i64>>),
     Bool(Arc<ArrayD<bool>>),
@@ -22,7 +26,7 @@ pub(crate) enum Value {
 
 /// Floats on the device, with a copy on the host where that is known.
 #[derive(Debug, Clone)]
-pub(crate) struct Float {
+pub(super) struct Float {
     pub(super) tensor: Tensor,
     pub(super) host: Option<Arc<ArrayD<f32>>>,
 }
@@ -53,7 +57,7 @@ impl Value {
         Self::Int(Arc::new(ndarray::Array1::from_vec(values).into_dyn()))
     }
 
-    pub(crate) fn shape(&self) -> &[usize] {
+    pub(super) fn shape(&self) -> &[usize] {
         match self {
             Self::Float(float) => float.tensor.shape(),
             Self::Int(a) => a.shape(),
@@ -70,13 +74,35 @@ impl Value {
     }
 
     /// Its values, on the host.
-    pub(crate) async fn read(self) -> Result<Constant, Error> {
+    pub(super) async fn read(self) -> Result<Constant, Error> {
         Ok(match self {
             Self::Float(Float { host: Some(host), .. }) => Constant::Float(Arc::unwrap_or_clone(host)),
             Self::Float(Float { tensor, host: None }) => Constant::Float(tensor.read().await?),
             Self::Int(a) => Constant::Int(Arc::unwrap_or_clone(a)),
             Self::Bool(a) => Constant::Bool(Arc::unwrap_or_clone(a)),
         })
+    }
+
+    /// With its positions reduced; values without any stay as they are.
+    pub(super) fn reduced(self, reading: Reading) -> Self {
+        match self {
+            Self::Float(Float { tensor, .. }) if reading != Reading::Full && tensor.rank() > 2 && tensor.len() > 0 => {
+                let (n, c) = (tensor.shape()[0], tensor.shape()[1]);
+                let positions = tensor.len() / (n * c);
+                let rows = tensor.reshape(vec![n, c, positions]);
+                let reduced = if reading == Reading::Avg { rows.mean(2) } else { rows.reduce(2, Dispatch::float_max_dim) };
+                Self::Float(Float { tensor: reduced.reshape(vec![n, c]), host: None })
+            }
+            other => other,
+        }
+    }
+
+    /// Bytes on the device.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Float(float) => 4 * u64::try_from(float.tensor.len()).unwrap_or(u64::MAX / 8),
+            _ => 0,
+        }
     }
 
     /// With a copy on the host.
@@ -116,6 +142,15 @@ impl From<Value> for Made {
 }
 
 impl Made {
+    /// Integers or booleans on the host; nothing else.
+    pub(super) fn integers(self) -> Option<Constant> {
+        match self {
+            Self::Ready(Value::Int(a)) => Some(Constant::Int(Arc::unwrap_or_clone(a))),
+            Self::Ready(Value::Bool(a)) => Some(Constant::Bool(Arc::unwrap_or_clone(a))),
+            _ => None,
+        }
+    }
+
     /// The value, read from the device if it is there.
     pub(super) async fn value(self) -> Result<Value, Error> {
         let failed = |e: &dyn std::fmt::Display| Error::Device { message: format!("the device failed: {e}") };
@@ -124,7 +159,7 @@ impl Made {
             Self::Int(tensor, shape) => {
                 use burn::backend::ops::IntTensorOps;
                 let n = shape.iter().product::<usize>();
-                let flat = Typed::<1, Int>::from_dispatch(burn::backend::Dispatch::int_reshape(tensor, lengths(&[n])));
+                let flat = Typed::<1, Int>::from_dispatch(Dispatch::int_reshape(tensor, lengths(&[n])));
                 let data = flat.into_data_async().await.map_err(|e| failed(&e))?;
                 let array = ArrayD::from_shape_vec(shape, data.iter::<i64>().collect()).map_err(|e| Error::internal(e.to_string()))?;
                 Ok(Value::Int(Arc::new(array)))
@@ -132,7 +167,7 @@ impl Made {
             Self::Bool(tensor, shape) => {
                 use burn::backend::ops::BoolTensorOps;
                 let n = shape.iter().product::<usize>();
-                let flat = Typed::<1, Bool>::from_dispatch(burn::backend::Dispatch::bool_reshape(tensor, lengths(&[n])));
+                let flat = Typed::<1, Bool>::from_dispatch(Dispatch::bool_reshape(tensor, lengths(&[n])));
                 let data = flat.into_data_async().await.map_err(|e| failed(&e))?;
                 let array = ArrayD::from_shape_vec(shape, data.iter::<bool>().collect()).map_err(|e| Error::internal(e.to_string()))?;
                 Ok(Value::Bool(Arc::new(array)))
@@ -148,8 +183,10 @@ pub(super) struct Call<'a> {
     pub(super) opset: i64,
     pub(super) device: &'a Device,
     pub(super) inputs: Vec<Option<Value>>,
-    /// What the next node holds the result between, done here at once.
-    pub(super) bounds: Option<(f32, f32)>,
+    /// What a convolution does of its neighbors.
+    pub(super) fusion: Option<&'a Fusion>,
+    /// Memory to use again.
+    pub(super) buffers: &'a Buffers,
 }
 
 impl Call<'_> {
@@ -220,6 +257,11 @@ impl Call<'_> {
             Some(v) if host.len() == 1 => Ok(f64::from(*v)),
             _ => Err(format!("input {} should be one number but has the shape {}", i + 1, shape_text(host.shape()))),
         }
+    }
+
+    /// What the result is held between.
+    pub(super) fn bounds(&self) -> Option<(f32, f32)> {
+        self.fusion.and_then(|fusion| fusion.bounds.as_ref()).map(|(_, bounds)| *bounds)
     }
 
     pub(super) fn int(&self, name: &str) -> Option<i64> {

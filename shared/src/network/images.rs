@@ -1,0 +1,254 @@
+//! Images as the inputs of networks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What is done to an image before a network sees it.
+///
+/// # Definition
+/// Colors are read as 8-bit RGB (an alpha channel is dropped, gray is repeated). The image is resized with a triangle filter that widens when it shrinks
+/// (Pillow's `BILINEAR`, as torchvision has it, to the last bit), then cut around its center. Each value v of 0..255 becomes `(v / 255 - mean) / std` of its color.
+///
+/// # Source
+/// torchvision 0.29 `ImageClassification` presets; the scaling of EfficientNet-Lite is `(v - 127) / 128`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// How the image gets its size.
+    pub resize: Resize,
+    /// Height and width that the network sees.
+    pub size: [u32; 2],
+    /// Of red, green and blue, on 0..1.
+    pub mean: [f64; 3],
+    /// Of red, green and blue, on 0..1.
+    pub std: [f64; 3],
+}
+
+/// How an image gets its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// To the size of the network, whatever its proportions.
+    Stretch,
+    /// The shorter side to this length, then the center.
+    Crop(u32),
+    /// Not: the center, which must be there.
+    Keep,
+}
+
+/// What networks of a family were trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// torchvision's: shorter side to 256 for a network of 224 (in proportion for others), center, mean and deviation of `ImageNet`.
+    #[default]
+    Imagenet,
+    /// Stretched to the network's size, mean and deviation of `ImageNet`.
+    Stretch,
+    /// Stretched to the network's size, `(v - 127) / 128`.
+    EfficientnetLite,
+    /// Stretched to the network's size, 0..1.
+    Unit,
+}
+
+const IMAGENET: ([f64; 3], [f64; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
+impl Preset {
+    /// For a network that sees images of this height and width.
+    #[must_use]
+    pub fn of_size(self, size: [u32; 2]) -> Preprocess {
+        let [h, w] = size;
+        // 256 for 224.
+        let shorter = (u64::from(h.max(w)) * 8).div_ceil(7);
+        let resize = if self == Self::Imagenet { Resize::Crop(u32::try_from(shorter).unwrap_or(u32::MAX)) } else { Resize::Stretch };
+        let (mean, std) = match self {
+            Self::Imagenet | Self::Stretch => IMAGENET,
+            Self::EfficientnetLite => ([127.0 / 255.0; 3], [128.0 / 255.0; 3]),
+            Self::Unit => ([0.0; 3], [1.0; 3]),
+        };
+        Preprocess { resize, size, mean, std }
+    }
+}
+
+impl Preprocess {
+    /// Values of an image from the bytes of its file: 3 x height x width.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for bytes that are no image and for one that is too small.
+    #[expect(clippy::cast_possible_truncation, reason = "colors")]
+    pub fn read(&self, file: &str, bytes: &[u8]) -> Result<Vec<f32>, Error> {
+        let mut reader =
+            image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(|e| Error::format(file, e.to_string()))?;
+        let mut limits = image::Limits::default();
+        limits.max_alloc = Some(1 << 30);
+        reader.limits(limits);
+        let decoded =
+            reader.decode().map_err(|e| Error::format(file, format!("this is no image that can be read, or it is damaged: {e}")))?;
+        let picture = decoded.into_rgb8();
+        let (width, height) = picture.dimensions();
+        let [h, w] = self.size;
+        let (to_width, to_height) = match self.resize {
+            Resize::Stretch => (w, h),
+            Resize::Keep => (width, height),
+            // The longer side is rounded down, as torchvision does.
+            Resize::Crop(shorter) if width <= height => (shorter, scaled(shorter, height, width)),
+            Resize::Crop(shorter) => (scaled(shorter, width, height), shorter),
+        };
+        if to_width < w || to_height < h {
+            return Err(Error::format(
+                file,
+                format!("{to_width} x {to_height} pixels are fewer than the {w} x {h} that the network sees; resize to a larger size"),
+            ));
+        }
+        let pixels = resized(picture.into_raw(), [width as usize, height as usize], [to_width as usize, to_height as usize]);
+        let (left, top) = (centered(to_width, w), centered(to_height, h));
+        let (w, h, stride) = (w as usize, h as usize, to_width as usize);
+        let mut out = Vec::with_capacity(3 * h * w);
+        for color in 0..3 {
+            let (scale, shift) = (1.0 / (255.0 * self.std[color]), self.mean[color] / self.std[color]);
+            // 256 different values.
+            let table: Vec<f32> = (0..=255u8).map(|v| (f64::from(v) * scale - shift) as f32).collect();
+            for y in 0..h {
+                let row = &pixels[((top + y) * stride + left) * 3..][..3 * w];
+                out.extend(row.chunks_exact(3).map(|pixel| table[usize::from(pixel[color])]));
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// The other side when one gets a new length.
+fn scaled(to: u32, other: u32, own: u32) -> u32 {
+    u32::try_from(u64::from(to) * u64::from(other) / u64::from(own.max(1))).unwrap_or(u32::MAX)
+}
+
+/// Where the center begins: half of what is left, to the even number when in doubt, as Python rounds.
+fn centered(from: u32, to: u32) -> usize {
+    let free = (from - to) as usize;
+    let half = free / 2;
+    if free % 2 == 1 && half % 2 == 1 { half + 1 } else { half }
+}
+
+/// Bits behind the point of a weight.
+const BITS: u32 = 22;
+
+/// Where an output reads and with which weights.
+struct Window {
+    first: usize,
+    weights: Vec<i32>,
+}
+
+/// Windows of a triangle filter, as wide as the pixels of the smaller image.
+///
+/// The rounding is Pillow's: libraries that keep fewer bits differ by a level in every tenth pixel, which moves the outputs of a network by some tenths.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "places of pixels, and weights below 1"
+)]
+fn triangle(from: usize, to: usize) -> Vec<Window> {
+    let scale = from as f64 / to as f64;
+    let support = scale.max(1.0);
+    (0..to)
+        .map(|i| {
+            let center = (i as f64 + 0.5) * scale;
+            let first = (center - support + 0.5).max(0.0) as usize;
+            let last = ((center + support + 0.5) as usize).min(from);
+            let weights: Vec<f64> = (first..last).map(|k| (1.0 - ((k as f64 - center + 0.5) / support).abs()).max(0.0)).collect();
+            let total: f64 = weights.iter().sum();
+            Window { first, weights: weights.iter().map(|w| (w / total * f64::from(1 << BITS)).round() as i32).collect() }
+        })
+        .collect()
+}
+
+/// RGB pixels of another size: rows first, then columns, each rounded to 8 bits.
+fn resized(pixels: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+    let mut pixels = pixels;
+    if from[0] != to[0] {
+        let windows = triangle(from[0], to[0]);
+        pixels = pixels.chunks_exact(3 * from[0]).flat_map(|row| windows.iter().flat_map(|w| across(row, w))).collect();
+    }
+    if from[1] != to[1] {
+        let width = 3 * to[0];
+        let mut out = Vec::with_capacity(width * to[1]);
+        for window in triangle(from[1], to[1]) {
+            let mut sums = vec![1 << (BITS - 1); width];
+            for (k, weight) in window.weights.iter().enumerate() {
+                let row = &pixels[(window.first + k) * width..][..width];
+                sums.iter_mut().zip(row).for_each(|(sum, v)| *sum += i32::from(*v) * weight);
+            }
+            out.extend(sums.into_iter().map(level));
+        }
+        pixels = out;
+    }
+    pixels
+}
+
+fn across(row: &[u8], window: &Window) -> [u8; 3] {
+    let mut sums = [1 << (BITS - 1); 3];
+    for (pixel, weight) in row[3 * window.first..].chunks_exact(3).zip(&window.weights) {
+        for (sum, v) in sums.iter_mut().zip(pixel) {
+            *sum += i32::from(*v) * weight;
+        }
+    }
+    sums.map(level)
+}
+
+fn level(sum: i32) -> u8 {
+    u8::try_from((sum >> BITS).clamp(0, 255)).unwrap_or(255)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y)));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, image::ImageFormat::Png).expect("it writes");
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn colors_become_planes() {
+        let bytes = png(2, 1, |x, _| if x == 0 { [255, 0, 51] } else { [0, 255, 102] });
+        let values = Preset::Unit.of_size([1, 2]).read("a.png", &bytes).expect("it reads");
+        let want = [1.0, 0.0, 0.0, 1.0, 0.2, 0.4];
+        assert!(values.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-7), "{values:?}");
+        let lite = Preset::EfficientnetLite.of_size([1, 2]).read("a.png", &bytes).expect("it reads");
+        assert!((lite[0] - 1.0).abs() < 1e-6 && (lite[1] + 127.0 / 128.0).abs() < 1e-6, "{lite:?}");
+    }
+
+    #[test]
+    fn the_center_is_cut_as_torchvision_cuts_it() {
+        assert_eq!([centered(256, 224), centered(5, 2), centered(7, 2), centered(3, 3)], [16, 2, 2, 0]);
+        let p = Preset::Imagenet.of_size([224, 224]);
+        assert_eq!((p.resize, scaled(256, 500, 333)), (Resize::Crop(256), 384));
+    }
+
+    /// Values of Pillow 13: `Image.fromarray(a).resize((w, h), Image.BILINEAR)` of `a = (37 x + 91 y + 53 c) mod 256`.
+    #[test]
+    fn sizes_change_as_pillow_changes_them() {
+        let source: Vec<u8> =
+            (0..5u32).flat_map(|y| (0..7u32).flat_map(move |x| (0..3).map(move |c| (37 * x + 91 * y + 53 * c).to_le_bytes()[0]))).collect();
+        let sum = |to: [usize; 2]| {
+            let made = resized(source.clone(), [7, 5], to);
+            assert_eq!(made.len(), 3 * to[0] * to[1]);
+            made.iter().enumerate().map(|(i, v)| (i as u64 + 1) * u64::from(*v)).sum::<u64>()
+        };
+        assert_eq!([sum([11, 9]), sum([3, 2]), sum([7, 8]), sum([4, 5])], [5_725_562, 22_296, 1_831_531, 236_742]);
+    }
+
+    #[test]
+    fn what_is_no_image_says_so() {
+        let unit = Preset::Unit.of_size([4, 4]);
+        let message = unit.read("a.png", b"nothing").expect_err("refused").to_string();
+        assert!(message.starts_with("a.png: "), "{message}");
+        let cut = &png(8, 8, |x, y| [x.to_le_bytes()[0], y.to_le_bytes()[0], 7])[..60];
+        assert!(unit.read("b.png", cut).expect_err("refused").to_string().contains("damaged"));
+        let small = Preprocess { resize: Resize::Keep, ..unit };
+        assert!(small.read("c.png", &png(2, 2, |_, _| [0; 3])).expect_err("refused").to_string().contains("2 x 2 pixels"));
+    }
+}
