@@ -128,6 +128,28 @@ pub(super) fn conv(call: &mut Call<'_>) -> Result {
     ])
 }
 
+/// One or two axes as an image; nothing for three.
+fn geometry(x: &Tensor, shape: &[usize], window: &Window, groups: usize) -> Option<Geometry> {
+    let n = window.kernel.len();
+    if n > 2 {
+        return None;
+    }
+    // One axis is an image of one row.
+    let two = |list: &[usize], single: usize| if n == 2 { [list[0], list[1]] } else { [single, list[0]] };
+    let before: Vec<usize> = window.pads.iter().map(|(before, _)| *before).collect();
+    let [h, width] = two(&x.shape()[2..], 1);
+    Some(Geometry {
+        input: [x.shape()[0], x.shape()[1], h, width],
+        out_channels: shape[1],
+        kernel: two(&window.kernel, 1),
+        stride: two(&window.stride, 1),
+        dilation: two(&window.dilation, 1),
+        pads: two(&before, 0),
+        out: two(&shape[2..], 1),
+        groups,
+    })
+}
+
 /// Along one or two axes, on the CPU.
 fn on_cpu(
     x: &Tensor,
@@ -138,24 +160,7 @@ fn on_cpu(
     shape: &[usize],
     call: &Call<'_>,
 ) -> Option<Tensor> {
-    let n = window.kernel.len();
-    if n > 2 {
-        return None;
-    }
-    // One axis is an image of one row.
-    let two = |list: &[usize], single: usize| if n == 2 { [list[0], list[1]] } else { [single, list[0]] };
-    let before: Vec<usize> = window.pads.iter().map(|(before, _)| *before).collect();
-    let [h, width] = two(&x.shape()[2..], 1);
-    let geometry = Geometry {
-        input: [x.shape()[0], x.shape()[1], h, width],
-        out_channels: shape[1],
-        kernel: two(&window.kernel, 1),
-        stride: two(&window.stride, 1),
-        dilation: two(&window.dilation, 1),
-        pads: two(&before, 0),
-        out: two(&shape[2..], 1),
-        groups,
-    };
+    let geometry = geometry(x, shape, window, groups)?;
     let run = |bias: Option<&[f32]>| {
         cpu::with_values(x.inner(), |x| cpu::with_values(w.inner(), |w| cpu::convolve(x, w, bias, call.bounds(), &geometry, call.buffers)))?
     };
@@ -283,7 +288,18 @@ pub(super) fn pool(call: &mut Call<'_>) -> Result {
     let out: Vec<usize> = (0..image.len()).map(|i| window.positions(i, image[i], rounds_up)).collect();
     let counts_padding = call.int_or("count_include_pad", 0) != 0;
     Ok(vec![match op.as_str() {
-        "MaxPool" => largest(x, &window, &out).into(),
+        "MaxPool" => {
+            let mut shape = x.shape()[..2].to_vec();
+            shape.extend(&out);
+            let geometry = geometry(&x, &shape, &window, shape[1]);
+            match geometry.and_then(|g| cpu::with_values(x.inner(), |values| cpu::max_pool(values, &g, call.buffers))) {
+                Some(values) => {
+                    call.buffers.give(x.into_inner());
+                    Tensor::new(values, shape, call.device).into()
+                }
+                None => largest(x, &window, &out).into(),
+            }
+        }
         "AveragePool" => average(x, &window, &out, counts_padding, call)?.into(),
         _ => {
             let p = call.int_or("p", 2);

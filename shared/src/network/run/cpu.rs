@@ -1,4 +1,4 @@
-//! Convolutions of images on the CPU.
+//! Convolutions and pooling of images on the CPU.
 //!
 //! Burn's own run on every device; on the CPU most of a network's time is spent here, and three ways are faster:
 //! kernels of one pixel are a product of matrices and nothing else; depthwise kernels slide over rows that fit in the first cache; all others lay out
@@ -132,6 +132,58 @@ pub(super) fn convolve(
         }
     });
     y
+}
+
+/// The largest value of each window; what lies in the padding does not count, and NaN wins.
+pub(super) fn max_pool(x: &[f32], g: &Geometry, buffers: &Buffers) -> Vec<f32> {
+    let [n, c, h, width] = g.input;
+    let mut y = buffers.take(n * c * g.out[0] * g.out[1]);
+    parallel::for_chunks(&mut y, g.out[0] * g.out[1], |i, plane| {
+        pulp::Arch::new().dispatch(MaxPool { g, from: &x[i * h * width..][..h * width], plane });
+    });
+    y
+}
+
+struct MaxPool<'a> {
+    g: &'a Geometry,
+    from: &'a [f32],
+    plane: &'a mut [f32],
+}
+
+impl pulp::WithSimd for MaxPool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { g, from, plane } = self;
+        let [_, _, h, width] = g.input;
+        // The largest of each column over the rows of a window, then over its columns.
+        let mut column = vec![f32::NEG_INFINITY; width];
+        for (oy, out) in plane.chunks_mut(g.out[1]).enumerate() {
+            column.fill(f32::NEG_INFINITY);
+            for ky in 0..g.kernel[0] {
+                let y = (oy * g.stride[0] + ky * g.dilation[0]).checked_sub(g.pads[0]).filter(|y| *y < h);
+                if let Some(row) = y.map(|y| &from[y * width..][..width]) {
+                    column.iter_mut().zip(row).for_each(|(c, v)| *c = larger(*c, *v));
+                }
+            }
+            out.fill(f32::NEG_INFINITY);
+            for kx in 0..g.kernel[1] {
+                let (offset, stride) = (kx * g.dilation[1], g.stride[1]);
+                let low = g.pads[1].saturating_sub(offset).div_ceil(stride).min(out.len());
+                let high = (width + g.pads[1]).saturating_sub(offset).div_ceil(stride).clamp(low, out.len());
+                if low < high {
+                    let start = low * stride + offset - g.pads[1];
+                    out[low..high].iter_mut().zip(column[start..].iter().step_by(stride)).for_each(|(o, v)| *o = larger(*o, *v));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
 }
 
 fn finish(row: &mut [f32], bias: f32, bounds: Option<(f32, f32)>) {
@@ -311,6 +363,41 @@ mod tests {
             }
         }
         y
+    }
+
+    #[test]
+    fn the_largest_value_of_every_window_is_found() {
+        let mut rng = Stream::new(5, 0);
+        for (kernel, stride, dilation, pads, out) in
+            [([3, 3], [2, 2], [1, 1], [1, 1], [4, 5]), ([2, 3], [1, 2], [2, 1], [0, 2], [5, 6]), ([3, 3], [2, 2], [1, 1], [0, 0], [4, 4])]
+        {
+            let g = Geometry { input: [2, 3, 7, 9], out_channels: 3, kernel, stride, dilation, pads, out, groups: 3 };
+            #[expect(clippy::cast_possible_truncation, reason = "numbers for a test")]
+            let x: Vec<f32> = (0..2 * 3 * 7 * 9).map(|_| rng.normal() as f32).collect();
+            let got = max_pool(&x, &g, &Buffers::default());
+            for (i, value) in got.iter().enumerate() {
+                let (plane, oy, ox) = (i / (out[0] * out[1]), i / out[1] % out[0], i % out[1]);
+                let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx)));
+                let inside = taps.filter_map(|(ky, kx)| {
+                    let y = (oy * stride[0] + ky * dilation[0]).checked_sub(pads[0]).filter(|y| *y < 7)?;
+                    let x = (ox * stride[1] + kx * dilation[1]).checked_sub(pads[1]).filter(|x| *x < 9)?;
+                    Some((plane * 7 + y) * 9 + x)
+                });
+                assert_eq!(*value, inside.map(|at| x[at]).fold(f32::NEG_INFINITY, f32::max), "{g:?} at {i}");
+            }
+        }
+        let g = Geometry {
+            input: [1, 1, 1, 3],
+            out_channels: 1,
+            kernel: [1, 2],
+            stride: [1, 1],
+            dilation: [1, 1],
+            pads: [0, 0],
+            out: [1, 2],
+            groups: 1,
+        };
+        let got = max_pool(&[f32::NAN, 1.0, 2.0], &g, &Buffers::default());
+        assert!(got[0].is_nan() || got[0] == 1.0, "{got:?}");
     }
 
     #[test]
