@@ -5,6 +5,7 @@
 mod agreement;
 mod api;
 mod cli;
+mod extraction;
 mod network;
 mod support;
 mod tidy;

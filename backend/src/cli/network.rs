@@ -125,6 +125,16 @@ enum OnErrorArg {
     Skip,
 }
 
+/// Three numbers for red, green and blue.
+#[derive(Debug, Clone, Copy)]
+struct Colors([f64; 3]);
+
+fn colors(text: &str) -> Result<Colors, String> {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|part| part.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect();
+    let three = numbers.and_then(|numbers| <[f64; 3]>::try_from(numbers.as_slice()).ok());
+    three.map(Colors).ok_or_else(|| "expected three numbers for red, green and blue, such as 0.5,0.5,0.5".into())
+}
+
 /// Options of `extract`.
 #[derive(Debug, Args)]
 pub(super) struct ExtractArgs {
@@ -152,11 +162,11 @@ pub(super) struct ExtractArgs {
     #[arg(long, value_name = "HxW")]
     size: Option<String>,
     /// Mean of red, green and blue on 0 to 1.
-    #[arg(long, value_delimiter = ',', num_args = 3, value_name = "R,G,B")]
-    mean: Option<Vec<f64>>,
+    #[arg(long, value_name = "R,G,B", value_parser = colors)]
+    mean: Option<Colors>,
     /// Standard deviation of red, green and blue on 0 to 1.
-    #[arg(long, value_delimiter = ',', num_args = 3, value_name = "R,G,B")]
-    std: Option<Vec<f64>>,
+    #[arg(long, value_name = "R,G,B", value_parser = colors)]
+    std: Option<Colors>,
     /// Images at once; by default as many as fit into a gigabyte.
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
@@ -249,11 +259,8 @@ fn source(args: &ExtractArgs, graph: &Graph) -> Result<(Source, Vec<String>, Opt
         Some(shorter) => preprocess.resize = Resize::Crop(shorter),
         None => {}
     }
-    let three = |list: &Option<Vec<f64>>, otherwise: [f64; 3]| {
-        list.as_ref().and_then(|list| <[f64; 3]>::try_from(list.as_slice()).ok()).unwrap_or(otherwise)
-    };
-    preprocess.mean = three(&args.mean, preprocess.mean);
-    preprocess.std = three(&args.std, preprocess.std);
+    preprocess.mean = args.mean.map_or(preprocess.mean, |colors| colors.0);
+    preprocess.std = args.std.map_or(preprocess.std, |colors| colors.0);
     if preprocess.std.iter().any(|s| *s <= 0.0 || !s.is_finite()) {
         return Err(Error::parameter("--std", "standard deviations are above 0"));
     }

@@ -7,6 +7,7 @@ mod conv;
 mod cpu;
 mod elementwise;
 mod fusion;
+mod indexing;
 mod linear;
 mod making;
 mod moving;

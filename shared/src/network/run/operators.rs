@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tensor::Problem;
 use super::value::{Call, Made};
-use super::{conv, elementwise, linear, making, moving, normalize, reduce, resize};
+use super::{conv, elementwise, indexing, linear, making, moving, normalize, reduce, resize};
 use crate::Error;
 use crate::network::Graph;
 
@@ -60,16 +60,16 @@ fn operator(name: &str) -> Option<Operator> {
         "Split" => (moving::split, NONE),
         "Slice" => (moving::slice, NONE),
         "Pad" => (moving::pad, &[2]),
-        "Gather" => (moving::gather, NONE),
-        "GatherElements" => (moving::gather_elements, NONE),
-        "GatherND" => (moving::gather_nd, NONE),
-        "Scatter" | "ScatterElements" => (moving::scatter_elements, NONE),
-        "ScatterND" => (moving::scatter_nd, NONE),
+        "Gather" => (indexing::gather, NONE),
+        "GatherElements" => (indexing::gather_elements, NONE),
+        "GatherND" => (indexing::gather_nd, NONE),
+        "Scatter" | "ScatterElements" => (indexing::scatter_elements, NONE),
+        "ScatterND" => (indexing::scatter_nd, NONE),
         "Trilu" => (moving::trilu, NONE),
         "DepthToSpace" => (moving::depth_to_space, NONE),
         "SpaceToDepth" => (moving::space_to_depth, NONE),
         "ReverseSequence" => (moving::reverse_sequence, NONE),
-        "Compress" => (moving::compress, NONE),
+        "Compress" => (indexing::compress, NONE),
         "Constant" => (making::constant, NONE),
         "ConstantOfShape" => (making::constant_of_shape, NONE),
         "Range" => (making::range, &[0, 1, 2]),

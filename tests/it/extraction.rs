@@ -1,0 +1,131 @@
+//! `eigenscope extract`: the files that it writes, going on after a stop, bad images.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use eigenscope::dataset::Values;
+use eigenscope::io::{self, Limits};
+use ndarray::ArrayD;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::program;
+
+fn extract(dir: &Path, args: &str) -> Output {
+    let args = format!("extract {args} --device cpu");
+    Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts")
+}
+
+#[track_caller]
+fn succeed(dir: &Path, args: &str) -> Value {
+    let output = extract(dir, &format!("{args} --json"));
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[track_caller]
+fn refuse(dir: &Path, args: &str, what: &str) {
+    let output = extract(dir, args);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{args}: {message}");
+    assert!(message.contains(what), "{args}: {message}");
+}
+
+/// A network and six images.
+fn folder() -> Option<TempDir> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if !data.is_dir() {
+        eprintln!("skipped: {} is not there", data.display());
+        return None;
+    }
+    let dir = TempDir::new().expect("a folder");
+    fs::copy(data.join("networks/tiny_resnet.onnx"), dir.path().join("net.onnx")).expect("copied");
+    fs::copy(data.join("networks/tiny_resnet.pth"), dir.path().join("net.pth")).expect("copied");
+    fs::create_dir(dir.path().join("photos")).expect("a folder");
+    for i in 1..=6 {
+        // Read and written: a copy would keep that the original must not be changed.
+        fs::write(dir.path().join(format!("photos/{i}.png")), fs::read(data.join(format!("images92/stim_{i:02}.png"))).expect("read"))
+            .expect("written");
+    }
+    Some(dir)
+}
+
+fn array(path: &PathBuf, member: &str) -> ArrayD<f32> {
+    let bytes = fs::read(path).expect("the archive is there");
+    let dataset = io::read("out.npz", &bytes, Some(member), Limits::NATIVE).expect("it reads");
+    match &*dataset.values {
+        Values::F32(a) => a.clone(),
+        Values::F64(_) => panic!("single precision"),
+    }
+}
+
+#[test]
+fn an_extraction_goes_on_where_it_stopped() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    let whole = succeed(dir, "net.onnx --images photos --layers relu,output --batch 2 -o whole.npz");
+    assert_eq!(whole["layers"][0], serde_json::json!({ "name": "relu", "shape": [6, 16, 48, 48] }));
+    assert_eq!((&whole["images"], &whole["resumed"]), (&6.into(), &0.into()));
+    let image = fs::read(dir.join("photos/5.png")).expect("read");
+    fs::write(dir.join("photos/5.png"), &image[..200]).expect("written");
+    let args = "net.onnx --images photos --layers relu,output --batch 2 -o out.npz";
+    refuse(dir, args, "photos/5.png: this is no image that can be read, or it is damaged");
+    assert!(!dir.join("out.npz").exists() && dir.join("out.npz.partial").is_dir(), "what is done is kept");
+    fs::write(dir.join("photos/5.png"), image).expect("written");
+    let rest = succeed(dir, args);
+    assert_eq!((&rest["images"], &rest["resumed"]), (&6.into(), &4.into()));
+    assert!(!dir.join("out.npz.partial").exists(), "parts are gone");
+    for layer in ["relu", "output"] {
+        assert_eq!(array(&dir.join("out.npz"), layer), array(&dir.join("whole.npz"), layer), "{layer}");
+    }
+    // Another spec begins anew.
+    fs::create_dir(dir.join("out.npz.partial")).expect("a folder");
+    fs::write(dir.join("out.npz.partial/eigenscope.json"), "{}").expect("written");
+    assert_eq!(succeed(dir, "net.onnx --images photos --pool avg -o out.npz")["resumed"], 0);
+}
+
+#[test]
+fn images_that_cannot_be_read_are_left_out_when_wanted() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    fs::write(dir.join("photos/2.png"), "no image").expect("written");
+    let made = succeed(dir, "net.onnx --images photos --layers relu --pool max --on-error skip -o out.npz");
+    assert_eq!((&made["images"], &made["left_out"]), (&5.into(), &serde_json::json!(["2.png"])));
+    assert_eq!(array(&dir.join("out.npz"), "relu").shape(), [5, 16]);
+}
+
+#[test]
+fn stimulus_tables_and_state_dicts_give_the_same_values() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    fs::write(dir.join("few.stim.csv"), "type=image\npath=photos\ntitle=a test\ndata=stimID,label\n3.png,1\n1.png,0\n").expect("written");
+    let size = "--size 96x96 --preprocess stretch";
+    succeed(dir, &format!("net.onnx --images few.stim.csv {size} -o a.npz"));
+    succeed(dir, &format!("net.pth --images photos {size} --layers output -o b.npz"));
+    let (few, all) = (array(&dir.join("a.npz"), "output"), array(&dir.join("b.npz"), "output"));
+    assert_eq!((few.shape(), all.shape()), (&[2, 10][..], &[6, 10][..]));
+    let largest = all.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    for (row, image) in [(0, 2), (1, 0)] {
+        for k in 0..10 {
+            let (a, b) = (few[[row, k]], all[[image, k]]);
+            // The exporter joined norms with convolutions; the state dict has them apart.
+            assert!((a - b).abs() < 1e-5 * largest, "{a} and {b}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_extracted_is_one_sentence() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    refuse(dir, "net.onnx --images photos --layers relu_99 -o out.npz", "near are");
+    refuse(dir, "net.onnx --images photos -o out.h5", "must end in .npz");
+    refuse(dir, "net.onnx --images nowhere -o out.npz", "neither a folder of images nor a table");
+    refuse(dir, "net.onnx -o out.npz", "--images");
+    refuse(dir, "resnet18 --images photos -o out.npz", "--untrained");
+    refuse(dir, "net.pth --images photos -o out.npz", "--size");
+    refuse(dir, "net.onnx --images photos --untrained -o out.npz", "built-in architecture");
+    refuse(dir, "net.onnx --images photos --std 1,0,1 -o out.npz", "above 0");
+    refuse(dir, "photos/1.png --images photos -o out.npz", "no ONNX file");
+}
