@@ -16,6 +16,8 @@ mod operators;
 mod reduce;
 mod resize;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,106 @@
+use std::collections::BTreeMap;
+
+use ndarray::ArrayD;
+
+use super::*;
+use crate::network::{Attribute, Port};
+use crate::rng::Stream;
+
+fn random(shape: &[usize], seed: u64) -> ArrayD<f32> {
+    let mut rng = Stream::new(seed, 0);
+    #[expect(clippy::cast_possible_truncation, reason = "numbers for a test")]
+    ArrayD::from_shape_simple_fn(shape, || rng.normal() as f32)
+}
+
+fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
+    Node {
+        name: output.into(),
+        op: op.into(),
+        inputs: inputs.iter().map(|name| (*name).into()).collect(),
+        outputs: vec![output.into()],
+        attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
+    }
+}
+
+/// A convolution between a padding, whose size is computed from constants, and bounds; its input has a second reader.
+fn padded(op: &str) -> Graph {
+    let ints = |values: &[i64]| Constant::Int(ndarray::arr1(values).into_dyn());
+    let number = |v: f32| Constant::Float(ArrayD::from_elem(vec![], v));
+    let bounded = if op == "Clip" { node(op, &["conv", "low", "high"], "bounded", &[]) } else { node(op, &["conv"], "bounded", &[]) };
+    Graph {
+        inputs: vec![Port { name: "x".into(), shape: None }],
+        outputs: vec!["sum".into()],
+        nodes: vec![
+            node("Concat", &["before", "after"], "pads", &[("axis", Attribute::Int(0))]),
+            node("Pad", &["x", "pads"], "padded", &[]),
+            node(
+                "Conv",
+                &["padded", "weight", "bias"],
+                "conv",
+                &[("strides", Attribute::Ints(vec![2, 1])), ("pads", Attribute::Ints(vec![0, 1, 0, 1]))],
+            ),
+            bounded,
+            node("ReduceMean", &["bounded"], "mean", &[("axes", Attribute::Ints(vec![2, 3]))]),
+            node("ReduceMax", &["x"], "largest", &[]),
+            node("Add", &["mean", "largest"], "sum", &[]),
+        ],
+        constants: BTreeMap::from([
+            ("before".into(), ints(&[0, 0, 1, 2])),
+            ("after".into(), ints(&[0, 0, 2, 0])),
+            ("weight".into(), Constant::Float(random(&[4, 2, 3, 3], 1))),
+            ("bias".into(), Constant::Float(random(&[4], 2))),
+            ("low".into(), number(-0.5)),
+            ("high".into(), number(0.75)),
+        ]),
+        opset: 13,
+        shapes: BTreeMap::new(),
+    }
+}
+
+/// What is asked for decides what is joined; the values are the same.
+#[test]
+fn joined_operations_have_the_values_of_single_ones() {
+    for op in ["Clip", "Relu"] {
+        let network = Network::new("padded", padded(op), &Device::cpu()).expect("every operator is known");
+        assert_eq!(network.fusions.len(), 1, "the convolution pads and bounds");
+        let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[3, 2, 7, 6], 3)))]);
+        let run = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|name| (*name).into()).collect();
+            pollster::block_on(network.run(&inputs, &wanted, Reading::Full)).expect("it runs").values
+        };
+        let floats = |values: &BTreeMap<String, Constant>, name: &str| match &values[name] {
+            Constant::Float(a) => a.clone(),
+            other => panic!("{name}: {other:?}"),
+        };
+        let apart = run(&["padded", "conv", "bounded", "sum"]);
+        assert_eq!(apart["padded"].shape(), [3, 2, 10, 8]);
+        for wanted in [&["sum"][..], &["bounded", "sum"], &["conv", "sum"], &["padded", "sum"], &["conv"], &["bounded"]] {
+            let found = run(wanted);
+            for name in wanted {
+                let (a, b) = (floats(&found, name), floats(&apart, name));
+                assert_eq!(a.shape(), b.shape(), "{op}, {name} of {wanted:?}");
+                assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5), "{op}, {name} of {wanted:?}");
+            }
+        }
+        let bounded = floats(&apart, "bounded");
+        let (low, high) = if op == "Clip" { (-0.5, 0.75) } else { (0.0, f32::INFINITY) };
+        assert!(bounded.iter().all(|v| (low..=high).contains(v)) && bounded.iter().any(|v| *v == low), "{op} bounds");
+        // A folded value can be had as well.
+        assert_eq!(run(&["pads"])["pads"], Constant::Int(ndarray::arr1(&[0, 0, 1, 2, 0, 0, 2, 0]).into_dyn()));
+    }
+}
+
+/// Values go when their last reader has run: a chain holds two at a time, however long it is.
+#[test]
+fn values_are_dropped_after_their_last_reader() {
+    let mut nodes = vec![node("Exp", &["x"], "v0", &[])];
+    for i in 1..20 {
+        nodes.push(node("Sigmoid", &[&format!("v{}", i - 1)], &format!("v{i}"), &[]));
+    }
+    let graph =
+        Graph { inputs: vec![Port { name: "x".into(), shape: None }], outputs: vec!["v19".into()], nodes, opset: 13, ..Graph::default() };
+    let network = Network::new("chain", graph, &Device::cpu()).expect("every operator is known");
+    let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[100, 10], 1)))]);
+    let made = pollster::block_on(network.run(&inputs, &["v19".into()], Reading::Full)).expect("it runs");
+    assert_eq!(made.peak_bytes, 4000, "one value of 1,000 numbers");
+}
