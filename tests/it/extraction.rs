@@ -10,7 +10,7 @@ use ndarray::ArrayD;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program;
+use crate::support::{npy, program};
 
 fn extract(dir: &Path, args: &str) -> Output {
     let args = format!("extract {args} --device cpu");
@@ -128,4 +128,64 @@ fn what_cannot_be_extracted_is_one_sentence() {
     refuse(dir, "net.onnx --images photos --untrained -o out.npz", "built-in architecture");
     refuse(dir, "net.onnx --images photos --std 1,0,1 -o out.npz", "above 0");
     refuse(dir, "photos/1.png --images photos -o out.npz", "no ONNX file");
+}
+
+fn run(dir: &Path, args: &str) -> Value {
+    let output = Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts");
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// One command for what `extract`, `dims`, `rdm` and `rsa` do one after the other.
+#[test]
+fn a_profile_has_the_numbers_of_its_steps() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    fs::write(dir.join("brains.npy"), npy(3, 15, 4)).expect("written");
+    let profile =
+        run(dir, "profile net.onnx --images photos --layers relu_4,output --pool avg --rdms brains.npy --compare corr --device cpu --json");
+    assert_eq!((profile["layers"].as_array().map(Vec::len), &profile["images"]), (Some(2), &6.into()));
+    succeed(dir, "net.onnx --images photos --layers relu_4,output --pool avg -o out.npz");
+    for (layer, name) in profile["layers"].as_array().expect("layers").iter().zip(["relu_4", "output"]) {
+        assert_eq!(layer["name"], *name);
+        let near = |a: &Value, b: &Value, what: &str| {
+            let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
+            assert!((a - b).abs() <= 1e-12 * b.abs(), "{name}, {what}: {a} and {b}");
+        };
+        let dims = run(dir, &format!("dims out.npz::{name} --pool flatten --device cpu --json"));
+        near(&layer["effective_dimensionality"], &dims[0]["effective_dimensionality"], "dimensionality");
+        let rdm = run(dir, &format!("rdm out.npz::{name} --device cpu --json"));
+        let rows: Vec<Vec<f64>> = serde_json::from_value(rdm["rdm"].clone()).expect("a matrix");
+        let text: String = rows.iter().map(|row| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",") + "\n").collect();
+        fs::write(dir.join("layer.csv"), text).expect("written");
+        let rsa = run(dir, "rsa --data brains.npy --models layer.csv --compare corr --device cpu --json");
+        near(&layer["rsa"], &rsa["models"][0]["mean"], "similarity");
+        near(&layer["rsa_sem"], &rsa["models"][0]["sem"], "its error");
+        assert_eq!(profile["noise_ceiling"], rsa["noise_ceiling"]);
+    }
+    fs::write(dir.join("photos/3.png"), "no image").expect("written");
+    let output = Command::new(program())
+        .current_dir(dir)
+        .args("profile net.onnx --images photos --on-error skip --rdms brains.npy --device cpu".split_whitespace())
+        .output()
+        .expect("the program starts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 of them cannot be read"), "{output:?}");
+}
+
+/// `all` leaves out what has no entry for each image; a name that does is an error.
+#[test]
+fn all_layers_are_those_with_one_entry_for_each_image() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    let all = succeed(dir, "net.onnx --images photos --layers all --pool avg -o out.npz");
+    let layers = all["layers"].as_array().expect("layers");
+    assert!(layers.len() > 20 && layers.iter().all(|layer| layer["shape"][0] == 6), "{layers:?}");
+    let made = Command::new(program()).current_dir(dir).args(["layers", "net.onnx", "--json"]).output().expect("the program starts");
+    let made: Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let shape =
+        made["layers"].as_array().expect("layers").iter().find(|layer| layer["op"] == "Shape").expect("a shape is computed")["name"]
+            .clone();
+    let shape = shape.as_str().expect("a name");
+    assert!(layers.iter().all(|layer| layer["name"] != shape), "{shape} is no layer");
+    refuse(dir, &format!("net.onnx --images photos --layers {shape} -o other.npz"), "no array of floating-point numbers");
 }

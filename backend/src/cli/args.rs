@@ -97,6 +97,8 @@ pub(super) enum Command {
     Layers(network::LayersArgs),
     /// Activations of a network for images, layer by layer, as an archive of arrays.
     Extract(Box<network::ExtractArgs>),
+    /// A network's layers for images in one go: dimensionality, comparison with RDMs, encoding of responses.
+    Profile(Box<network::ProfileArgs>),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

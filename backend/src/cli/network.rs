@@ -6,17 +6,21 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use eigenscope::analysis::rdm::Measure;
+use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::dataset::Values;
 use eigenscope::network::{Architecture, Dim, Graph, Network, Preprocess, Preset, Reading, Resize, from_state, read_onnx, read_state};
 use eigenscope::{Device, Error};
 use serde_json::json;
 
-use super::args::Global;
+use super::args::{Global, word};
 use super::inputs::{InputArg, parse_named};
 use super::print::table;
 use super::run::Terminal;
 use super::{Failure, run};
-use crate::extract::{self, Images, OnError, Source, Spec};
+use crate::compute;
+use crate::extract::{self, Extracted, Images, OnError, Source, Spec};
+use crate::profile::{self, Wanted};
 
 /// Options of `layers`.
 #[derive(Debug, Args)]
@@ -139,6 +143,16 @@ fn colors(text: &str) -> Result<Colors, String> {
 #[derive(Debug, Args)]
 pub(super) struct ExtractArgs {
     #[command(flatten)]
+    what: WhatArgs,
+    /// The archive to write, .npz.
+    #[arg(short, long, value_name = "OUT.npz")]
+    output: PathBuf,
+}
+
+/// Which layers, for what.
+#[derive(Debug, Args)]
+pub(super) struct WhatArgs {
+    #[command(flatten)]
     network: NetworkArg,
     /// A folder of images, or a .stim.csv that lists them.
     #[arg(long, value_name = "DIR_OR_STIM_CSV", required_unless_present = "input")]
@@ -173,9 +187,6 @@ pub(super) struct ExtractArgs {
     /// What happens at an image that cannot be read.
     #[arg(long, value_enum, default_value = "stop")]
     on_error: OnErrorArg,
-    /// The archive to write, .npz.
-    #[arg(short, long, value_name = "OUT.npz")]
-    output: PathBuf,
 }
 
 /// Writes activations of a network for images.
@@ -187,8 +198,24 @@ pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Error::parameter("--output", format!("there is no folder {}", folder.display())).into());
     }
+    let made = archive(&args.what, &args.output, global)?;
+    let mut out = io::stdout().lock();
+    if global.json {
+        return run::json(&mut out, &made);
+    }
+    let shape = |shape: &[u64]| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
+    let rows = made.layers.iter().map(|layer| vec![layer.name.clone(), shape(&layer.shape)]);
+    table(&mut out, &["layer", "shape"], rows.collect())?;
+    for name in &made.left_out {
+        writeln!(io::stderr(), "warning: {name} cannot be read and is left out").ok();
+    }
+    Ok(writeln!(out, "\n{} images in {:.2} s ({:.1} images/s) on {}", made.images, made.seconds, made.images_per_second, made.device)?)
+}
+
+/// Extracts into an archive, with a progress bar.
+fn archive(args: &WhatArgs, target: &Path, global: &Global) -> Result<Extracted, Error> {
     if args.batch == Some(0) {
-        return Err(Error::parameter("--batch", "at least one image at once").into());
+        return Err(Error::parameter("--batch", "at least one image at once"));
     }
     let (graph, model_hash) = args.network.read(global.seed)?;
     let layers = graph.select(&args.layers)?;
@@ -196,6 +223,7 @@ pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure
     let spec = Spec {
         model: args.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
+        named: layers.iter().filter(|layer| args.layers.contains(layer)).cloned().collect(),
         layers,
         reading: match args.pool {
             PoolArg::None => Reading::Full,
@@ -208,26 +236,90 @@ pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure
     let device = pollster::block_on(Device::open(global.device))?;
     let network = Network::new(&args.network.model.display().to_string(), graph, &device)?;
     let terminal = Terminal::new();
-    let made = pollster::block_on(extract::extract(&network, &device, &spec, source, args.batch, &args.output, &terminal));
+    let made = pollster::block_on(extract::extract(&network, &device, &spec, source, args.batch, target, &terminal));
     terminal.finish();
+    made
+}
+
+/// Options of `profile`.
+#[derive(Debug, Args)]
+pub(super) struct ProfileArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// RDMs of the same images, in their order, from brains or behavior: each layer's RDM is compared with them.
+    #[arg(long, value_name = "RDMS")]
+    rdms: Option<InputArg>,
+    /// How the RDMs are compared: corr, cosine, spearman, rho-a, tau-a, …
+    #[arg(long, default_value = "spearman", value_parser = word::<Compare>)]
+    compare: Compare,
+    /// Dissimilarity of a layer's RDM.
+    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
+    measure: Measure,
+    /// Responses to the same images (images x voxels or neurons): each layer predicts them by ridge regression on held-out images.
+    #[arg(long, value_name = "RESPONSES")]
+    targets: Option<InputArg>,
+    /// Keep the activations in this archive.
+    #[arg(long, value_name = "OUT.npz")]
+    keep: Option<PathBuf>,
+}
+
+/// From a network and images to numbers for each layer.
+pub(super) fn profile(args: &ProfileArgs, global: &Global) -> Result<(), Failure> {
+    let wanted = Wanted {
+        rdms: args.rdms.as_ref().map(InputArg::array).transpose()?,
+        compare: args.compare,
+        measure: args.measure,
+        targets: args.targets.as_ref().map(InputArg::array).transpose()?,
+        seed: global.seed.unwrap_or(0),
+    };
+    let folder = std::env::temp_dir().join(format!("eigenscope-profile-{}", std::process::id()));
+    let target = match &args.keep {
+        Some(path) => path.clone(),
+        None => {
+            std::fs::create_dir_all(&folder)
+                .map_err(|e| Error::input(folder.display().to_string(), format!("the folder cannot be made: {e}")))?;
+            folder.join("activations.npz")
+        }
+    };
+    let made = archive(&args.what, &target, global).and_then(|made| {
+        let terminal = Terminal::new();
+        let profile = compute::on_device(global.device, async |device| profile::profile(&target, &made, &wanted, &device, &terminal).await);
+        terminal.finish();
+        profile
+    });
+    std::fs::remove_dir_all(&folder).ok();
     let made = made?;
+    for warning in &made.warnings {
+        writeln!(io::stderr(), "warning: {warning}").ok();
+    }
     let mut out = io::stdout().lock();
     if global.json {
         return run::json(&mut out, &made);
     }
-    let rows = made
-        .layers
-        .iter()
-        .map(|layer| vec![layer.name.clone(), layer.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")]);
-    table(&mut out, &["layer", "shape"], rows.collect())?;
-    for name in &made.left_out {
-        writeln!(io::stderr(), "warning: {name} cannot be read and is left out").ok();
+    let number = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| format!("{v:.4}"));
+    let rows = made.layers.iter().map(|layer| {
+        let mut row = vec![layer.name.clone(), layer.n_features.to_string(), number(layer.effective_dimensionality)];
+        row.extend(args.rdms.as_ref().map(|_| number(layer.rsa)));
+        row.extend(args.rdms.as_ref().map(|_| number(layer.rsa_sem)));
+        row.extend(args.targets.as_ref().map(|_| number(layer.encoding)));
+        row
+    });
+    let mut head = vec!["layer", "features", "ED"];
+    if args.rdms.is_some() {
+        head.extend(["RSA", "SEM"]);
     }
-    Ok(writeln!(out, "\n{} images in {:.2} s ({:.1} images/s) on {}", made.images, made.seconds, made.images_per_second, made.device)?)
+    if args.targets.is_some() {
+        head.push("median r");
+    }
+    table(&mut out, &head, rows.collect())?;
+    if let Some([low, high]) = made.noise_ceiling {
+        writeln!(out, "\nnoise ceiling {low:.4} to {high:.4}")?;
+    }
+    Ok(writeln!(out, "\n{} images, computed on {}", made.images, made.device)?)
 }
 
 /// What is fed in, the names of the images, and what is done to them.
-fn source(args: &ExtractArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>), Error> {
+fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>), Error> {
     let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
     let Some(images) = &args.images else {
         let (name, path) = args.input.as_ref().ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
@@ -273,7 +365,7 @@ fn source(args: &ExtractArgs, graph: &Graph) -> Result<(Source, Vec<String>, Opt
 }
 
 /// Height and width that the network sees.
-fn size(args: &ExtractArgs, port: &eigenscope::network::Port) -> Result<[u32; 2], Error> {
+fn size(args: &WhatArgs, port: &eigenscope::network::Port) -> Result<[u32; 2], Error> {
     let shape = port.shape.as_deref().unwrap_or_default();
     if let [_, colors, h, w] = shape {
         if let Dim::Fixed(colors) = colors

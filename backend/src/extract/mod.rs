@@ -23,6 +23,8 @@ pub struct Spec {
     pub model_hash: String,
     /// Values by their names.
     pub layers: Vec<String>,
+    /// Those that were named one by one: they must be arrays with one entry for each image. Others that are not are left out.
+    pub named: Vec<String>,
     /// How positions are read.
     pub reading: Reading,
     /// What is done to images; nothing for arrays.

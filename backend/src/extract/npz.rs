@@ -95,18 +95,23 @@ impl Partial {
     /// Values of some more images.
     pub(super) fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
         for (i, name) in self.state.spec.layers.clone().iter().enumerate() {
-            let Some(Constant::Float(array)) = values.get(name) else {
-                return Err(Error::parameter(
-                    "layers",
-                    format!("the value \"{name}\" is no array of floating-point numbers; name other layers"),
-                ));
+            let is_named = self.state.spec.named.contains(name);
+            let array = match values.get(name) {
+                Some(Constant::Float(array)) if array.shape().first() == Some(&n) => array,
+                // Shapes, indices and constants have no images.
+                _ if !is_named => continue,
+                Some(Constant::Float(array)) => {
+                    let message =
+                        format!("the value \"{name}\" has the shape {:?} for {n} images; it is not one of each image", array.shape());
+                    return Err(Error::parameter("layers", message));
+                }
+                _ => {
+                    return Err(Error::parameter(
+                        "layers",
+                        format!("the value \"{name}\" is no array of floating-point numbers; name other layers"),
+                    ));
+                }
             };
-            if array.shape().first() != Some(&n) {
-                return Err(Error::parameter(
-                    "layers",
-                    format!("the value \"{name}\" has the shape {:?} for {n} images; it is not one of each image", array.shape()),
-                ));
-            }
             let shape = array.shape()[1..].to_vec();
             let known = self.state.shapes.entry(name.clone()).or_insert_with(|| shape.clone());
             if *known != shape {
