@@ -172,6 +172,24 @@ fn a_profile_has_the_numbers_of_its_steps() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("1 of them cannot be read"), "{output:?}");
 }
 
+/// Constants of the length 1 look like a layer in the first batch, which has one image.
+#[test]
+fn constants_are_no_layers_whatever_the_batch() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/networks/tiny_vit.onnx");
+    fs::copy(data, dir.join("vit.onnx")).expect("copied");
+    let one = succeed(dir, "vit.onnx --images photos --layers all -o one.npz");
+    let six = succeed(dir, "vit.onnx --images photos --layers all --batch 6 -o six.npz");
+    assert_eq!(one["layers"], six["layers"]);
+    for layer in one["layers"].as_array().expect("layers") {
+        let name = layer["name"].as_str().expect("a name");
+        let (a, b) = (array(&dir.join("one.npz"), name), array(&dir.join("six.npz"), name));
+        let largest = b.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(a.shape() == b.shape() && a.iter().zip(&b).all(|(a, b)| (a - b).abs() <= 1e-5 * largest), "{name}");
+    }
+}
+
 /// `all` leaves out what has no entry for each image; a name that does is an error.
 #[test]
 fn all_layers_are_those_with_one_entry_for_each_image() {

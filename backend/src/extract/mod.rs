@@ -91,15 +91,13 @@ pub async fn extract(
     let resumed = partial.done();
     let start = Instant::now();
     let n = source.len();
-    let mut reader = source.read_from(resumed, fixed.or(batch))?;
+    let mut reader = source.read_from(resumed)?;
     let mut size = fixed.or(batch).unwrap_or(1);
-    let mut left_out = Vec::new();
     let mut done = resumed;
     while let Some(images) = reader.next(size)? {
         done += images.consumed;
-        left_out.extend(images.left_out);
         if images.n > 0 {
-            let inputs = inputs(&input, images.values)?;
+            let inputs = BTreeMap::from([(input.clone(), Constant::Float(images.values))]);
             let made: Activations = network.run(&inputs, &spec.layers, spec.reading).await?;
             partial.append(images.n, &made.values)?;
             if fixed.is_none() && batch.is_none() {
@@ -107,12 +105,12 @@ pub async fn extract(
                 size = usize::try_from(BUDGET_BYTES / each.max(1)).unwrap_or(MOST).clamp(1, MOST);
             }
         }
-        partial.mark(done, &left_out)?;
+        partial.mark(done, images.left_out)?;
         #[expect(clippy::cast_precision_loss, reason = "numbers of images")]
         let (frac, rate) = (done as f64 / n.max(1) as f64, (done - resumed) as f64 / start.elapsed().as_secs_f64().max(1e-9));
         progress.step(frac, &format!("{done} of {n} images, {rate:.1} images/s"))?;
     }
-    left_out = partial.left_out().to_vec();
+    let left_out = partial.left_out().to_vec();
     let layers = partial.finish(target)?;
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "numbers of images")]
@@ -126,10 +124,6 @@ pub async fn extract(
         left_out,
         device: device.info().name.clone(),
     })
-}
-
-fn inputs(name: &str, values: ndarray::ArrayD<f32>) -> Result<BTreeMap<String, Constant>, Error> {
-    Ok(BTreeMap::from([(name.to_owned(), Constant::Float(values))]))
 }
 
 /// The number of images that the file of a network fixes.

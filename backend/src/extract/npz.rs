@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use eigenscope::Error;
@@ -94,12 +94,16 @@ impl Partial {
 
     /// Values of some more images.
     pub(super) fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
+        let begun = self.rows() > 0;
         for (i, name) in self.state.spec.layers.clone().iter().enumerate() {
             let is_named = self.state.spec.named.contains(name);
             let array = match values.get(name) {
                 Some(Constant::Float(array)) if array.shape().first() == Some(&n) => array,
-                // Shapes, indices and constants have no images.
-                _ if !is_named => continue,
+                // Shapes, indices and constants have no images; in a batch of one they may have looked as if.
+                _ if !is_named => {
+                    self.state.shapes.remove(name);
+                    continue;
+                }
                 Some(Constant::Float(array)) => {
                     let message =
                         format!("the value \"{name}\" has the shape {:?} for {n} images; it is not one of each image", array.shape());
@@ -112,6 +116,9 @@ impl Partial {
                     ));
                 }
             };
+            if begun && !self.state.shapes.contains_key(name) {
+                continue;
+            }
             let shape = array.shape()[1..].to_vec();
             let known = self.state.shapes.entry(name.clone()).or_insert_with(|| shape.clone());
             if *known != shape {
@@ -128,13 +135,9 @@ impl Partial {
     }
 
     /// Remembers how far it is.
-    pub(super) fn mark(&mut self, done: usize, left_out: &[String]) -> Result<(), Error> {
+    pub(super) fn mark(&mut self, done: usize, left_out: Vec<String>) -> Result<(), Error> {
         self.state.done = done;
-        for name in left_out {
-            if !self.state.left_out.contains(name) {
-                self.state.left_out.push(name.clone());
-            }
-        }
+        self.state.left_out.extend(left_out);
         self.save()
     }
 
@@ -153,7 +156,6 @@ impl Partial {
             archive.write_all(&header(&whole)).map_err(|e| wrong(&e))?;
             let path = self.file(i);
             let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(|e| cannot(&path, &e))?);
-            file.seek(SeekFrom::Start(0)).map_err(|e| cannot(&path, &e))?;
             io::copy(&mut file, &mut archive).map_err(|e| wrong(&e))?;
             layers.push(LayerShape { name: name.clone(), shape: whole.iter().map(|n| *n as u64).collect() });
         }

@@ -129,7 +129,7 @@ impl Source {
     }
 
     /// From the given image on.
-    pub(super) fn read_from(self, first: usize, _batch: Option<usize>) -> Result<Reader, Error> {
+    pub(super) fn read_from(self, first: usize) -> Result<Reader, Error> {
         match self {
             Self::Array(values) => Ok(Reader::Array { values, at: first }),
             Self::Images(images, preprocess, on_error) => {
