@@ -8,7 +8,6 @@
 //! - [`store`] keeps datasets, jobs, events (`SQLite`) and blobs (files named by their hash).
 //! - [`jobs`] queues jobs and runs each in a process of its own.
 //! - [`extract`] writes activations of a network for many images.
-//! - [`profile`] makes numbers for each layer of them.
 //! - [`compute`] runs an analysis on one named thread and turns panics into errors.
 
 pub mod cli;
@@ -17,7 +16,6 @@ pub mod extract;
 pub mod ids;
 pub mod jobs;
 pub mod machine;
-pub mod profile;
 pub mod server;
 pub mod store;
 pub mod stored;

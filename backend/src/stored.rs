@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eigenscope::blocks::{LINES, Lines, Stored, Visit};
 use eigenscope::io::{self, Limits, NpyPlace};
-use eigenscope::{Dataset, Error};
+use eigenscope::{Dataset, Error, Input};
 
 /// Files from this size on are read in parts.
 const FROM_BYTES: u64 = 256 << 20;
@@ -29,6 +29,26 @@ pub fn read(path: &Path, name: &str, member: Option<&str>) -> Result<Dataset, Er
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     io::read(name, &bytes, member, Limits::NATIVE)
+}
+
+/// A file as what it is: an array, a network, or images of an archive, which stay in their file.
+///
+/// # Errors
+/// Those of [`read`] and [`io::open`].
+pub fn open(path: &Path, name: &str, member: Option<&str>) -> Result<Input, Error> {
+    let unreadable = |e: std::io::Error| Error::input(path.display().to_string(), format!("the file cannot be read: {e}"));
+    let mut file = File::open(path).map_err(unreadable)?;
+    if is_npy(&mut file) && member.is_none() {
+        return Ok(Input::Array(read(path, name, member)?));
+    }
+    file.rewind().map_err(unreadable)?;
+    if member.is_none()
+        && io::holds_images(&mut file)
+        && let Ok(images) = io::zipped_images(name, file, Limits::NATIVE)
+    {
+        return Ok(Input::Images(images));
+    }
+    io::open(name, std::fs::read(path).map_err(unreadable)?, member, Limits::NATIVE)
 }
 
 fn is_npy(file: &mut File) -> bool {

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::blocks::{Blocks, Stored, tiled};
+use crate::input::{ImageFiles, Input};
+use crate::network::NetworkFile;
 
 /// Values as stored: f32 stays f32 until a decomposition needs f64.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,6 +282,8 @@ impl Matrix {
 pub struct Inputs {
     datasets: BTreeMap<String, Dataset>,
     stored: BTreeMap<String, StoredInput>,
+    networks: BTreeMap<String, Arc<NetworkFile>>,
+    images: BTreeMap<String, Arc<dyn ImageFiles>>,
 }
 
 /// An array that is loaded when an analysis wants all of it at once.
@@ -299,6 +303,37 @@ impl Inputs {
     /// Adds an array that is read in parts where an analysis can do with parts.
     pub fn insert_stored(&mut self, name: impl Into<String>, array: Arc<dyn Stored>) {
         self.stored.insert(name.into(), StoredInput { array, loaded: OnceLock::new() });
+    }
+
+    /// Adds whatever a file was read as.
+    pub fn insert_input(&mut self, name: impl Into<String>, input: Input) {
+        let name = name.into();
+        match input {
+            Input::Array(dataset) => self.insert(name, dataset),
+            Input::Network(network) => {
+                self.networks.insert(name, network);
+            }
+            Input::Images(images) => {
+                self.images.insert(name, images);
+            }
+        }
+    }
+
+    /// The network that a spec names in `field`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is none of this name.
+    pub fn network(&self, field: &str, name: &str) -> Result<&Arc<NetworkFile>, Error> {
+        self.networks.get(name).ok_or_else(|| match self.shape(field, name) {
+            Ok(_) => Error::input(field, format!("\"{name}\" is not a network; give an ONNX file or a state dict of PyTorch (.pth)")),
+            Err(unknown) => unknown,
+        })
+    }
+
+    /// The images of this name, unless it is the name of something else.
+    #[must_use]
+    pub fn images(&self, name: &str) -> Option<&Arc<dyn ImageFiles>> {
+        self.images.get(name)
     }
 
     /// The dataset that a spec names in `field`.
@@ -355,7 +390,12 @@ impl Inputs {
     }
 
     fn unknown(&self, field: &str, name: &str) -> Error {
-        let known = self.datasets.keys().chain(self.stored.keys()).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if self.networks.contains_key(name) || self.images.contains_key(name) {
+            let what = if self.networks.contains_key(name) { "a network" } else { "a set of images" };
+            return Error::input(field, format!("\"{name}\" is {what}, not an array; extract activations first"));
+        }
+        let arrays = self.datasets.keys().chain(self.stored.keys());
+        let known = arrays.chain(self.networks.keys()).chain(self.images.keys()).map(String::as_str).collect::<Vec<_>>().join(", ");
         let known = if known.is_empty() { "no inputs were given".into() } else { format!("the inputs are: {known}") };
         Error::input(field, format!("there is no input named \"{name}\"; {known}"))
     }
@@ -372,7 +412,8 @@ impl Inputs {
     #[must_use]
     pub fn shapes(&self) -> Shapes {
         let stored = self.stored.iter().map(|(name, s)| (name.clone(), s.array.shape().to_vec()));
-        Shapes(self.datasets.iter().map(|(name, d)| (name.clone(), d.shape().to_vec())).chain(stored).collect())
+        let images = self.images.iter().map(|(name, images)| (name.clone(), vec![images.names().len()]));
+        Shapes(self.datasets.iter().map(|(name, d)| (name.clone(), d.shape().to_vec())).chain(stored).chain(images).collect())
     }
 }
 

@@ -9,7 +9,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding, shape_distance};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding, extraction, shape_distance};
 use crate::compute::Device;
 use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Progress, Warning};
@@ -28,6 +28,8 @@ pub enum Task {
     Encoding(encoding::Targets),
     /// A part of the matrix.
     ShapeDistance(shape_distance::Range),
+    /// Some of the images.
+    Extraction(extraction::Range),
 }
 
 /// What a task gives.
@@ -43,6 +45,7 @@ enum Content {
     Dimensionality(Vec<dimensionality::Piece>),
     Encoding(Box<encoding::Piece>),
     ShapeDistance(shape_distance::Piece),
+    Extraction(Box<extraction::Output>),
 }
 
 /// The tasks of a run on inputs of these shapes, each of about `task_flops`; empty when it is not worth dividing or cannot be divided.
@@ -56,7 +59,9 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         AnalysisSpec::ShapeDistance(spec) => {
             shape_distance::divide(spec, shapes, task_flops).into_iter().map(Task::ShapeDistance).collect()
         }
+        AnalysisSpec::Extraction(spec) => extraction::divide(spec, shapes, task_flops).into_iter().map(Task::Extraction).collect(),
         AnalysisSpec::Rdm(_)
+        | AnalysisSpec::LayerProfile(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::Clustering(_)
@@ -92,6 +97,9 @@ pub async fn run(spec: &AnalysisSpec, task: &Task, inputs: &Inputs, device: &Dev
         }
         (AnalysisSpec::ShapeDistance(spec), Task::ShapeDistance(range)) => {
             Content::ShapeDistance(shape_distance::run_tile(spec, *range, inputs, &context).await?)
+        }
+        (AnalysisSpec::Extraction(spec), Task::Extraction(range)) => {
+            Content::Extraction(Box::new(extraction::run_range(spec, *range, inputs, &context).await?))
         }
         _ => return Err(another(spec)),
     };
@@ -135,6 +143,10 @@ pub fn join(
             Output::Encoding(encoding::join(spec, pieces, inputs, &context)?)
         }
         AnalysisSpec::ShapeDistance(spec) => Output::ShapeDistance(shape_distance::join(spec, contents.map(part_of_matrix))?),
+        AnalysisSpec::Extraction(_) => Output::Extraction(extraction::join(contents.map(|content| match content? {
+            Content::Extraction(piece) => Ok(*piece),
+            _ => Err(foreign()),
+        }))?),
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
@@ -158,7 +170,7 @@ pub fn preview(spec: &AnalysisSpec, pieces: impl Iterator<Item = Result<Pieces, 
 fn part_of_matrix(content: Result<Content, Error>) -> Result<shape_distance::Piece, Error> {
     match content? {
         Content::ShapeDistance(piece) => Ok(piece),
-        Content::Dimensionality(_) | Content::Encoding(_) => Err(foreign()),
+        Content::Dimensionality(_) | Content::Encoding(_) | Content::Extraction(_) => Err(foreign()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use eigenscope::io::{self, Limits};
-use eigenscope::{Error, Inputs};
+use eigenscope::{Error, Input, Inputs};
 
 use crate::stored::{self, NpyFile};
 
@@ -143,6 +143,13 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
             && let Some(stored) = NpyFile::open(&arg.path)?
         {
             inputs.insert_stored(name, stored);
+            continue;
+        }
+        if arg.member.is_none() {
+            match stored::open(&arg.path, &arg.file_name(), None)? {
+                Input::Array(dataset) => inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset }),
+                other => inputs.insert_input(name, other),
+            }
             continue;
         }
         let dataset = if arg.is_archive() {

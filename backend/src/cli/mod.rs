@@ -102,7 +102,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Measures => return measures(global),
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
-        Command::Profile(args) => return network::profile(args, global),
+        Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
         Command::Encode(args) => (predict::encode(args, global.seed)?, &args.common),

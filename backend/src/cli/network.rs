@@ -4,23 +4,25 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
+use eigenscope::analysis::{extraction, layer_profile};
 use eigenscope::dataset::Values;
-use eigenscope::network::{Architecture, Dim, Graph, Network, Preprocess, Preset, Reading, Resize, from_state, read_onnx, read_state};
-use eigenscope::{Device, Error};
+use eigenscope::input::ImageFiles as _;
+use eigenscope::network::{Architecture, Dim, Graph, Network, NetworkFile, Preprocess, Preset, Reading, Resize};
+use eigenscope::{AnalysisSpec, Device, Error, Input, Inputs};
 use serde_json::json;
 
-use super::args::{Global, word};
+use super::args::{Common, Global, word};
 use super::inputs::{InputArg, parse_named};
 use super::print::table;
 use super::run::Terminal;
+use super::specs::{Plan, short_seed};
 use super::{Failure, run};
-use crate::compute;
 use crate::extract::{self, Extracted, Images, OnError, Source, Spec};
-use crate::profile::{self, Wanted};
 
 /// Options of `layers`.
 #[derive(Debug, Args)]
@@ -45,7 +47,7 @@ pub(super) struct NetworkArg {
 
 /// Lists the values that a network makes.
 pub(super) fn layers(args: &LayersArgs, global: &Global) -> Result<(), Failure> {
-    let (graph, _) = args.network.read(global.seed)?;
+    let graph = args.network.open(global.seed)?.0.graph()?;
     let mut out = io::stdout().lock();
     if global.json {
         let inputs: Vec<_> = graph.inputs.iter().map(|port| json!({ "name": port.name, "shape": port.shape })).collect();
@@ -73,35 +75,31 @@ fn print(out: &mut dyn Write, graph: &Graph) -> io::Result<()> {
 }
 
 impl NetworkArg {
-    /// The graph, and a hash of what it comes from.
-    fn read(&self, seed: Option<u64>) -> Result<(Graph, String), Error> {
-        let file = |path: &Path| {
-            std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the network cannot be read: {e}")))
+    /// The network, and a hash of what it comes from.
+    fn open(&self, seed: Option<u64>) -> Result<(NetworkFile, String), Error> {
+        let read = |path: &Path| {
+            let bytes =
+                std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the network cannot be read: {e}")))?;
+            let hash = blake3::hash(&bytes).to_hex().to_string();
+            Ok::<_, Error>((NetworkFile::new(path.display().to_string(), bytes), hash))
         };
         let shown = self.model.display().to_string();
-        if let Some(architecture) = Architecture::of_name(&shown).filter(|_| !self.model.exists()) {
-            if let Some(weights) = &self.weights {
-                let bytes = file(weights)?;
-                let graph = from_state(&shown, read_state(&weights.display().to_string(), &bytes)?)?;
-                return Ok((graph, blake3::hash(&bytes).to_hex().to_string()));
+        let Some(architecture) = Architecture::of_name(&shown).filter(|_| !self.model.exists()) else {
+            if self.weights.is_some() || self.untrained {
+                let names = "alexnet, vgg16, squeezenet1_0, squeezenet1_1, resnet18, resnet34, resnet50";
+                let message = format!("--weights and --untrained are for a built-in architecture ({names}), not for {shown}");
+                return Err(Error::parameter("MODEL", message));
             }
-            if !self.untrained {
-                return Err(Error::parameter("--weights", format!("{shown} needs a state dict (--weights FILE) or --untrained")));
+            return read(&self.model);
+        };
+        match &self.weights {
+            Some(weights) => read(weights),
+            None if self.untrained => {
+                let seed = seed.unwrap_or(0);
+                Ok((NetworkFile::untrained(shown, architecture, seed), format!("untrained, seed {seed}")))
             }
-            let seed = seed.unwrap_or(0);
-            return Ok((from_state(&shown, architecture.untrained(seed))?, format!("untrained, seed {seed}")));
+            None => Err(Error::parameter("--weights", format!("{shown} needs a state dict (--weights FILE) or --untrained"))),
         }
-        if self.weights.is_some() || self.untrained {
-            let names = "alexnet, vgg16, squeezenet1_0, squeezenet1_1, resnet18, resnet34, resnet50";
-            return Err(Error::parameter(
-                "MODEL",
-                format!("--weights and --untrained are for a built-in architecture ({names}), not for {shown}"),
-            ));
-        }
-        let bytes = file(&self.model)?;
-        let is_state = self.model.extension().and_then(|e| e.to_str()).is_some_and(|e| ["pt", "pth", "safetensors"].contains(&e));
-        let graph = if is_state { from_state(&shown, read_state(&shown, &bytes)?)? } else { read_onnx(&shown, &bytes)? };
-        Ok((graph, blake3::hash(&bytes).to_hex().to_string()))
     }
 }
 
@@ -147,6 +145,9 @@ pub(super) struct ExtractArgs {
     /// The archive to write, .npz.
     #[arg(short, long, value_name = "OUT.npz")]
     output: PathBuf,
+    /// Images at once; by default as many as fit into a gigabyte.
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
 }
 
 /// Which layers, for what.
@@ -181,9 +182,6 @@ pub(super) struct WhatArgs {
     /// Standard deviation of red, green and blue on 0 to 1.
     #[arg(long, value_name = "R,G,B", value_parser = colors)]
     std: Option<Colors>,
-    /// Images at once; by default as many as fit into a gigabyte.
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
     /// What happens at an image that cannot be read.
     #[arg(long, value_enum, default_value = "stop")]
     on_error: OnErrorArg,
@@ -198,13 +196,15 @@ pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Error::parameter("--output", format!("there is no folder {}", folder.display())).into());
     }
-    let made = archive(&args.what, &args.output, global)?;
+    if args.batch == Some(0) {
+        return Err(Error::parameter("--batch", "at least one image at once").into());
+    }
+    let made = archive(args, global)?;
     let mut out = io::stdout().lock();
     if global.json {
         return run::json(&mut out, &made);
     }
-    let shape = |shape: &[u64]| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
-    let rows = made.layers.iter().map(|layer| vec![layer.name.clone(), shape(&layer.shape)]);
+    let rows = made.layers.iter().map(|layer| vec![layer.name.clone(), shape_text(&layer.shape)]);
     table(&mut out, &["layer", "shape"], rows.collect())?;
     for name in &made.left_out {
         writeln!(io::stderr(), "warning: {name} cannot be read and is left out").ok();
@@ -213,109 +213,27 @@ pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure
 }
 
 /// Extracts into an archive, with a progress bar.
-fn archive(args: &WhatArgs, target: &Path, global: &Global) -> Result<Extracted, Error> {
-    if args.batch == Some(0) {
-        return Err(Error::parameter("--batch", "at least one image at once"));
-    }
-    let (graph, model_hash) = args.network.read(global.seed)?;
-    let layers = graph.select(&args.layers)?;
-    let (source, names, preprocess) = source(args, &graph)?;
+fn archive(args: &ExtractArgs, global: &Global) -> Result<Extracted, Error> {
+    let what = &args.what;
+    let (file, model_hash) = what.network.open(global.seed)?;
+    let graph = file.graph()?;
+    let layers = graph.select(&what.layers)?;
+    let (source, images, preprocess) = source(what, &graph)?;
     let spec = Spec {
-        model: args.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        model: what.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
-        named: layers.iter().filter(|layer| args.layers.contains(layer)).cloned().collect(),
+        named: layers.iter().filter(|layer| what.layers.contains(layer)).cloned().collect(),
         layers,
-        reading: match args.pool {
-            PoolArg::None => Reading::Full,
-            PoolArg::Avg => Reading::Avg,
-            PoolArg::Max => Reading::Max,
-        },
+        reading: what.reading(),
         preprocess,
-        images: names,
+        images,
     };
     let device = pollster::block_on(Device::open(global.device))?;
-    let network = Network::new(&args.network.model.display().to_string(), graph, &device)?;
+    let network = Network::new(&what.network.model.display().to_string(), graph, &device)?;
     let terminal = Terminal::new();
-    let made = pollster::block_on(extract::extract(&network, &device, &spec, source, args.batch, target, &terminal));
+    let made = pollster::block_on(extract::extract(&network, &device, &spec, source, args.batch, &args.output, &terminal));
     terminal.finish();
     made
-}
-
-/// Options of `profile`.
-#[derive(Debug, Args)]
-pub(super) struct ProfileArgs {
-    #[command(flatten)]
-    what: WhatArgs,
-    /// RDMs of the same images, in their order, from brains or behavior: each layer's RDM is compared with them.
-    #[arg(long, value_name = "RDMS")]
-    rdms: Option<InputArg>,
-    /// How the RDMs are compared: corr, cosine, spearman, rho-a, tau-a, …
-    #[arg(long, default_value = "spearman", value_parser = word::<Compare>)]
-    compare: Compare,
-    /// Dissimilarity of a layer's RDM.
-    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
-    measure: Measure,
-    /// Responses to the same images (images x voxels or neurons): each layer predicts them by ridge regression on held-out images.
-    #[arg(long, value_name = "RESPONSES")]
-    targets: Option<InputArg>,
-    /// Keep the activations in this archive.
-    #[arg(long, value_name = "OUT.npz")]
-    keep: Option<PathBuf>,
-}
-
-/// From a network and images to numbers for each layer.
-pub(super) fn profile(args: &ProfileArgs, global: &Global) -> Result<(), Failure> {
-    let wanted = Wanted {
-        rdms: args.rdms.as_ref().map(InputArg::array).transpose()?,
-        compare: args.compare,
-        measure: args.measure,
-        targets: args.targets.as_ref().map(InputArg::array).transpose()?,
-        seed: global.seed.unwrap_or(0),
-    };
-    let folder = std::env::temp_dir().join(format!("eigenscope-profile-{}", std::process::id()));
-    let target = match &args.keep {
-        Some(path) => path.clone(),
-        None => {
-            std::fs::create_dir_all(&folder)
-                .map_err(|e| Error::input(folder.display().to_string(), format!("the folder cannot be made: {e}")))?;
-            folder.join("activations.npz")
-        }
-    };
-    let made = archive(&args.what, &target, global).and_then(|made| {
-        let terminal = Terminal::new();
-        let profile = compute::on_device(global.device, async |device| profile::profile(&target, &made, &wanted, &device, &terminal).await);
-        terminal.finish();
-        profile
-    });
-    std::fs::remove_dir_all(&folder).ok();
-    let made = made?;
-    for warning in &made.warnings {
-        writeln!(io::stderr(), "warning: {warning}").ok();
-    }
-    let mut out = io::stdout().lock();
-    if global.json {
-        return run::json(&mut out, &made);
-    }
-    let number = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| format!("{v:.4}"));
-    let rows = made.layers.iter().map(|layer| {
-        let mut row = vec![layer.name.clone(), layer.n_features.to_string(), number(layer.effective_dimensionality)];
-        row.extend(args.rdms.as_ref().map(|_| number(layer.rsa)));
-        row.extend(args.rdms.as_ref().map(|_| number(layer.rsa_sem)));
-        row.extend(args.targets.as_ref().map(|_| number(layer.encoding)));
-        row
-    });
-    let mut head = vec!["layer", "features", "ED"];
-    if args.rdms.is_some() {
-        head.extend(["RSA", "SEM"]);
-    }
-    if args.targets.is_some() {
-        head.push("median r");
-    }
-    table(&mut out, &head, rows.collect())?;
-    if let Some([low, high]) = made.noise_ceiling {
-        writeln!(out, "\nnoise ceiling {low:.4} to {high:.4}")?;
-    }
-    Ok(writeln!(out, "\n{} images, computed on {}", made.images, made.device)?)
 }
 
 /// What is fed in, the names of the images, and what is done to them.
@@ -339,61 +257,132 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
         return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None));
     };
     let found = Images::find(images)?;
-    let preset = match args.preprocess {
-        PresetArg::Imagenet => Preset::Imagenet,
-        PresetArg::Stretch => Preset::Stretch,
-        PresetArg::EfficientnetLite => Preset::EfficientnetLite,
-        PresetArg::Unit => Preset::Unit,
+    let option = |error| match error {
+        Error::Parameter { field, message } => Error::parameter(format!("--{field}"), message),
+        other => other,
     };
-    let mut preprocess = preset.of_size(size(args, port)?);
-    match args.resize {
-        Some(0) => preprocess.resize = Resize::Stretch,
-        Some(shorter) => preprocess.resize = Resize::Crop(shorter),
-        None => {}
-    }
-    preprocess.mean = args.mean.map_or(preprocess.mean, |colors| colors.0);
-    preprocess.std = args.std.map_or(preprocess.std, |colors| colors.0);
-    if preprocess.std.iter().any(|s| *s <= 0.0 || !s.is_finite()) {
-        return Err(Error::parameter("--std", "standard deviations are above 0"));
-    }
+    let preprocess = args.spec()?.preprocess(port).map_err(option)?;
     let on_error = match args.on_error {
         OnErrorArg::Stop => OnError::Stop,
         OnErrorArg::Skip => OnError::Skip,
     };
-    let names = found.names.clone();
+    let names = found.names().to_vec();
     Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess)))
 }
 
-/// Height and width that the network sees.
-fn size(args: &WhatArgs, port: &eigenscope::network::Port) -> Result<[u32; 2], Error> {
-    let shape = port.shape.as_deref().unwrap_or_default();
-    if let [_, colors, h, w] = shape {
-        if let Dim::Fixed(colors) = colors
-            && *colors != 3
-        {
-            return Err(Error::input(
-                port.name.clone(),
-                format!("the network sees {colors} channels, not the three of an image; give it arrays with --input"),
-            ));
+impl WhatArgs {
+    fn reading(&self) -> Reading {
+        match self.pool {
+            PoolArg::None => Reading::Full,
+            PoolArg::Avg => Reading::Avg,
+            PoolArg::Max => Reading::Max,
         }
-        if let (Dim::Fixed(h), Dim::Fixed(w), None) = (h, w, &args.size) {
-            let of = |n: u64| {
-                u32::try_from(n).ok().filter(|n| *n > 0).ok_or_else(|| Error::input(port.name.clone(), format!("a side of {n} pixels")))
-            };
-            return Ok([of(*h)?, of(*w)?]);
-        }
-    } else if port.shape.is_some() {
-        return Err(Error::input(
-            port.name.clone(),
-            format!("the network's input has {} axes, not the four of images; give it arrays with --input", shape.len()),
-        ));
     }
-    let text = args.size.as_deref().ok_or_else(|| {
-        Error::parameter("--size", "the network's file leaves the size of its images open; name it, for example --size 224x224")
-    })?;
-    let parsed = text
-        .split_once('x')
-        .and_then(|(h, w)| Some([h.parse().ok()?, w.parse().ok()?]))
-        .filter(|[h, w]| *h > 0 && *w > 0 && *h < 1 << 15 && *w < 1 << 15);
-    parsed.ok_or_else(|| Error::parameter("--size", format!("{text} is not HEIGHTxWIDTH")))
+
+    /// As a spec; its inputs are called `network` and `images`.
+    fn spec(&self) -> Result<extraction::Spec, Error> {
+        let size = |text: &String| {
+            let sides = text.split_once('x').and_then(|(h, w)| Some([h.parse().ok()?, w.parse().ok()?]));
+            sides.ok_or_else(|| Error::parameter("--size", format!("{text} is not HEIGHTxWIDTH")))
+        };
+        Ok(extraction::Spec {
+            network: "network".into(),
+            images: "images".into(),
+            layers: self.layers.clone(),
+            reading: self.reading(),
+            preset: match self.preprocess {
+                PresetArg::Imagenet => Preset::Imagenet,
+                PresetArg::Stretch => Preset::Stretch,
+                PresetArg::EfficientnetLite => Preset::EfficientnetLite,
+                PresetArg::Unit => Preset::Unit,
+            },
+            size: self.size.as_ref().map(size).transpose()?,
+            resize: self.resize.map(|shorter| if shorter == 0 { Resize::Stretch } else { Resize::Crop(shorter) }),
+            mean: self.mean.map(|colors| colors.0),
+            std: self.std.map(|colors| colors.0),
+            skip_unreadable: matches!(self.on_error, OnErrorArg::Skip),
+        })
+    }
+}
+
+/// Options of `profile`.
+#[derive(Debug, Args)]
+pub(super) struct ProfileArgs {
+    #[command(flatten)]
+    what: WhatArgs,
+    /// RDMs of the same images, in their order, from brains or behavior: each layer's RDM is compared with them.
+    #[arg(long, value_name = "RDMS")]
+    rdms: Option<InputArg>,
+    /// How the RDMs are compared: corr, cosine, spearman, rho-a, tau-a, …
+    #[arg(long, default_value = "spearman", value_parser = word::<Compare>)]
+    compare: Compare,
+    /// Dissimilarity of a layer's RDM.
+    #[arg(long, default_value = "correlation", value_parser = word::<Measure>)]
+    measure: Measure,
+    /// Responses to the same images (images x voxels or neurons): each layer predicts them by ridge regression on held-out images.
+    #[arg(long, value_name = "RESPONSES")]
+    targets: Option<InputArg>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// From a network and images to numbers for each layer.
+pub(super) fn profile(args: &ProfileArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    let mut inputs = Inputs::default();
+    let extraction = args.what.spec()?;
+    inputs.insert_input(&extraction.network, Input::Network(Arc::new(args.what.network.open(seed)?.0)));
+    match (&args.what.images, &args.what.input) {
+        (Some(images), _) => inputs.insert_input(&extraction.images, Input::Images(Arc::new(Images::find(images)?))),
+        (None, Some((_, values))) => inputs.insert(&extraction.images, values.array()?),
+        (None, None) => return Err(Error::parameter("--images", "images or an input are needed")),
+    }
+    let mut name = |given: &Option<InputArg>, name: &str| {
+        given.as_ref().map(|given| given.array().map(|dataset| inputs.insert(name, dataset)).map(|()| name.to_owned())).transpose()
+    };
+    let spec = layer_profile::Spec {
+        extraction,
+        rdms: name(&args.rdms, "rdms")?,
+        measure: args.measure,
+        compare: args.compare,
+        targets: name(&args.targets, "targets")?,
+        seed: seed.map_or(Ok(0), short_seed)?,
+    };
+    Ok(Plan { spec: AnalysisSpec::LayerProfile(spec), inputs })
+}
+
+/// Layers and their shapes.
+pub(super) fn print_extraction(out: &mut dyn Write, output: &extraction::Output) -> io::Result<()> {
+    let rows = output.layers.iter().map(|layer| vec![layer.name.clone(), shape_text(&layer.shape)]);
+    table(out, &["layer", "shape"], rows.collect())?;
+    writeln!(out, "\n{} images", output.images.len())
+}
+
+/// One line for each layer.
+pub(super) fn print_profile(out: &mut dyn Write, output: &layer_profile::Output) -> io::Result<()> {
+    let number = |v: Option<f64>| v.map_or_else(|| "–".into(), |v| format!("{v:.4}"));
+    let has = |value: fn(&layer_profile::Layer) -> Option<f64>| output.layers.iter().any(|layer| value(layer).is_some());
+    let (has_rsa, has_encoding) = (has(|layer| layer.rsa), has(|layer| layer.encoding));
+    let rows = output.layers.iter().map(|layer| {
+        let mut row = vec![layer.name.clone(), layer.n_features.to_string(), number(layer.effective_dimensionality)];
+        if has_rsa {
+            row.extend([number(layer.rsa), number(layer.rsa_sem)]);
+        }
+        row.extend(has_encoding.then(|| number(layer.encoding)));
+        row
+    });
+    let mut head = vec!["layer", "features", "ED"];
+    if has_rsa {
+        head.extend(["RSA", "SEM"]);
+    }
+    head.extend(has_encoding.then_some("median r"));
+    table(out, &head, rows.collect())?;
+    if let Some([low, high]) = output.noise_ceiling {
+        writeln!(out, "\nnoise ceiling {low:.4} to {high:.4}")?;
+    }
+    writeln!(out, "\n{} images", output.images)
+}
+
+/// `12 x 5`.
+fn shape_text<T: ToString>(shape: &[T]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -36,6 +36,8 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::RdmPool(output) => rdm_pool(out, output)?,
         Output::Tuning(output) => tuning(out, output)?,
         Output::Searchlight(output) => searchlight(out, output)?,
+        Output::Extraction(output) => super::network::print_extraction(out, output)?,
+        Output::LayerProfile(output) => super::network::print_profile(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)
 }

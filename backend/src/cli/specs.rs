@@ -161,11 +161,13 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         }
         AnalysisSpec::VariancePartition(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
         AnalysisSpec::RdmComparison(spec) => spec.inference.seed = seed,
+        AnalysisSpec::LayerProfile(spec) => spec.seed = short_seed(seed)?,
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
+        | AnalysisSpec::Extraction(_)
         | AnalysisSpec::ShapePath(_)
         | AnalysisSpec::Similarity(_) => {}
     }

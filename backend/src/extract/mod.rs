@@ -3,11 +3,10 @@
 mod npz;
 mod source;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eigenscope::network::{Activations, Constant, Network, Preprocess, Reading};
+use eigenscope::network::{self, Network, Plan, Preprocess, Reading};
 use eigenscope::{Device, Error, Progress};
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +62,6 @@ pub struct Extracted {
 
 /// Memory for values while a batch runs.
 const BUDGET_BYTES: u64 = 1 << 30;
-/// Images of a batch at most.
-const MOST: usize = 64;
 
 /// Extracts layers into an archive.
 ///
@@ -80,41 +77,18 @@ pub async fn extract(
     target: &Path,
     progress: &dyn Progress,
 ) -> Result<Extracted, Error> {
-    let input = network
-        .graph()
-        .inputs
-        .first()
-        .map(|port| port.name.clone())
-        .ok_or_else(|| Error::Input { input: spec.model.clone(), message: "the network has no input".into() })?;
-    let fixed = fixed_batch(network);
     let mut partial = Partial::open(target, spec)?;
-    let resumed = partial.done();
+    let (resumed, n) = (partial.done(), source.len());
     let start = Instant::now();
-    let n = source.len();
     let mut reader = source.read_from(resumed)?;
-    let mut size = fixed.or(batch).unwrap_or(1);
-    let mut done = resumed;
-    while let Some(images) = reader.next(size)? {
-        done += images.consumed;
-        if images.n > 0 {
-            let inputs = BTreeMap::from([(input.clone(), Constant::Float(images.values))]);
-            let made: Activations = network.run(&inputs, &spec.layers, spec.reading).await?;
-            partial.append(images.n, &made.values)?;
-            if fixed.is_none() && batch.is_none() {
-                let each = made.peak_bytes / images.n as u64;
-                size = usize::try_from(BUDGET_BYTES / each.max(1)).unwrap_or(MOST).clamp(1, MOST);
-            }
-        }
-        partial.mark(done, images.left_out)?;
-        #[expect(clippy::cast_precision_loss, reason = "numbers of images")]
-        let (frac, rate) = (done as f64 / n.max(1) as f64, (done - resumed) as f64 / start.elapsed().as_secs_f64().max(1e-9));
-        progress.step(frac, &format!("{done} of {n} images, {rate:.1} images/s"))?;
-    }
+    let plan = Plan { layers: &spec.layers, reading: spec.reading, batch, budget_bytes: BUDGET_BYTES };
+    let rated = Rated { progress, start, resumed, n };
+    network::extract(network, plan, reader.as_mut(), &mut partial, (resumed, n), &rated).await?;
     let left_out = partial.left_out().to_vec();
     let layers = partial.finish(target)?;
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "numbers of images")]
-    let images_per_second = (done - resumed) as f64 / seconds.max(1e-9);
+    let images_per_second = (n - resumed) as f64 / seconds.max(1e-9);
     Ok(Extracted {
         layers,
         images: (n - left_out.len()) as u64,
@@ -126,11 +100,20 @@ pub async fn extract(
     })
 }
 
-/// The number of images that the file of a network fixes.
-fn fixed_batch(network: &Network) -> Option<usize> {
-    match network.graph().inputs.first()?.shape.as_ref()?.first()? {
-        eigenscope::network::Dim::Fixed(n) => usize::try_from(*n).ok().filter(|n| *n > 0),
-        eigenscope::network::Dim::Named(_) => None,
+/// Adds the speed to what is told.
+struct Rated<'a> {
+    progress: &'a dyn Progress,
+    start: Instant,
+    resumed: usize,
+    n: usize,
+}
+
+impl Progress for Rated<'_> {
+    fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
+        #[expect(clippy::cast_precision_loss, reason = "numbers of images")]
+        let done = done_frac * self.n as f64 - self.resumed as f64;
+        let rate = done / self.start.elapsed().as_secs_f64().max(1e-9);
+        self.progress.step(done_frac, &format!("{what}, {rate:.1} images/s"))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use eigenscope::Error;
-use eigenscope::network::Constant;
+use eigenscope::network::{Constant, Sink, of_each_image};
 use serde::{Deserialize, Serialize};
 use zip::write::SimpleFileOptions;
 
@@ -92,55 +92,6 @@ impl Partial {
         fs::write(&next, bytes).and_then(|()| fs::rename(&next, &path)).map_err(|e| cannot(&path, &e))
     }
 
-    /// Values of some more images.
-    pub(super) fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
-        let begun = self.rows() > 0;
-        for (i, name) in self.state.spec.layers.clone().iter().enumerate() {
-            let is_named = self.state.spec.named.contains(name);
-            let array = match values.get(name) {
-                Some(Constant::Float(array)) if array.shape().first() == Some(&n) => array,
-                // Shapes, indices and constants have no images; in a batch of one they may have looked as if.
-                _ if !is_named => {
-                    self.state.shapes.remove(name);
-                    continue;
-                }
-                Some(Constant::Float(array)) => {
-                    let message =
-                        format!("the value \"{name}\" has the shape {:?} for {n} images; it is not one of each image", array.shape());
-                    return Err(Error::parameter("layers", message));
-                }
-                _ => {
-                    return Err(Error::parameter(
-                        "layers",
-                        format!("the value \"{name}\" is no array of floating-point numbers; name other layers"),
-                    ));
-                }
-            };
-            if begun && !self.state.shapes.contains_key(name) {
-                continue;
-            }
-            let shape = array.shape()[1..].to_vec();
-            let known = self.state.shapes.entry(name.clone()).or_insert_with(|| shape.clone());
-            if *known != shape {
-                return Err(Error::parameter("layers", format!("the value \"{name}\" changes its shape between batches")));
-            }
-            let path = self.file(i);
-            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| cannot(&path, &e))?;
-            let mut out = BufWriter::with_capacity(1 << 20, file);
-            let contiguous = array.as_standard_layout();
-            let values = contiguous.as_slice().ok_or_else(|| Error::internal("an array in no order"))?;
-            out.write_all(bytemuck::cast_slice(values)).and_then(|()| out.flush()).map_err(|e| cannot(&path, &e))?;
-        }
-        Ok(())
-    }
-
-    /// Remembers how far it is.
-    pub(super) fn mark(&mut self, done: usize, left_out: Vec<String>) -> Result<(), Error> {
-        self.state.done = done;
-        self.state.left_out.extend(left_out);
-        self.save()
-    }
-
     /// Writes the archive and removes the parts.
     pub(super) fn finish(self, target: &Path) -> Result<Vec<LayerShape>, Error> {
         let rows = self.rows();
@@ -166,6 +117,41 @@ impl Partial {
         fs::rename(&next, target).map_err(|e| wrong(&e))?;
         fs::remove_dir_all(&self.folder).ok();
         Ok(layers)
+    }
+}
+
+impl Sink for Partial {
+    fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
+        let begun = self.rows() > 0;
+        for (i, name) in self.state.spec.layers.clone().iter().enumerate() {
+            let is_named = self.state.spec.named.contains(name);
+            let Some(array) = of_each_image(name, values.get(name), n, is_named)? else {
+                // In a batch of one it may have looked as if.
+                self.state.shapes.remove(name);
+                continue;
+            };
+            if begun && !self.state.shapes.contains_key(name) {
+                continue;
+            }
+            let shape = array.shape()[1..].to_vec();
+            let known = self.state.shapes.entry(name.clone()).or_insert_with(|| shape.clone());
+            if *known != shape {
+                return Err(Error::parameter("layers", format!("the value \"{name}\" changes its shape between batches")));
+            }
+            let path = self.file(i);
+            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| cannot(&path, &e))?;
+            let mut out = BufWriter::with_capacity(1 << 20, file);
+            let contiguous = array.as_standard_layout();
+            let values = contiguous.as_slice().ok_or_else(|| Error::internal("an array in no order"))?;
+            out.write_all(bytemuck::cast_slice(values)).and_then(|()| out.flush()).map_err(|e| cannot(&path, &e))?;
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, done: usize, left_out: Vec<String>) -> Result<(), Error> {
+        self.state.done = done;
+        self.state.left_out.extend(left_out);
+        self.save()
     }
 }
 

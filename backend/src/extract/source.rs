@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use eigenscope::Error;
-use eigenscope::network::Preprocess;
-use ndarray::{ArrayD, Axis, IxDyn, Slice};
+use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, by_number, is_image};
+use eigenscope::network::{Batch, Feed, Preprocess, Ready};
+use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
 /// What happens at an image that cannot be read.
@@ -22,13 +23,20 @@ pub enum OnError {
 /// Image files in order.
 #[derive(Debug, Clone)]
 pub struct Images {
-    /// Their names as they are shown and recorded.
-    pub names: Vec<String>,
-    /// Where they are.
-    pub paths: Vec<PathBuf>,
+    names: Vec<String>,
+    paths: Vec<PathBuf>,
 }
 
-const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "bmp", "gif", "tif", "tiff", "webp", "jpe"];
+impl ImageFiles for Images {
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn bytes(&self, i: usize) -> Result<Vec<u8>, Error> {
+        let path = self.paths.get(i).ok_or_else(|| Error::internal(format!("there is no image {i}")))?;
+        std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the image cannot be read: {e}")))
+    }
+}
 
 impl Images {
     /// All images of a folder by their names, or those that a `.stim.csv` of `DNNBrain` lists.
@@ -39,23 +47,20 @@ impl Images {
         let shown = path.display().to_string();
         if path.is_dir() {
             let entries = std::fs::read_dir(path).map_err(|e| Error::input(&*shown, format!("the folder cannot be read: {e}")))?;
-            let mut paths: Vec<PathBuf> =
-                entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| is_image(path)).collect();
-            paths.sort();
-            if paths.is_empty() {
-                return Err(Error::input(shown, format!("the folder has no images ({})", ENDINGS.join(", "))));
+            let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).map(|path| (name(&path), path));
+            let mut found: Vec<(String, PathBuf)> = files.filter(|(name, _)| is_image(name)).collect();
+            found.sort_by(|(a, _), (b, _)| by_number(a, b));
+            if found.is_empty() {
+                return Err(Error::input(shown, format!("the folder has no images ({})", IMAGE_ENDINGS.join(", "))));
             }
-            let names = paths.iter().map(|path| path.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
+            let (names, paths) = found.into_iter().unzip();
             return Ok(Self { names, paths });
         }
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::input(&*shown, format!("neither a folder of images nor a table of them: {e}")))?;
         stimuli(&shown, path.parent().unwrap_or(Path::new(".")), &text)
     }
-}
-
-fn is_image(path: &Path) -> bool {
-    path.extension().and_then(|e| e.to_str()).is_some_and(|e| ENDINGS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
 /// A `.stim.csv`: lines `key=value`, then `data=` with the columns, then rows.
@@ -97,21 +102,11 @@ pub enum Source {
     Array(ArrayD<f32>),
 }
 
-/// Some of them.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) values: ArrayD<f32>,
-    /// Images in it.
-    pub(super) n: usize,
-    /// Images that it stands for.
-    pub(super) consumed: usize,
-    pub(super) left_out: Vec<String>,
-}
-
-/// Hands out batches.
-pub(super) enum Reader {
-    Ahead { receiver: Receiver<Decoded>, size: [u32; 2], on_error: OnError },
-    Array { values: ArrayD<f32>, at: usize },
+/// Images that are decoded ahead by a thread of their own.
+struct Ahead {
+    receiver: Receiver<Decoded>,
+    size: [u32; 2],
+    on_error: OnError,
 }
 
 /// A decoded image, or why it is none.
@@ -123,25 +118,27 @@ const AHEAD: usize = 96;
 impl Source {
     pub(super) fn len(&self) -> usize {
         match self {
-            Self::Images(images, ..) => images.names.len(),
+            Self::Images(images, ..) => images.names().len(),
             Self::Array(values) => values.shape().first().copied().unwrap_or(0),
         }
     }
 
     /// From the given image on.
-    pub(super) fn read_from(self, first: usize) -> Result<Reader, Error> {
+    pub(super) fn read_from(self, first: usize) -> Result<Box<dyn Feed>, Error> {
         match self {
-            Self::Array(values) => Ok(Reader::Array { values, at: first }),
+            Self::Array(values) => {
+                let n = values.shape().first().copied().unwrap_or(0);
+                Ok(Box::new(Ready::new(values, first..n)))
+            }
             Self::Images(images, preprocess, on_error) => {
                 let (sender, receiver) = sync_channel(AHEAD);
                 let size = preprocess.size;
                 let decode = move || {
-                    for (name, path) in images.names.into_iter().zip(images.paths).skip(first) {
-                        let shown = path.display().to_string();
-                        let read = std::fs::read(&path).map_err(|e| Error::input(&*shown, format!("the image cannot be read: {e}")));
-                        let values = read.and_then(|bytes| preprocess.read(&shown, &bytes));
+                    for (i, name) in images.names.iter().enumerate().skip(first) {
+                        let shown = images.paths[i].display().to_string();
+                        let values = images.bytes(i).and_then(|bytes| preprocess.read(&shown, &bytes));
                         // Nobody listens any more when the run has stopped.
-                        if sender.send((name, values)).is_err() {
+                        if sender.send((name.clone(), values)).is_err() {
                             return;
                         }
                     }
@@ -150,48 +147,32 @@ impl Source {
                     .name("images".into())
                     .spawn(decode)
                     .map_err(|e| Error::internal(format!("no thread to decode images: {e}")))?;
-                Ok(Reader::Ahead { receiver, size, on_error })
+                Ok(Box::new(Ahead { receiver, size, on_error }))
             }
         }
     }
 }
 
-impl Reader {
-    /// Up to so many images; nothing at the end.
-    pub(super) fn next(&mut self, size: usize) -> Result<Option<Batch>, Error> {
-        match self {
-            Self::Array { values, at } => {
-                let n = values.shape().first().copied().unwrap_or(0);
-                let end = (*at + size).min(n);
-                if *at >= end {
-                    return Ok(None);
+impl Feed for Ahead {
+    fn next(&mut self, size: usize) -> Result<Option<Batch>, Error> {
+        let (mut values, mut n, mut consumed, mut left_out) = (Vec::new(), 0, 0, Vec::new());
+        while n < size {
+            let Ok((name, decoded)) = self.receiver.recv() else { break };
+            consumed += 1;
+            match decoded {
+                Ok(decoded) => {
+                    values.extend(decoded);
+                    n += 1;
                 }
-                let part = values.slice_axis(Axis(0), Slice::from(*at..end)).to_owned();
-                let taken = end - *at;
-                *at = end;
-                Ok(Some(Batch { values: part, n: taken, consumed: taken, left_out: Vec::new() }))
-            }
-            Self::Ahead { receiver, size: [h, w], on_error } => {
-                let (mut values, mut n, mut consumed, mut left_out) = (Vec::new(), 0, 0, Vec::new());
-                while n < size {
-                    let Ok((name, decoded)) = receiver.recv() else { break };
-                    consumed += 1;
-                    match decoded {
-                        Ok(decoded) => {
-                            values.extend(decoded);
-                            n += 1;
-                        }
-                        Err(_) if *on_error == OnError::Skip => left_out.push(name),
-                        Err(why) => return Err(why),
-                    }
-                }
-                if consumed == 0 {
-                    return Ok(None);
-                }
-                let shape = [n, 3, *h as usize, *w as usize];
-                let values = ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| Error::internal(e.to_string()))?;
-                Ok(Some(Batch { values, n, consumed, left_out }))
+                Err(_) if self.on_error == OnError::Skip => left_out.push(name),
+                Err(why) => return Err(why),
             }
         }
+        if consumed == 0 {
+            return Ok(None);
+        }
+        let [h, w] = self.size.map(|side| side as usize);
+        let values = ArrayD::from_shape_vec(IxDyn(&[n, 3, h, w]), values).map_err(|e| Error::internal(e.to_string()))?;
+        Ok(Some(Batch { values, n, consumed, left_out }))
     }
 }

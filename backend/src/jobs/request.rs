@@ -5,6 +5,7 @@ use std::path::Path;
 
 use eigenscope::api::{ArrayInfo, DatasetInfo, InputRef, JobRequest};
 use eigenscope::dataset::Shapes;
+use eigenscope::io;
 use eigenscope::{AnalysisSpec, Error};
 
 use super::{TaskFile, TaskInput, Work};
@@ -44,7 +45,7 @@ pub fn check(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, mem
         let info = datasets.get(&input.dataset).ok_or_else(|| Error::input(name, "its dataset is not on the server"))?;
         let array = find_array(name, input, info)?;
         let shape = shape_of(array, input);
-        let width = if array.dtype == "float32" { 4 } else { 8 };
+        let width = if array.dtype == "float32" || array.dtype == io::NETWORK { 4 } else { 8 };
         input_bytes = input_bytes.saturating_add(array.shape.iter().fold(width, |n, &k| n.saturating_mul(k)));
         shapes.0.insert(name.clone(), shape);
     }

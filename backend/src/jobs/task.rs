@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use eigenscope::analysis::Output;
-use eigenscope::{AnalysisResult, Device, Error, Inputs, Progress, tasks, wire};
+use eigenscope::{AnalysisResult, Device, Error, Input, Inputs, Progress, tasks, wire};
 use tokio::time::Instant;
 
 use super::{ERROR_FILE, PREVIEW_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
@@ -53,8 +53,10 @@ fn execute(dir: &Path) -> Result<(), Error> {
             inputs.insert_stored(name, stored);
             continue;
         }
-        let dataset = stored::read(Path::new(&input.path), &input.name, input.member.as_deref())?;
-        inputs.insert(name, if input.transpose { dataset.transposed() } else { dataset });
+        match stored::open(Path::new(&input.path), &input.name, input.member.as_deref())? {
+            Input::Array(dataset) if input.transpose => inputs.insert(name, dataset.transposed()),
+            other => inputs.insert_input(name, other),
+        }
     }
     let bytes = match &task.work {
         Work::Whole => wire::pack(&compute::run(&task.spec, &inputs, task.device, &printer)?)?,

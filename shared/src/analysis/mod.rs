@@ -18,7 +18,9 @@ pub mod dimension_use;
 pub mod dimensionality;
 pub mod embedding;
 pub mod encoding;
+pub mod extraction;
 pub mod few_shot;
+pub mod layer_profile;
 pub mod manifolds;
 pub mod projection;
 pub mod rdm;
@@ -78,6 +80,10 @@ pub enum AnalysisSpec {
     Tuning(tuning::Spec),
     /// RDMs around every voxel of a volume against models.
     Searchlight(searchlight::Spec),
+    /// Activations of a network.
+    Extraction(extraction::Spec),
+    /// From a network, images and brains to numbers for each layer.
+    LayerProfile(layer_profile::Spec),
 }
 
 /// What came out, by kind.
@@ -125,6 +131,10 @@ pub enum Output {
     Tuning(tuning::Output),
     /// RDMs around every voxel of a volume against models.
     Searchlight(searchlight::Output),
+    /// Activations of a network.
+    Extraction(extraction::Output),
+    /// From a network, images and brains to numbers for each layer.
+    LayerProfile(layer_profile::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -227,6 +237,8 @@ impl AnalysisSpec {
             Self::RdmPool(spec) => spec.inputs(),
             Self::Tuning(spec) => spec.inputs(),
             Self::Searchlight(spec) => spec.inputs(),
+            Self::Extraction(spec) => spec.inputs(),
+            Self::LayerProfile(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -261,6 +273,8 @@ impl AnalysisSpec {
             Self::RdmPool(spec) => spec.estimate(shapes),
             Self::Tuning(spec) => spec.estimate(shapes),
             Self::Searchlight(spec) => spec.estimate(shapes),
+            Self::Extraction(spec) => spec.estimate(shapes),
+            Self::LayerProfile(spec) => spec.estimate(shapes),
         }
     }
 
@@ -288,6 +302,8 @@ impl AnalysisSpec {
             Self::RdmPool(_) => "Pooled RDM",
             Self::Tuning(_) => "Tuning curves",
             Self::Searchlight(_) => "Searchlight",
+            Self::Extraction(_) => "Extraction",
+            Self::LayerProfile(_) => "Layer profile",
         }
     }
 
@@ -328,6 +344,8 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::RdmPool(spec) => Output::RdmPool(rdm_pool::run(spec, inputs, &context).await?),
         AnalysisSpec::Tuning(spec) => Output::Tuning(tuning::run(spec, inputs, &context).await?),
         AnalysisSpec::Searchlight(spec) => Output::Searchlight(searchlight::run(spec, inputs, &context).await?),
+        AnalysisSpec::Extraction(spec) => Output::Extraction(extraction::run(spec, inputs, &context).await?),
+        AnalysisSpec::LayerProfile(spec) => Output::LayerProfile(layer_profile::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

@@ -1,6 +1,6 @@
 //! Zip archives in memory: bounded reading, stored writing.
 
-use std::io::{Cursor, Read, Write as _};
+use std::io::{Cursor, Read, Seek, Write as _};
 
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -13,9 +13,9 @@ use crate::Error;
 const MAX_DEFLATE_RATIO: u64 = 1032;
 
 /// A zip archive whose entries are read within limits.
-pub(super) struct Archive<'a> {
+pub(super) struct Archive<R> {
     file: String,
-    zip: ZipArchive<Cursor<&'a [u8]>>,
+    zip: ZipArchive<R>,
 }
 
 /// One entry as the archive declares it.
@@ -30,9 +30,9 @@ pub(super) struct Entry {
     is_stored: bool,
 }
 
-impl<'a> Archive<'a> {
-    pub(super) fn open(file: &str, bytes: &'a [u8]) -> Result<Self, Error> {
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| bad(file, &e))?;
+impl<R: Read + Seek> Archive<R> {
+    pub(super) fn open(file: &str, reader: R) -> Result<Self, Error> {
+        let zip = ZipArchive::new(reader).map_err(|e| bad(file, &e))?;
         Ok(Self { file: file.into(), zip })
     }
 
@@ -73,6 +73,21 @@ impl<'a> Archive<'a> {
         let file = self.zip.by_index(entry.index).map_err(|e| bad(&label, &e))?;
         // One byte more, so that the end is seen and the checksum is verified there.
         read(&mut file.take(entry.size.saturating_add(1)))
+    }
+
+    /// All bytes of an entry, within limits.
+    pub(super) fn bytes(&mut self, entry: &Entry, limits: Limits) -> Result<Vec<u8>, Error> {
+        self.check(entry, limits)?;
+        let contents = self.reading(entry, |reader| {
+            let mut contents = Vec::new();
+            reader.read_to_end(&mut contents).map_err(|e| Error::format(&*entry.name, format!("the archive is corrupt: {e}")))?;
+            Ok(contents)
+        })?;
+        if contents.len() as u64 != entry.size {
+            let (found, declared) = (contents.len(), entry.size);
+            return Err(Error::format(&*entry.name, format!("the archive declares {declared} bytes but holds {found}")));
+        }
+        Ok(contents)
     }
 }
 
@@ -115,7 +130,7 @@ pub fn pack(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>, Error> {
 /// [`Error::TooLarge`] beyond the limits.
 pub fn unpack(bytes: &[u8], limits: Limits) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let file = "archive";
-    let mut archive = Archive::open(file, bytes)?;
+    let mut archive = Archive::open(file, Cursor::new(bytes))?;
     let entries = archive.entries()?;
     limits.check(file, entries.iter().fold(0u64, |sum, entry| sum.saturating_add(entry.size)))?;
     let mut out: Vec<(String, Vec<u8>)> = Vec::new();
@@ -126,16 +141,7 @@ pub fn unpack(bytes: &[u8], limits: Limits) -> Result<Vec<(String, Vec<u8>)>, Er
         if out.iter().any(|(name, _)| *name == entry.name) {
             return Err(Error::format(file, format!("the name {:?} occurs twice", entry.name)));
         }
-        archive.check(&entry, limits)?;
-        let contents = archive.reading(&entry, |reader| {
-            let mut contents = Vec::new();
-            reader.read_to_end(&mut contents).map_err(|e| Error::format(&*entry.name, format!("the archive is corrupt: {e}")))?;
-            Ok(contents)
-        })?;
-        if contents.len() as u64 != entry.size {
-            let (found, declared) = (contents.len(), entry.size);
-            return Err(Error::format(&*entry.name, format!("the archive declares {declared} bytes but holds {found}")));
-        }
+        let contents = archive.bytes(&entry, limits)?;
         out.push((entry.name, contents));
     }
     Ok(out)

@@ -5,6 +5,7 @@
 
 mod archive;
 mod csv;
+mod images;
 mod nifti;
 #[cfg(test)]
 mod nifti_tests;
@@ -15,12 +16,24 @@ mod summary;
 mod tests;
 
 pub use archive::{pack, unpack};
+pub use images::{holds_images, zipped_images};
 pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
 pub use summary::summarize;
 
+use std::io::Cursor;
+use std::sync::Arc;
+
+
 use crate::api::ArrayInfo;
+use crate::input::Input;
+use crate::network::NetworkFile;
 use crate::{Dataset, Error};
+
+/// Element type of what is a network, in lists of arrays.
+pub const NETWORK: &str = "network";
+/// Element type of what is a set of images, in lists of arrays.
+pub const IMAGES: &str = "images";
 
 /// How much a reader may allocate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +73,26 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
             let shape = dataset.shape().iter().map(|&n| n as u64).collect();
             vec![ArrayInfo { member: None, dtype: dataset.dtype, shape, refused: None }]
         }),
+        Format::Network => {
+            let n_weights = NetworkFile::new(name, bytes.to_vec()).graph()?.n_weights() as u64;
+            Ok(vec![ArrayInfo { member: None, dtype: NETWORK.into(), shape: vec![n_weights], refused: None }])
+        }
+        Format::Images => {
+            let n = zipped_images(name, Cursor::new(bytes.to_vec()), limits)?.names().len() as u64;
+            Ok(vec![ArrayInfo { member: None, dtype: IMAGES.into(), shape: vec![n], refused: None }])
+        }
+    }
+}
+
+/// Reads a file as what it is: one of its arrays (as [`read`]), a network, or images in a zip archive.
+///
+/// # Errors
+/// Those of [`read`] and [`zipped_images`]. A network is read when it is used.
+pub fn open(name: &str, bytes: Vec<u8>, member: Option<&str>, limits: Limits) -> Result<Input, Error> {
+    match detect(name, &bytes)? {
+        Format::Network => Ok(Input::Network(Arc::new(NetworkFile::new(name, bytes)))),
+        Format::Images => Ok(Input::Images(zipped_images(name, Cursor::new(bytes), limits)?)),
+        Format::Npy | Format::Npz | Format::Csv | Format::Nifti => Ok(Input::Array(read(name, &bytes, member, limits)?)),
     }
 }
 
@@ -80,7 +113,13 @@ pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> R
         Format::Npz => npz::read(name, bytes, member, limits),
         Format::Nifti => nifti::read(name, stem(name), bytes, limits),
         Format::Csv => csv::read(name, bytes, limits),
+        Format::Network => Err(no_array(name, "a network")),
+        Format::Images => Err(no_array(name, "a set of images")),
     }
+}
+
+fn no_array(name: &str, what: &str) -> Error {
+    Error::input(name, format!("it is {what}, not an array; extract activations from it or choose another file"))
 }
 
 /// Reads an NPY file from `reader`, its values straight into their place in memory. `available` is the length of the file in bytes.
@@ -98,9 +137,12 @@ enum Format {
     Npz,
     Csv,
     Nifti,
+    Network,
+    /// In a zip archive.
+    Images,
 }
 
-const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz";
+const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz, networks (.onnx, .pth) and zip archives of images";
 
 fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     let extension = extension(name);
@@ -110,8 +152,11 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if bytes.starts_with(npy::MAGIC) {
         return Ok(Format::Npy);
     }
+    if ["onnx", "pt", "pth"].contains(&extension.as_str()) {
+        return Ok(Format::Network);
+    }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
-        return Ok(Format::Npz);
+        return Ok(if holds_images(Cursor::new(bytes)) { Format::Images } else { Format::Npz });
     }
     if nifti::is_nifti(name, bytes) {
         return Ok(Format::Nifti);

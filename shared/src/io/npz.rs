@@ -1,12 +1,14 @@
 //! NPZ: a zip archive of NPY members.
 
+use std::io::Cursor;
+
 use super::archive::{Archive, Entry};
 use super::{Limits, npy};
 use crate::api::ArrayInfo;
 use crate::{Dataset, Error};
 
 pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
-    let mut archive = Archive::open(file, bytes)?;
+    let mut archive = Archive::open(file, Cursor::new(bytes))?;
     let mut out = Vec::new();
     for entry in members(file, &mut archive)? {
         let name = member_name(&entry);
@@ -25,7 +27,7 @@ pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<Array
 }
 
 pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
-    let mut archive = Archive::open(file, bytes)?;
+    let mut archive = Archive::open(file, Cursor::new(bytes))?;
     let members = members(file, &mut archive)?;
     let names = || members.iter().map(member_name).collect::<Vec<_>>().join(", ");
     let entry = match member {
@@ -47,7 +49,7 @@ pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limit
     })
 }
 
-fn members(file: &str, archive: &mut Archive<'_>) -> Result<Vec<Entry>, Error> {
+fn members(file: &str, archive: &mut Archive<Cursor<&[u8]>>) -> Result<Vec<Entry>, Error> {
     let members = archive.entries()?.into_iter().filter(|entry| entry.name.ends_with(".npy")).collect::<Vec<_>>();
     if members.is_empty() {
         return Err(Error::Unsupported { file: file.into(), message: "the zip archive holds no .npy arrays, so it is no NPZ file".into() });

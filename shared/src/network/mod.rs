@@ -1,19 +1,25 @@
 //! Networks: graphs of operations with the names that their files have, and their runs on a device.
 
+#[cfg(feature = "network")]
+mod extract;
+mod file;
 mod graph;
 #[cfg(feature = "network")]
 mod images;
 mod onnx;
 #[cfg(feature = "network")]
 mod run;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod torch;
 
-pub use graph::{Attribute, Constant, Dim, Graph, Layer, Node, Port};
 #[cfg(feature = "network")]
-pub use images::{Preprocess, Preset, Resize};
+pub use extract::{Batch, Collected, Feed, Files, Plan, Ready, Sink, extract, of_each_image};
+pub use file::NetworkFile;
+pub use graph::{Attribute, Constant, Dim, Graph, Layer, Node, Port};
 pub use onnx::{read_onnx, read_onnx_array};
 #[cfg(feature = "network")]
-pub use run::{Activations, Network, Reading};
+pub use run::{Activations, Network};
+pub use settings::{Preprocess, Preset, Reading, Resize};
 pub use torch::{Architecture, State, from_state, read_state};

@@ -23,13 +23,12 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::Device as BurnDevice;
-use serde::{Deserialize, Serialize};
-
 use self::cpu::Buffers;
 use self::fusion::Fusion;
 use self::operators::Operator;
 use self::value::{Call, Value};
 use super::graph::{Constant, Graph, Node};
+use super::settings::Reading;
 use crate::{Device, Error};
 
 /// A network that is ready to run on a device.
@@ -51,19 +50,6 @@ pub struct Activations {
     pub values: BTreeMap<String, Constant>,
     /// Bytes of floats that were held at the same time, constants left out.
     pub peak_bytes: u64,
-}
-
-/// How positions (the axes behind the second) are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// All of them.
-    #[default]
-    Full,
-    /// Their mean.
-    Avg,
-    /// The largest.
-    Max,
 }
 
 impl Network {

@@ -7,7 +7,7 @@ use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Bool, Device, Int, Tensor as Typed};
 use ndarray::{ArrayD, IxDyn};
 
-use super::Reading;
+use super::super::settings::Reading;
 use super::cpu::Buffers;
 use super::fusion::Fusion;
 use super::tensor::{Problem, Tensor, lengths};
