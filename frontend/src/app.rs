@@ -20,6 +20,7 @@ pub fn start() {
     theme::restore();
     mount_to(root, || {
         let app = App::new();
+        provide_context(app);
         route::restore(app.form);
         route::follow(app.form);
         server::connect(app);

@@ -1,9 +1,9 @@
 //! Images of the conditions, shrunk to thumbnails for the figures.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use eigenscope::Error;
+use eigenscope::input::by_number;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsCast;
@@ -11,6 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{CanvasRenderingContext2d, File, HtmlCanvasElement, HtmlImageElement, Url};
 
 use crate::client::text;
+use crate::datasets::images;
 use crate::state::{App, Source};
 
 /// Longer side of a thumbnail, in pixels.
@@ -26,12 +27,6 @@ pub(crate) struct Picture {
     pub(crate) source: Source,
     /// The thumbnail as a data address.
     pub(crate) url: Arc<str>,
-}
-
-/// Whether a file is an image by its name.
-pub(crate) fn is_picture(name: &str) -> bool {
-    let name = name.to_lowercase();
-    ["png", "jpg", "jpeg", "webp", "gif", "bmp"].iter().any(|ending| name.ends_with(&format!(".{ending}")))
 }
 
 /// Takes images as those of the conditions, in the order of their names; they take the place of earlier ones.
@@ -50,6 +45,7 @@ pub(crate) fn take(app: App, mut files: Vec<File>) {
         if !pictures.is_empty() {
             app.say(format!("{} images are thumbnails of conditions.", pictures.len()));
             app.pictures.set(pictures);
+            images::renew(app).await;
         }
         app.reading.update(|n| *n -= 1);
     });
@@ -81,17 +77,6 @@ async fn draw(address: &str) -> Result<String, wasm_bindgen::JsValue> {
     canvas.to_data_url()
 }
 
-/// Names in the order that people count: `face 2` before `face 10`.
-fn by_number(a: &str, b: &str) -> Ordering {
-    let parts = |name: &str| -> Vec<(u64, String)> {
-        let lower = name.to_lowercase();
-        let runs = lower.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()).map(<[u8]>::to_vec);
-        let texts = runs.map(|run| String::from_utf8_lossy(&run).into_owned());
-        texts.map(|run| run.parse().map_or_else(|_| (u64::MAX, run.clone()), |n| (n, String::new()))).collect()
-    };
-    parts(a).cmp(&parts(b)).then_with(|| a.cmp(b))
-}
-
 /// What there is, below the datasets.
 pub(crate) fn card(app: App) -> impl IntoView {
     let there = move || app.pictures.with(|all| !all.is_empty());
@@ -118,17 +103,4 @@ pub(crate) fn card(app: App) -> impl IntoView {
         </Show>
     }
     .into_any()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_are_ordered_as_people_count() {
-        let mut names = vec!["stim_10.png", "stim_2.png", "Stim_1.png", "stim_02b.png"];
-        names.sort_by(|a, b| by_number(a, b));
-        assert_eq!(names, ["Stim_1.png", "stim_2.png", "stim_02b.png", "stim_10.png"]);
-        assert!(is_picture("a.JPG") && !is_picture("a.npy"), "by their ending");
-    }
 }

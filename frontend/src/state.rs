@@ -8,7 +8,7 @@ use eigenscope::Error;
 use eigenscope::api::{DatasetSummary, JobState};
 use eigenscope::compute::{DeviceChoice, DeviceInfo};
 use eigenscope::dataset::{LabelColumn, Shapes};
-use eigenscope::{AnalysisResult, AnalysisSpec};
+use eigenscope::{AnalysisResult, AnalysisSpec, io};
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use web_sys::{Blob, File};
 
 use crate::client::Client;
 use crate::datasets::picker::Picker;
-use crate::forms::Form;
+use crate::forms::{Form, shape_text};
 use crate::lazy::Rest;
 use crate::notices::Notice;
 use crate::pictures::Picture;
+use crate::plot::number;
 use crate::server::ServerState;
 
 /// The page's state; copies share it.
@@ -91,6 +92,20 @@ impl Dataset {
     /// Text columns only: it labels rows but has no values.
     pub(crate) fn is_label_table(&self) -> bool {
         self.summary.with(|s| !s.labels.is_empty() && s.shape.contains(&0))
+    }
+
+    /// Neither a network, nor images, nor labels alone.
+    pub(crate) fn is_array(&self) -> bool {
+        !self.is_label_table() && self.summary.with(|s| ![io::NETWORK, io::IMAGES].contains(&s.dtype.as_str()))
+    }
+
+    /// How much there is in it, for people.
+    pub(crate) fn size_text(&self) -> String {
+        self.summary.with(|s| match (s.dtype.as_str(), s.shape.first()) {
+            (io::NETWORK, Some(n)) => format!("{} weights", number::count(*n)),
+            (io::IMAGES, Some(n)) => format!("{} images", number::count(*n)),
+            _ => format!("{} {}", s.dtype, shape_text(&s.shape)),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Types of the HTTP interface and of saved projects, shared by server and page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +170,30 @@ pub struct DatasetSummary {
     pub labels: Vec<LabelColumn>,
     /// A downsampled picture: at most 64 x 64 values scaled to 0..=255 row by row, 0 for not finite.
     pub thumbnail: Thumbnail,
+    /// What a network consists of, when it is one.
+    pub network: Option<Arc<NetworkSummary>>,
+}
+
+/// A network without its weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkSummary {
+    /// What is fed in, with shapes where the file says.
+    pub inputs: Vec<(String, Option<String>)>,
+    /// Names of the values that come out.
+    pub outputs: Vec<String>,
+    /// Operations in the order in which they run.
+    pub nodes: Vec<NodeSummary>,
+}
+
+/// One operation of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSummary {
+    /// What it does.
+    pub op: String,
+    /// Names of the values that it makes, with shapes where the file says.
+    pub outputs: Vec<(String, Option<String>)>,
+    /// Names of the values that it reads, constants left out.
+    pub inputs: Vec<String>,
 }
 
 /// A small gray picture of a matrix.

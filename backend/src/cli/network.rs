@@ -58,14 +58,7 @@ pub(super) fn layers(args: &LayersArgs, global: &Global) -> Result<(), Failure> 
 }
 
 fn print(out: &mut dyn Write, graph: &Graph) -> io::Result<()> {
-    let shape = |shape: &Option<Vec<Dim>>| {
-        let dim = |dim: &Dim| match dim {
-            Dim::Fixed(n) => n.to_string(),
-            Dim::Named(name) if name.is_empty() => "?".into(),
-            Dim::Named(name) => name.clone(),
-        };
-        shape.as_ref().map_or_else(String::new, |shape| shape.iter().map(dim).collect::<Vec<_>>().join(" x "))
-    };
+    let shape = |shape: &Option<Vec<Dim>>| shape.as_deref().map_or_else(String::new, shape_text);
     for port in &graph.inputs {
         writeln!(out, "input {} {}", port.name, shape(&port.shape))?;
     }

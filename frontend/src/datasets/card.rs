@@ -24,6 +24,8 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     };
     let size = load::size_text(source.file.with_value(|f| f.size()));
     let labels_only = dataset.is_label_table();
+    let is_array = dataset.is_array();
+    let sized = dataset.clone();
     let (to_rename, to_turn, to_remove) = (dataset.clone(), dataset.clone(), dataset);
     let renamed = move |event: leptos::ev::Event| {
         let Some(input) = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok()) else { return };
@@ -46,12 +48,14 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     };
     view! {
         <li class="card dataset" class:labels-only=labels_only data-testid="dataset-card" data-name=move || name.get()>
-            <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
+            {is_array.then(|| view! {
+                <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
+            })}
             <div class="facts">
                 <label class="visually-hidden" for=name_id.clone()>"Name of the dataset"</label>
                 <input class="name" type="text" id=name_id prop:value=move || name.get() on:change=renamed />
                 <p>
-                    <span data-testid="dataset-shape">{move || summary.with(|s| shape_text(&s.shape))}</span>
+                    <span data-testid="dataset-shape">{move || if is_array || labels_only { summary.with(|s| shape_text(&s.shape)) } else { sized.size_text() }}</span>
                     " "
                     <span class="muted">{move || summary.with(|s| s.dtype.clone())}</span>
                 </p>
@@ -60,7 +64,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
                 {labels_only.then(|| view! { <p class="muted small">"No numbers: used to label rows of other datasets."</p> })}
                 {missing}
                 <div class="row">
-                    <Show when=move || !labels_only>
+                    <Show when=move || is_array>
                         <label class="inline" for=turn_id.clone()>
                             "samples are "
                             <select

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use eigenscope::api::{ArrayInfo, DatasetSummary};
-use eigenscope::{Error, error};
+use eigenscope::input::is_image;
+use eigenscope::{Error, error, io};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::{Blob, File};
 
+use super::images;
 use super::picker::Picker;
 use crate::client::text;
 use crate::pictures;
@@ -17,7 +19,7 @@ use crate::state::{App, Dataset, Devices, Source};
 
 /// Takes files one after the other; an error of one does not stop the others.
 pub(crate) fn take(app: App, files: Vec<File>) {
-    let (pictures, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| pictures::is_picture(&file.name()));
+    let (pictures, files): (Vec<File>, Vec<File>) = files.into_iter().partition(|file| is_image(&file.name()));
     if !pictures.is_empty() {
         pictures::take(app, pictures);
     }
@@ -105,7 +107,7 @@ pub(crate) async fn load(app: App, source: Source, member: Option<String>) -> Re
     let dataset = blank(app, source, member, false);
     let summary = summary(app, &dataset).await?;
     let name = app.unique_name(&summary.name, None);
-    add(app, &dataset, name, summary);
+    add(app, &dataset, name, summary).await;
     Ok(())
 }
 
@@ -113,7 +115,7 @@ pub(crate) async fn load(app: App, source: Source, member: Option<String>) -> Re
 pub(crate) async fn restore(app: App, source: Source, member: Option<String>, transpose: bool, name: &str) -> Result<(), Error> {
     let dataset = blank(app, source, member, transpose);
     let summary = summary(app, &dataset).await?;
-    add(app, &dataset, app.unique_name(name, None), summary);
+    add(app, &dataset, app.unique_name(name, None), summary).await;
     Ok(())
 }
 
@@ -132,7 +134,7 @@ pub(super) fn turn(app: App, dataset: Dataset) {
 }
 
 /// Removes a dataset from the page, the specs and the worker.
-pub(super) fn remove(app: App, dataset: &Dataset) {
+pub(crate) fn remove(app: App, dataset: &Dataset) {
     let name = dataset.name.get_untracked();
     app.datasets.update(|all| all.retain(|d| d.key != dataset.key));
     app.form.follow(&name, None);
@@ -171,6 +173,7 @@ fn blank(app: App, source: Source, member: Option<String>, transpose: bool) -> D
         column_names: None,
         labels: Vec::new(),
         thumbnail: Default::default(),
+        network: None,
     };
     app.keep(|| Dataset {
         key,
@@ -189,15 +192,23 @@ async fn summary(app: App, dataset: &Dataset) -> Result<DatasetSummary, Error> {
     }
 }
 
-fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
-    app.say(format!("{name} is loaded: {}.", super::super::forms::shape_text(&summary.shape)));
+async fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {
     dataset.name.set(name.clone());
     let shape = summary.shape.clone();
     let is_table = summary.column_names.is_some() && !summary.labels.is_empty();
+    let dtype = summary.dtype.clone();
     dataset.summary.set(Arc::new(summary));
+    app.say(format!("{name} is loaded: {}.", untrack(|| dataset.size_text())));
     app.datasets.update(|all| all.push(dataset.clone()));
     crate::plot::preload();
-    if dataset.is_label_table() {
+    if dtype == io::NETWORK {
+        app.form.offer_network(&name);
+        // Images that load a dataset of their own, which is no network: this goes one level deep.
+        Box::pin(images::offer(app)).await;
+    } else if dtype == io::IMAGES {
+        app.form.offer_images(&name);
+        images::thumbnails(app, dataset).await;
+    } else if untrack(|| dataset.is_label_table()) {
         app.form.offer_labels(&name);
     } else {
         app.form.offer(&name, &shape);

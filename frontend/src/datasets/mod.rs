@@ -2,6 +2,7 @@
 
 mod card;
 pub(crate) mod folders;
+pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod picker;
 
@@ -35,7 +36,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     <p class="lead">"Drop activation matrices anywhere on this page"</p>
                     <p class="muted">
                         ".npy, .npz, .csv, .tsv or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
-                        "A folder of images gives conditions their thumbnails. "
+                        "Or drop a network (.onnx, .pth) and images: its layers are computed here. Images are thumbnails of conditions, too. "
                         "Files stay in this browser unless you run something on the server."
                     </p>
                 </Show>
@@ -52,7 +53,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     tabindex="-1"
                     aria-label="Data files"
                     data-testid="file-input"
-                    accept=".npy,.npz,.csv,.tsv,.txt,.nii,.gz,.eigenscope,image/*"
+                    accept=".npy,.npz,.csv,.tsv,.txt,.nii,.gz,.onnx,.pt,.pth,.zip,.eigenscope,image/*"
                     node_ref=chooser
                     on:change=chosen
                 />

@@ -28,10 +28,12 @@ pub(crate) enum Kind {
     RdmPool,
     Tuning,
     Searchlight,
+    Extraction,
+    LayerProfile,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -52,6 +54,8 @@ impl Kind {
         Self::FewShot,
         Self::Projection,
         Self::Relation,
+        Self::LayerProfile,
+        Self::Extraction,
     ];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
@@ -76,6 +80,8 @@ impl Kind {
             AnalysisSpec::RdmPool(_) => Self::RdmPool,
             AnalysisSpec::Tuning(_) => Self::Tuning,
             AnalysisSpec::Searchlight(_) => Self::Searchlight,
+            AnalysisSpec::Extraction(_) => Self::Extraction,
+            AnalysisSpec::LayerProfile(_) => Self::LayerProfile,
         }
     }
 
@@ -102,6 +108,8 @@ impl Kind {
             Self::RdmPool => "rdm_pool",
             Self::Tuning => "tuning",
             Self::Searchlight => "searchlight",
+            Self::Extraction => "extraction",
+            Self::LayerProfile => "layer_profile",
         }
     }
 
@@ -129,6 +137,8 @@ impl Kind {
             Self::Projection => "Projection: how classes lie to each other",
             Self::Tuning => "Tuning curves: responses over a stimulus value",
             Self::Searchlight => "Searchlight: where in a volume models fit",
+            Self::Extraction => "Extraction: activations of a network for images",
+            Self::LayerProfile => "Layer profile: a network layer by layer, against brains",
             Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
@@ -162,6 +172,10 @@ impl Kind {
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
             Self::Searchlight => "Compares models with the RDM of the voxels around each voxel of an image.",
+            Self::Extraction => "Runs a network on images and keeps the values of some layers as datasets.",
+            Self::LayerProfile => {
+                "Runs a network on images and says of each layer how many dimensions it has, how similar it is to RDMs, and how well it predicts responses."
+            }
             Self::Tuning => "Averages the responses of each unit to each value, and finds the value that it prefers.",
             Self::RdmPool => "Averages RDMs of the same or of overlapping conditions, brought to one scale if wanted.",
             Self::Embedding => "Places conditions so that distances (or neighbors) are like those of the RDM, and merges them into a tree.",

@@ -2,12 +2,17 @@
 //!
 //! A form writes straight into its spec; [`Form::problems`] is computed from the spec, so a pasted spec is checked like a typed one.
 
+use std::sync::Arc;
+
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    clustering, dimension_use, dimensionality, embedding, encoding, few_shot, manifolds, projection, rdm, rdm_comparison, rdm_pool,
-    relation, searchlight, shape_average, shape_distance, shape_path, similarity, stochastic_distance, tuning, variance_partition,
+    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, projection, rdm,
+    rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path, similarity, stochastic_distance, tuning,
+    variance_partition,
 };
+use eigenscope::api::NetworkSummary;
 use eigenscope::dataset::Shapes;
+use eigenscope::network::Reading;
 use leptos::prelude::*;
 
 use crate::state::{App, Dataset, shapes};
@@ -19,12 +24,16 @@ pub(crate) mod embedding_form;
 pub(crate) mod encoding_form;
 mod encoding_options;
 mod estimator;
+pub(crate) mod extraction_form;
 pub(crate) mod few_shot_form;
 pub(crate) mod fields;
 mod kernels;
 pub(crate) mod kind;
 mod label_fields;
+mod layer_browser;
+pub(crate) mod layer_profile_form;
 pub(crate) mod manifolds_form;
+mod offer;
 mod part;
 mod pooling;
 pub(crate) mod projection_form;
@@ -74,6 +83,10 @@ pub(crate) struct Form {
     /// Without its RDM, which is edited by the form of RDMs.
     pub(crate) searchlight: RwSignal<searchlight::Spec>,
     pub(crate) searchlight_rdm: RwSignal<rdm::Spec>,
+    pub(crate) extraction: RwSignal<extraction::Spec>,
+    /// Without its extraction, which is edited by the form of extractions.
+    pub(crate) layer_profile: RwSignal<layer_profile::Spec>,
+    pub(crate) profile_extraction: RwSignal<extraction::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -164,6 +177,9 @@ impl Form {
         let tuning = RwSignal::new(tuning::Spec::default());
         let searchlight = RwSignal::new(searchlight::Spec::default());
         let searchlight_rdm = RwSignal::new(rdm::Spec::default());
+        let extraction = RwSignal::new(extraction::Spec { reading: Reading::Avg, ..Default::default() });
+        let layer_profile = RwSignal::new(layer_profile::Spec::default());
+        let profile_extraction = RwSignal::new(layer_profile::Spec::default().extraction);
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -189,6 +205,11 @@ impl Form {
                 Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
                 Kind::Tuning => tuning.with(|s| tuning_form::check(s, &mut check)),
                 Kind::Searchlight => searchlight.with(|s| searchlight_rdm.with(|rdm| searchlight_form::check(s, rdm, &mut check))),
+                Kind::Extraction => extraction.with(|s| extraction_form::check(s, &mut check)),
+                Kind::LayerProfile => {
+                    profile_extraction.with(|s| extraction_form::check(s, &mut check));
+                    layer_profile.with(|s| layer_profile_form::check(s, &mut check));
+                }
             }
             check.found
         });
@@ -216,6 +237,9 @@ impl Form {
             tuning,
             searchlight,
             searchlight_rdm,
+            extraction,
+            layer_profile,
+            profile_extraction,
             rejected,
             problems,
             datasets,
@@ -245,6 +269,10 @@ impl Form {
             Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
             Kind::Tuning => AnalysisSpec::Tuning(self.tuning.get()),
             Kind::Searchlight => AnalysisSpec::Searchlight(searchlight::Spec { rdm: self.searchlight_rdm.get(), ..self.searchlight.get() }),
+            Kind::Extraction => AnalysisSpec::Extraction(self.extraction.get()),
+            Kind::LayerProfile => {
+                AnalysisSpec::LayerProfile(layer_profile::Spec { extraction: self.profile_extraction.get(), ..self.layer_profile.get() })
+            }
         }
     }
 
@@ -275,6 +303,11 @@ impl Form {
                 self.searchlight_rdm.set(spec.rdm.clone());
                 self.searchlight.set(spec);
             }
+            AnalysisSpec::Extraction(spec) => self.extraction.set(spec),
+            AnalysisSpec::LayerProfile(spec) => {
+                self.profile_extraction.set(spec.extraction.clone());
+                self.layer_profile.set(spec);
+            }
         }
     }
 
@@ -287,7 +320,19 @@ impl Form {
     /// Datasets that can be inputs, with their shapes, tracked.
     pub(crate) fn choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
-        all.iter().filter(|d| !d.is_label_table()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+        all.iter().filter(|d| d.is_array()).map(|d| (d.name.get(), d.summary.with(|s| shape_text(&s.shape)))).collect()
+    }
+
+    /// Datasets of a kind that are no arrays (networks, sets of images), with their sizes, tracked.
+    pub(crate) fn files(self, dtype: &str) -> Vec<(String, String)> {
+        let all = self.datasets.get();
+        all.iter().filter(|d| d.summary.with(|s| s.dtype == dtype)).map(|d| (d.name.get(), d.size_text())).collect()
+    }
+
+    /// What a network consists of, tracked.
+    pub(crate) fn network(self, name: &str) -> Option<Arc<NetworkSummary>> {
+        let all = self.datasets.get();
+        all.iter().find(|d| d.name.with(|n| n == name)).and_then(|d| d.summary.with(|s| s.network.clone()))
     }
 
     /// The columns of these datasets without repeats, texts first or not at all, tracked.
@@ -311,11 +356,6 @@ impl Form {
         out
     }
 
-    /// Offers a dataset with named columns and labels of rows as a table.
-    pub(crate) fn offer_table(self, name: &str) {
-        self.relation.update(|s| append(&mut s.tables, name));
-    }
-
     /// Datasets that can be labels, tables without numbers first, with their shapes, tracked.
     fn label_choices(self) -> Vec<(String, String)> {
         let all = self.datasets.get();
@@ -334,176 +374,6 @@ impl Form {
             let shape = if shape.get(1).is_some_and(|&n| n > MAX_COLUMNS) { Vec::new() } else { shape };
             eigenscope::labels::columns(&texts, s.column_names.as_deref(), &shape)
         })
-    }
-
-    /// Offers a new dataset of labels to analyses of classes.
-    pub(crate) fn offer_labels(self, name: &str) {
-        self.manifolds.update(|s| fill(&mut s.labels.input, name));
-        self.few_shot.update(|s| fill(&mut s.labels.input, name));
-        self.projection.update(|s| fill(&mut s.labels.input, name));
-    }
-
-    /// Offers a new dataset to inputs that are still empty.
-    pub(crate) fn offer(self, name: &str, shape: &[u64]) {
-        let square = shape.len() >= 2 && shape[shape.len() - 1] == shape[shape.len() - 2];
-        self.dimensionality.update(|s| append(&mut s.inputs, name));
-        if matches!(shape, [_, _, _, n] if *n > 1) {
-            self.searchlight_rdm.update(|s| fill(&mut s.input, name));
-        }
-        self.searchlight.update(|s| match shape {
-            [_, _, _, n] if *n > 1 => {}
-            [_, _, _] | [_, _, _, _] if !square => {
-                s.mask.get_or_insert_with(|| name.into());
-            }
-            [_, _] if square && s.models.is_empty() => s.models.push(name.into()),
-            _ => {}
-        });
-        if !square {
-            self.shape_distance.update(|s| append(&mut s.inputs, name));
-            self.shape_average.update(|s| append(&mut s.inputs, name));
-            self.shape_path.update(|s| {
-                let field = if s.x.is_empty() { &mut s.x } else { &mut s.y };
-                if field.is_empty() { field.push_str(name) } else { append(&mut s.others, name) }
-            });
-            if shape.len() == 3 {
-                self.stochastic_distance.update(|s| append(&mut s.inputs, name));
-            }
-            self.similarity.update(|s| fill(if s.x.is_empty() { &mut s.x } else { &mut s.y }, name));
-            self.rdm.update(|s| fill(&mut s.input, name));
-            self.tuning.update(|s| fill(&mut s.input, name));
-            self.manifolds.update(|s| fill(&mut s.features, name));
-            self.few_shot.update(|s| fill(&mut s.features, name));
-            self.projection.update(|s| fill(&mut s.features, name));
-            self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
-            self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
-        } else {
-            self.embedding.update(|s| fill(&mut s.input, name));
-            self.clustering.update(|s| fill(&mut s.input, name));
-            self.rdm_pool.update(|s| append(&mut s.inputs, name));
-            if self.rdm_comparison.with_untracked(|s| s.data.is_empty()) {
-                self.rdm_comparison.update(|s| s.data.push(name.into()));
-            }
-        }
-    }
-
-    /// Follows a dataset that was renamed (`Some`) or removed (`None`) in every spec.
-    pub(crate) fn follow(self, old: &str, new: Option<&str>) {
-        let list = |names: &mut Vec<String>| match new {
-            Some(new) => names.iter_mut().filter(|n| *n == old).for_each(|n| *n = new.into()),
-            None => names.retain(|n| n != old),
-        };
-        let one = |name: &mut String| {
-            if name == old {
-                *name = new.unwrap_or_default().into();
-            }
-        };
-        let option = |name: &mut Option<String>| {
-            if name.as_deref() == Some(old) {
-                *name = new.map(Into::into);
-            }
-        };
-        self.dimensionality.update(|s| {
-            list(&mut s.inputs);
-            option(&mut s.zca);
-            s.labels.iter_mut().for_each(|labels| one(&mut labels.input));
-        });
-        self.manifolds.update(|s| {
-            one(&mut s.features);
-            one(&mut s.labels.input);
-        });
-        self.shape_distance.update(|s| {
-            list(&mut s.inputs);
-            list(&mut s.against);
-        });
-        self.shape_average.update(|s| list(&mut s.inputs));
-        self.shape_path.update(|s| {
-            one(&mut s.x);
-            one(&mut s.y);
-            list(&mut s.others);
-        });
-        self.stochastic_distance.update(|s| {
-            list(&mut s.inputs);
-            list(&mut s.covariances);
-        });
-        self.similarity.update(|s| {
-            one(&mut s.x);
-            one(&mut s.y);
-        });
-        self.clustering.update(|s| one(&mut s.input));
-        self.relation.update(|s| list(&mut s.tables));
-        let of_rdm = |s: &mut rdm::Spec| {
-            one(&mut s.input);
-            option(&mut s.precision);
-            s.conditions.iter_mut().chain(&mut s.folds).for_each(|labels| one(&mut labels.input));
-            if let Some(noise) = &mut s.noise {
-                option(&mut noise.residuals);
-                noise.runs.iter_mut().for_each(|labels| one(&mut labels.input));
-            }
-        };
-        self.rdm.update(of_rdm);
-        self.searchlight_rdm.update(of_rdm);
-        self.searchlight.update(|s| {
-            option(&mut s.mask);
-            list(&mut s.models);
-        });
-        self.rdm_comparison.update(|s| {
-            list(&mut s.data);
-            list(&mut s.models);
-            option(&mut s.sigma_k);
-            s.flexible.iter_mut().for_each(|model| list(&mut model.rdms));
-            s.inference.groups.iter_mut().for_each(|labels| one(&mut labels.input));
-        });
-        self.embedding.update(|s| one(&mut s.input));
-        self.tuning.update(|s| {
-            one(&mut s.input);
-            one(&mut s.stimuli.input);
-        });
-        self.rdm_pool.update(|s| {
-            list(&mut s.inputs);
-            s.conditions.iter_mut().for_each(|labels| one(&mut labels.input));
-        });
-        self.few_shot.update(|s| {
-            one(&mut s.features);
-            one(&mut s.labels.input);
-        });
-        self.projection.update(|s| {
-            one(&mut s.features);
-            one(&mut s.labels.input);
-        });
-        self.encoding.update(|s| {
-            one(&mut s.features);
-            one(&mut s.targets);
-            s.cv.input_mut().into_iter().for_each(one);
-            if let encoding::Model::BandedRidge { bands, .. } = &mut s.model {
-                list(bands);
-            }
-            s.pca.iter_mut().for_each(|pca| option(&mut pca.reference));
-            option(&mut s.repetitions);
-        });
-        self.dimension_use.update(|s| {
-            one(&mut s.features);
-            one(&mut s.targets);
-            option(&mut s.reference);
-            s.cv.input_mut().into_iter().for_each(one);
-        });
-        self.variance_partition.update(|s| {
-            list(&mut s.spaces);
-            one(&mut s.targets);
-            s.cv.iter_mut().filter_map(encoding::Cv::input_mut).for_each(one);
-        });
-    }
-}
-
-/// A spec from an address or a paste may name the dataset before it is loaded.
-fn append(names: &mut Vec<String>, name: &str) {
-    if !names.iter().any(|known| known == name) {
-        names.push(name.into());
-    }
-}
-
-fn fill(field: &mut String, name: &str) {
-    if field.is_empty() {
-        *field = name.into();
     }
 }
 
@@ -540,6 +410,8 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::RdmPool => rdm_pool_form::view(form),
         Kind::Tuning => tuning_form::view(form),
         Kind::Searchlight => searchlight_form::view(form),
+        Kind::Extraction => extraction_form::view(form, form.extraction),
+        Kind::LayerProfile => layer_profile_form::view(form),
     };
     view! {
         <section class="panel" aria-labelledby="analysis-heading">

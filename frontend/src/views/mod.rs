@@ -18,7 +18,9 @@ mod dimension_use;
 mod dimensionality;
 mod embedding;
 mod encoding;
+mod extraction;
 mod few_shot;
+mod layer_profile;
 mod manifolds;
 mod matrix;
 mod projection;
@@ -92,6 +94,11 @@ pub(crate) fn result(
             }
             Output::Searchlight(_) => part(&result, |output| if let Output::Searchlight(o) = output { Some(o) } else { None })
                 .map(|output| searchlight::view(output, spec)),
+            Output::Extraction(_) => {
+                part(&result, |output| if let Output::Extraction(o) = output { Some(o) } else { None }).map(extraction::view)
+            }
+            Output::LayerProfile(_) => part(&result, |output| if let Output::LayerProfile(o) = output { Some(o) } else { None })
+                .map(|output| layer_profile::view(output, spec)),
         };
     view! {
         <div class="result-view" data-testid="result-view">

@@ -93,6 +93,8 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::RdmPool(_)
         | AnalysisSpec::Tuning(_)
         | AnalysisSpec::Searchlight(_)
+        | AnalysisSpec::Extraction(_)
+        | AnalysisSpec::LayerProfile(_)
         | AnalysisSpec::Similarity(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::Encoding(_)

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 
 use eigenscope::compute::DeviceKind;
 use eigenscope::io::{self, Limits};
-use eigenscope::{AnalysisSpec, Dataset, Device, DeviceChoice, Error, Inputs, wire};
+use eigenscope::{AnalysisSpec, Device, DeviceChoice, Error, Input, Inputs, wire};
 use wasm_bindgen::JsValue;
 
 use crate::protocol::{Request, Response};
 use port::{Answer, Message, Reporter};
 
 thread_local! {
-    static DATASETS: RefCell<BTreeMap<String, Dataset>> = const { RefCell::new(BTreeMap::new()) };
+    static DATASETS: RefCell<BTreeMap<String, Input>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Answers one message: exactly one response that is not progress.
@@ -35,12 +35,12 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
         Request::Devices => (devices().await, None),
         Request::List { name } => (Response::Listed { arrays: io::list(name, &message.file().await?, Limits::BROWSER)? }, None),
         Request::Load { key, name, member, transpose } => {
-            let bytes = message.file().await?;
-            let dataset = io::read(name, &bytes, member.as_deref(), Limits::BROWSER)?;
-            drop(bytes);
-            let dataset = if *transpose { dataset.transposed() } else { dataset };
-            let summary = io::summarize(&dataset);
-            DATASETS.with(|all| all.borrow_mut().insert(key.clone(), dataset));
+            let input = match io::open(name, message.file().await?, member.as_deref(), Limits::BROWSER)? {
+                Input::Array(dataset) if *transpose => Input::Array(dataset.transposed()),
+                other => other,
+            };
+            let summary = io::summarize(name, &input)?;
+            DATASETS.with(|all| all.borrow_mut().insert(key.clone(), input));
             (Response::Loaded { summary }, None)
         }
         Request::Unload { key } => {
@@ -48,7 +48,10 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
             (Response::Unloaded, None)
         }
         Request::Run { spec, inputs, device } => (Response::Ran, Some(run(message.id, spec, inputs, *device).await?)),
-        Request::Export { key } => (Response::Bytes, Some(io::write_npy(&dataset(key)?))),
+        Request::Export { key } => match input(key)? {
+            Input::Array(dataset) => (Response::Bytes, Some(io::write_npy(&dataset))),
+            Input::Network(_) | Input::Images(_) => return Err(Error::input(key, "this is no array")),
+        },
         Request::Sample => joined(eigenscope::sample::files())?,
         Request::Pack { files } => (Response::Bytes, Some(io::pack(&message.split(files)?)?)),
         Request::Unpack => joined(io::unpack(&message.file().await?, Limits::BROWSER)?)?,
@@ -57,14 +60,14 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
     })
 }
 
-fn dataset(key: &str) -> Result<Dataset, Error> {
+fn input(key: &str) -> Result<Input, Error> {
     DATASETS.with(|all| all.borrow().get(key).cloned()).ok_or_else(|| Error::input(key, "this dataset is not loaded in the worker"))
 }
 
 async fn run(id: u32, spec: &AnalysisSpec, keys: &BTreeMap<String, String>, choice: DeviceChoice) -> Result<Vec<u8>, Error> {
     let mut inputs = Inputs::default();
     for (name, key) in keys {
-        inputs.insert(name, dataset(key)?);
+        inputs.insert_input(name, input(key)?);
     }
     let device = Device::open(choice).await?;
     let result = eigenscope::run(spec, &inputs, &device, &Reporter::new(id)).await?;

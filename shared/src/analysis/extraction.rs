@@ -1,5 +1,6 @@
 //! Activations of a network for a set of images.
 
+mod files;
 #[cfg(feature = "network")]
 mod network;
 #[cfg(all(test, feature = "network"))]
@@ -13,6 +14,7 @@ use crate::network::{Dim, Port, Preprocess, Preset, Reading, Resize};
 use crate::stats::{blocks, count, small};
 use crate::{Array, Error, Estimate};
 
+pub use files::npz;
 #[cfg(feature = "network")]
 pub(super) use network::open;
 
@@ -152,9 +154,7 @@ impl Spec {
         match self.size {
             Some([h, w]) if h > 0 && w > 0 && h < 1 << 15 && w < 1 << 15 => Ok([h, w]),
             Some([h, w]) => Err(Error::parameter("size", format!("{h} x {w} pixels are no size of an image"))),
-            None => {
-                Err(Error::parameter("size", "the network's file leaves the size of its images open; name it, for example 224 x 224"))
-            }
+            None => Err(Error::parameter("size", "the network's file leaves the size of its images open; name it, for example 224 x 224")),
         }
     }
 }

@@ -24,7 +24,6 @@ pub use summary::summarize;
 use std::io::Cursor;
 use std::sync::Arc;
 
-
 use crate::api::ArrayInfo;
 use crate::input::Input;
 use crate::network::NetworkFile;
@@ -142,7 +141,8 @@ enum Format {
     Images,
 }
 
-const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz, networks (.onnx, .pth) and zip archives of images";
+const READ_FORMATS: &str =
+    "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz, networks (.onnx, .pth) and zip archives of images";
 
 fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     let extension = extension(name);

@@ -2,16 +2,44 @@
 
 use ndarray::{ArrayD, CowArray};
 
-use crate::Dataset;
-use crate::api::{DatasetSummary, Thumbnail};
+use std::sync::Arc;
+
+use super::{IMAGES, NETWORK, stem};
+use crate::api::{DatasetSummary, NetworkSummary, NodeSummary, Thumbnail};
 use crate::dataset::Values;
+use crate::input::Input;
+use crate::network::{Dim, Graph};
+use crate::{Dataset, Error};
 
 /// Longest side of a thumbnail.
 const SIDE: usize = 64;
 
-/// What the page shows of a dataset: shape, labels, the count of values that are not finite, and a small picture.
-#[must_use]
-pub fn summarize(dataset: &Dataset) -> DatasetSummary {
+/// What the page shows of an input: shape, labels, the count of values that are not finite, and a small picture; of a network its graph.
+///
+/// # Errors
+/// Those of a network that cannot be read.
+pub fn summarize(file: &str, input: &Input) -> Result<DatasetSummary, Error> {
+    let other = |dtype: &str, length: usize, network: Option<NetworkSummary>| DatasetSummary {
+        name: stem(file).into(),
+        dtype: dtype.into(),
+        shape: vec![length as u64],
+        n_non_finite: 0,
+        column_names: None,
+        labels: Vec::new(),
+        thumbnail: Thumbnail::default(),
+        network: network.map(Arc::new),
+    };
+    match input {
+        Input::Array(dataset) => Ok(of_array(dataset)),
+        Input::Network(network) => {
+            let graph = network.graph()?;
+            Ok(other(NETWORK, graph.n_weights(), Some(of_graph(&graph))))
+        }
+        Input::Images(images) => Ok(other(IMAGES, images.names().len(), None)),
+    }
+}
+
+fn of_array(dataset: &Dataset) -> DatasetSummary {
     DatasetSummary {
         name: dataset.name.clone(),
         dtype: dataset.dtype.clone(),
@@ -20,6 +48,22 @@ pub fn summarize(dataset: &Dataset) -> DatasetSummary {
         column_names: dataset.column_names.clone(),
         labels: dataset.labels.clone(),
         thumbnail: thumbnail(dataset),
+        network: None,
+    }
+}
+
+fn of_graph(graph: &Graph) -> NetworkSummary {
+    let text = |shape: &Vec<Dim>| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
+    let named = |name: &String| (name.clone(), graph.shapes.get(name).map(text));
+    let node = |node: &crate::network::Node| NodeSummary {
+        op: node.op.clone(),
+        outputs: node.outputs.iter().filter(|name| !name.is_empty()).map(named).collect(),
+        inputs: node.inputs.iter().filter(|name| !name.is_empty() && !graph.constants.contains_key(*name)).cloned().collect(),
+    };
+    NetworkSummary {
+        inputs: graph.inputs.iter().map(|port| (port.name.clone(), port.shape.as_ref().map(text))).collect(),
+        outputs: graph.outputs.clone(),
+        nodes: graph.nodes.iter().map(node).collect(),
     }
 }
 

@@ -4,6 +4,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::*;
+use crate::api::DatasetSummary;
 use crate::dataset::Values;
 
 /// An NPY file from a header and data, whatever they say.
@@ -281,7 +282,7 @@ fn summaries_hold_a_picture_of_at_most_64_by_64() {
         #[expect(clippy::cast_precision_loss, reason = "small")]
         let values = (0..n).map(|i| i as f64).collect();
         let dataset = Dataset::from_f64("x", ndarray::ArrayD::from_shape_vec(ndarray::IxDyn(shape), values).expect("fits"));
-        let picture = summarize(&dataset).thumbnail;
+        let picture = of(&dataset).thumbnail;
         assert_eq!((picture.width, picture.height, picture.pixels.len()), (width, height, (width * height) as usize), "{shape:?}");
         picture.pixels
     };
@@ -293,9 +294,9 @@ fn summaries_hold_a_picture_of_at_most_64_by_64() {
     check(&[], 1, 1);
     check(&[0, 5], 0, 0);
     let odd = Dataset::from_rows("x", 1, 4, vec![f64::NAN, f64::INFINITY, f64::MAX, -f64::MAX]).expect("fits");
-    let summary = summarize(&odd);
+    let summary = of(&odd);
     assert_eq!((summary.n_non_finite, &summary.thumbnail.pixels[..2]), (2, &[0, 0][..]));
-    let constant = summarize(&Dataset::from_rows("x", 1, 2, vec![3.0, 3.0]).expect("fits"));
+    let constant = of(&Dataset::from_rows("x", 1, 2, vec![3.0, 3.0]).expect("fits"));
     assert_eq!(constant.thumbnail.pixels, [128, 128]);
 }
 
@@ -374,4 +375,8 @@ fn reader_fixtures_meet_their_expected_outcome() {
     let bomb = file("bomb_200MiB.npz");
     let error = read("b.npz", &bomb, None, Limits { max_array_bytes: 100 << 20 }).expect_err("over the limit");
     assert!(matches!(error, Error::TooLarge { needed_bytes: 209_715_328, .. }), "{error}");
+}
+
+fn of(dataset: &Dataset) -> DatasetSummary {
+    summarize("x", &Input::Array(dataset.clone())).expect("arrays always have one")
 }

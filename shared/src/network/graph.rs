@@ -43,6 +43,16 @@ pub enum Dim {
     Named(String),
 }
 
+impl std::fmt::Display for Dim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fixed(n) => write!(f, "{n}"),
+            Self::Named(name) if name.is_empty() => f.write_str("?"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -139,11 +149,7 @@ impl Graph {
         let names: Vec<String> = self.layers().into_iter().map(|layer| layer.name).collect();
         let mut chosen = BTreeSet::new();
         for pattern in patterns {
-            let fits = |name: &String| match pattern.as_str() {
-                "all" => true,
-                "outputs" => self.outputs.contains(name),
-                pattern => matches(pattern, name),
-            };
+            let fits = |name: &String| is_named_by(pattern, name, self.outputs.contains(name));
             let found: Vec<usize> = (0..names.len()).filter(|i| fits(&names[*i])).collect();
             if found.is_empty() {
                 return Err(Error::parameter("layers", unknown_layer(pattern, self)));
@@ -228,8 +234,16 @@ fn edits(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// Whether a name fits a pattern in which `*` stands for any letters.
-#[cfg(feature = "network")]
+/// Whether a pattern names a value: `all`, `outputs`, its name, or a name with `*` for any letters.
+#[must_use]
+pub fn is_named_by(pattern: &str, name: &str, is_output: bool) -> bool {
+    match pattern {
+        "all" => true,
+        "outputs" => is_output,
+        pattern => matches(pattern, name),
+    }
+}
+
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or("");

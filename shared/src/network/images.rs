@@ -135,6 +135,7 @@ fn level(sum: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::Preset;
 
     fn png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
         let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y)));

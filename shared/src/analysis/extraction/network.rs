@@ -118,7 +118,10 @@ async fn output(opened: &Opened, range: std::ops::Range<usize>, context: &Contex
     let layers = opened.layers.iter().filter_map(layer).collect();
     let images = range.map(|i| opened.name(i)).filter(|name| !found.left_out.contains(name)).collect();
     if !found.left_out.is_empty() {
-        context.warn("images_left_out", format!("{} images cannot be read and are left out: {}", found.left_out.len(), found.left_out.join(", ")));
+        context.warn(
+            "images_left_out",
+            format!("{} images cannot be read and are left out: {}", found.left_out.len(), found.left_out.join(", ")),
+        );
     }
     let preprocess = match &opened.source {
         Source::Images(_, preprocess) => Some(preprocess.clone()),

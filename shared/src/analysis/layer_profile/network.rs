@@ -30,7 +30,8 @@ pub(super) async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> 
     let mut out = Output { network: spec.extraction.network.clone(), layers: Vec::new(), noise_ceiling: None, images: small(n) };
     // The first image tells how large layers are.
     let first = opened.values(&opened.layers, 0..n.min(1), &crate::Silent).await?;
-    let sized = |name: &String| first.layers.get(name).map(|(shape, _)| (name.clone(), 4 * n as u64 * shape.iter().product::<usize>() as u64));
+    let sized =
+        |name: &String| first.layers.get(name).map(|(shape, _)| (name.clone(), 4 * n as u64 * shape.iter().product::<usize>() as u64));
     let groups = groups(opened.layers.iter().filter_map(sized).collect())?;
     let n_layers: usize = groups.iter().map(Vec::len).sum();
     let mut n_done = 0;
@@ -41,7 +42,8 @@ pub(super) async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> 
         let values_end = from + 0.7 * (to - from);
         let mut found = opened.values(&group, 0..n, &Part::new(context.progress, from, values_end)).await?;
         if !found.left_out.is_empty() && (spec.rdms.is_some() || spec.targets.is_some()) {
-            let message = format!("{} of them cannot be read, so that their order is no longer that of the RDMs or responses", found.left_out.len());
+            let message =
+                format!("{} of them cannot be read, so that their order is no longer that of the RDMs or responses", found.left_out.len());
             return Err(Error::input("images", message));
         }
         out.images = small(found.n);
@@ -104,8 +106,7 @@ async fn of_layer(
         warnings.iter().for_each(|warning| context.warn(&warning.code, warning.message.clone()));
         Ok::<_, Error>(output)
     };
-    let mut found =
-        Layer { name: name.into(), n_features, effective_dimensionality: None, rsa: None, rsa_sem: None, encoding: None };
+    let mut found = Layer { name: name.into(), n_features, effective_dimensionality: None, rsa: None, rsa_sem: None, encoding: None };
     let dims =
         dimensionality::Spec { inputs: vec![LAYER.into()], pool: dimensionality::Pool::Flatten, spectrum: false, ..Default::default() };
     if let AnyOutput::Dimensionality(output) = run(AnalysisSpec::Dimensionality(dims), &inputs).await? {

@@ -22,7 +22,6 @@ mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::Device as BurnDevice;
 use self::cpu::Buffers;
 use self::fusion::Fusion;
 use self::operators::Operator;
@@ -30,6 +29,7 @@ use self::value::{Call, Value};
 use super::graph::{Constant, Graph, Node};
 use super::settings::Reading;
 use crate::{Device, Error};
+use burn::tensor::Device as BurnDevice;
 
 /// A network that is ready to run on a device.
 #[derive(Debug)]
