@@ -22,6 +22,7 @@ use super::routes::{datasets, events, jobs, system};
         jobs::delete_job,
         jobs::show_result,
         jobs::show_preview,
+        datasets::keep_layers,
         events::stream_events,
         system::list_devices,
         system::show_openapi,

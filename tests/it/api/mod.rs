@@ -3,5 +3,6 @@
 mod datasets;
 mod failures;
 mod jobs;
+mod networks;
 mod security;
 mod site;

@@ -8,8 +8,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use eigenscope::analysis::{AnalysisResult, Output, extraction};
 use eigenscope::api::{ApiError, ArrayInfo, DatasetInfo};
 use eigenscope::io::{self, Limits};
+use eigenscope::{Error, wire};
 use futures_util::stream;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
@@ -46,9 +48,28 @@ pub(in crate::server) async fn create_dataset(
     if declared.is_some_and(|n| n > limit) {
         return Err(Failure::too_large("the upload", limit));
     }
+    keep(&app, name, body, limit).await
+}
+
+/// The layers that an extraction made, as a dataset of the server: an `.npz` archive.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/dataset", params(("id" = String, Path)),
+    responses((status = 201, body = DatasetInfo), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It is not done"),
+        (status = 422, body = ApiError, description = "It is no extraction")))]
+pub(in crate::server) async fn keep_layers(State(app): State<App>, id: Id) -> Result<Response, Failure> {
+    let bytes = super::jobs::finished(&app, &id_of(id)?).await?;
+    let archive = tokio::task::spawn_blocking(move || match wire::unpack::<AnalysisResult>(&bytes)?.output {
+        Output::Extraction(output) => Ok((format!("{}-layers.npz", output.network), extraction::npz(&output)?)),
+        _ => Err(Error::input("job", "only an extraction has layers that can be kept as a dataset")),
+    });
+    let (name, bytes) = archive.await.map_err(Failure::internal)??;
+    let limit = bytes.len() as u64;
+    keep(&app, file_name(&name)?, Body::from(bytes), limit).await
+}
+
+async fn keep(app: &App, name: String, body: Body, limit: u64) -> Result<Response, Failure> {
     let part = Part(app.0.store.tmp_dir().join(ids::random_hex()?));
     let (id, size_bytes) = receive_file(body, &part.0, limit).await?;
-    let arrays = inspect(&app, &part, name.clone()).await?;
+    let arrays = inspect(app, &part, name.clone()).await?;
     let info = DatasetInfo { id, name, size_bytes, created_ms: ids::now_ms(), arrays };
     app.0.store.insert_dataset(info.clone(), part.0.clone()).await?;
     tracing::info!(dataset = info.id, size_bytes, arrays = info.arrays.len(), "dataset stored");

@@ -93,17 +93,22 @@ pub(in crate::server) async fn delete_job(State(app): State<App>, id: Id) -> Res
     }
 }
 
+/// The envelope of a result.
+pub(super) async fn finished(app: &App, id: &str) -> Result<Vec<u8>, Failure> {
+    let (job, hash) = app.0.store.job(id).await?.ok_or_else(|| no_job(id))?;
+    let Some(hash) = hash.filter(|_| job.state == JobState::Done) else {
+        return Err(Failure::conflict(format!("the job has no result: it is {}", word(job.state))));
+    };
+    Ok(tokio::fs::read(app.0.store.blobs().path(&hash)).await?)
+}
+
 /// The result of a job: JSON, or an envelope when the client asks for it.
 #[utoipa::path(get, path = "/api/v1/jobs/{id}/result", params(("id" = String, Path)),
     responses((status = 200, description = "AnalysisResult", content((Object = "application/json"), (Vec<u8> = "application/vnd.eigenscope.result"))),
         (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It is not done")))]
 pub(in crate::server) async fn show_result(State(app): State<App>, id: Id, headers: HeaderMap) -> Result<Response, Failure> {
     let id = id_of(id)?;
-    let (job, hash) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
-    let Some(hash) = hash.filter(|_| job.state == JobState::Done) else {
-        return Err(Failure::conflict(format!("the job has no result: it is {}", word(job.state))));
-    };
-    let bytes = tokio::fs::read(app.0.store.blobs().path(&hash)).await?;
+    let bytes = finished(&app, &id).await?;
     let accepts = |v: &axum::http::HeaderValue| v.to_str().is_ok_and(|v| v.contains(wire::MEDIA_TYPE));
     if headers.get_all(header::ACCEPT).iter().any(accepts) {
         return Ok(([(header::CONTENT_TYPE, wire::MEDIA_TYPE), (header::VARY, "Accept")], bytes).into_response());

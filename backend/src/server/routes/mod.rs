@@ -26,6 +26,7 @@ pub(super) fn router() -> Router<App> {
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))
         .route("/jobs/{id}/result", get(jobs::show_result))
         .route("/jobs/{id}/preview", get(jobs::show_preview))
+        .route("/jobs/{id}/dataset", post(datasets::keep_layers))
         .route("/events", get(events::stream_events))
         .route("/devices", get(system::list_devices))
         .route("/openapi.json", get(system::show_openapi));
