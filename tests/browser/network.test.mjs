@@ -136,8 +136,8 @@ test("a network is profiled against brains, here and on the server", { skip, tim
 test("what is wrong with a network is one sentence", { skip }, async (t) => {
   const { page } = await open(t, false);
   await page.getByTestId("file-input").setInputFiles({ name: "broken.onnx", mimeType: "application/octet-stream", buffer: Buffer.from("no network at all") });
-  await page.getByTestId("notice").first().waitFor();
-  assert.match(await page.getByTestId("notice").first().innerText(), /broken\.onnx.*no ONNX file/s);
+  await page.getByTestId("error-card").first().waitFor();
+  assert.match(await page.getByTestId("error-card").first().innerText(), /broken\.onnx.*no ONNX file/s);
   await page.getByTestId("file-input").setInputFiles([file("tiny_resnet.onnx"), file("tiny_resnet.reference.npz")]);
   await page.getByTestId("picker").getByText("output", { exact: true }).click();
   await page.getByTestId("picker-load").click();

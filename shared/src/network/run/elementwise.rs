@@ -129,18 +129,21 @@ pub(super) fn activation(call: &mut Call<'_>) -> Result {
             let shift = above.clone().sub(below.clone())?.times(-bias);
             x.add(shift)?.mul(above.add(below)?)?
         }
-        "Gelu" if call.text("approximate") == Some("tanh") => {
-            let cubed = x.clone().mul(x.clone())?.mul(x.clone())?.times(0.044_715);
-            let inner = x.clone().add(cubed)?.times((2.0 / std::f64::consts::PI).sqrt());
-            x.times(0.5).mul(inner.map(Dispatch::float_tanh).plus(1.0))?
-        }
-        "Gelu" => {
-            let gate = x.clone().times(std::f64::consts::FRAC_1_SQRT_2).map(Dispatch::float_erf).plus(1.0);
-            x.times(0.5).mul(gate)?
-        }
+        "Gelu" => gelu(x, call.text("approximate") == Some("tanh"))?,
         other => return Err(format!("{other} is no activation")),
     };
     Ok(vec![y.into()])
+}
+
+/// x times the normal distribution at x, or its approximation by the hyperbolic tangent.
+pub(super) fn gelu(x: Tensor, by_tanh: bool) -> Result<Tensor> {
+    let gate = if by_tanh {
+        let cubed = x.clone().mul(x.clone())?.mul(x.clone())?.times(0.044_715);
+        x.clone().add(cubed)?.times((2.0 / std::f64::consts::PI).sqrt()).map(Dispatch::float_tanh)
+    } else {
+        x.clone().times(std::f64::consts::FRAC_1_SQRT_2).map(Dispatch::float_erf)
+    };
+    x.times(0.5).mul(gate.plus(1.0))
 }
 
 /// 1 where `sign x > bound`, else 0.

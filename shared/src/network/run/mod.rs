@@ -6,6 +6,7 @@
 mod conv;
 mod cpu;
 mod elementwise;
+mod fused;
 mod fusion;
 mod indexing;
 mod linear;

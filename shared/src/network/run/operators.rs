@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tensor::Problem;
 use super::value::{Call, Made};
-use super::{conv, elementwise, indexing, linear, making, moving, normalize, reduce, resize};
+use super::{conv, elementwise, fused, indexing, linear, making, moving, normalize, reduce, resize};
 use crate::Error;
 use crate::network::Graph;
 
@@ -76,6 +76,15 @@ fn operator(name: &str) -> Option<Operator> {
         "OneHot" => (making::one_hot, &[0, 1, 2]),
         "EyeLike" => (making::eye_like, NONE),
         "NonZero" => (making::non_zero, &[0]),
+        "com.microsoft.Attention" => (fused::attention, NONE),
+        "com.microsoft.MultiHeadAttention" => (fused::multi_head_attention, NONE),
+        "com.microsoft.SkipLayerNormalization" | "com.microsoft.SkipSimplifiedLayerNormalization" => (fused::skip_layer_norm, NONE),
+        "SimplifiedLayerNormalization" => (fused::simplified_layer_norm, NONE),
+        "com.microsoft.EmbedLayerNormalization" => (fused::embed_layer_norm, NONE),
+        "com.microsoft.Gelu" | "com.microsoft.BiasGelu" | "com.microsoft.FastGelu" | "com.microsoft.QuickGelu" => {
+            (fused::biased_gelu, NONE)
+        }
+        "com.microsoft.FusedMatMul" => (fused::matmul, NONE),
         "MatMul" => (linear::matmul, NONE),
         "Gemm" => (linear::gemm, NONE),
         "Einsum" => (linear::einsum, NONE),
