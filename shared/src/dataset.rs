@@ -354,6 +354,17 @@ impl Inputs {
         }
     }
 
+    /// The same with axes after the first as one.
+    ///
+    /// # Errors
+    /// Those of [`Inputs::get`] and [`Blocks::flattened`].
+    pub fn flat_blocks(&self, field: &str, name: &str) -> Result<Blocks<'_>, Error> {
+        match self.stored.get(name) {
+            Some(stored) if stored.loaded.get().is_none() => Blocks::flattened_stored(name, Arc::clone(&stored.array)),
+            _ => Blocks::flattened(self.get(field, name)?),
+        }
+    }
+
     fn unknown(&self, field: &str, name: &str) -> Error {
         let known = self.datasets.keys().chain(self.stored.keys()).map(String::as_str).collect::<Vec<_>>().join(", ");
         let known = if known.is_empty() { "no inputs were given".into() } else { format!("the inputs are: {known}") };
