@@ -66,7 +66,8 @@ def best_unit(make, x, y, k, metric):
     units, scores = [], []
     for t in range(y.shape[1]):
         each = np.array([regress(make, x[:, [v]], y[:, [t]], k, metric) for v in range(x.shape[1])])
-        units.append(int(each.mean(1).argmax()))
+        # Without a defined score a unit cannot be the best.
+        units.append(int(np.nan_to_num(np.nanmean(each, 1), nan=-np.inf).argmax()))
         scores += each[units[-1]].tolist()
     return {"units": units, "scores": scores}
 

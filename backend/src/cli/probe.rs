@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::{Common, word};
 use super::inputs::{self, InputArg};
 use super::predict;
-use super::print::{matrix, number, optional, table};
+use super::print::{number, optional, table};
 use super::specs::{Plan, plan};
 use super::words::CvArg;
 
@@ -198,12 +198,12 @@ pub(super) fn print_probe(out: &mut dyn Write, output: &Output) -> io::Result<()
         }
     }
     table(out, &["layer", "behavior", "iteration", "score", "± SEM", "unit"], rows)?;
-    if let [Layer { confusion: Some(confusion), grid: [1, 1], .. }] = &output.layers[..] {
-        let counts = eigenscope::Array { shape: confusion.shape[1..].to_vec(), values: confusion.values.clone() };
-        writeln!(out, "\nrows: the true class; columns: what it is taken for")?;
-        matrix(out, &output.classes, &output.classes, &counts)?;
-    }
-    Ok(())
+    let [Layer { confusion: Some(confusion), grid: [1, 1], .. }] = &output.layers[..] else { return Ok(()) };
+    writeln!(out, "\nrows: the true class; columns: what it is taken for")?;
+    let n = output.classes.len();
+    let row = |(name, counts): (&String, &[f64])| std::iter::once(name.clone()).chain(counts.iter().map(|&v| whole(v))).collect();
+    let headers: Vec<&str> = std::iter::once("").chain(output.classes.iter().map(String::as_str)).collect();
+    table(out, &headers, output.classes.iter().zip(confusion.values.chunks(n.max(1))).map(row).collect())
 }
 
 /// The iteration with the largest mean.
@@ -221,5 +221,10 @@ fn iteration(layer: &Layer, best: usize) -> String {
 }
 
 fn listed(values: &[f64]) -> String {
-    values.iter().map(|&v| number(v)).collect::<Vec<_>>().join(", ")
+    values.iter().map(|&v| whole(v)).collect::<Vec<_>>().join(", ")
+}
+
+/// A count.
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
 }

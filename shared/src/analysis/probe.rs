@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use self::behavior::Behavior;
 use self::fold::Problem;
 use self::layer::Activation;
-pub use self::output::{Flat, Layer, Output, flat};
+pub use self::output::{Flat, Layer, Output, Scores, flat};
 use super::Context;
 use super::encoding::Cv;
 use super::encoding::cv::{self, Split};

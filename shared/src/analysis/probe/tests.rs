@@ -12,7 +12,7 @@ use crate::compute::Device;
 use crate::dataset::{Dataset, LabelColumn};
 use crate::learn::tests::{count as whole, numbers};
 use crate::rng::Stream;
-use crate::{Array, Silent, Warning};
+use crate::{Silent, Warning};
 
 fn fixture() -> Vec<Value> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/probe.json");
@@ -124,7 +124,6 @@ fn the_best_unit_is_that_of_one_by_one_fits() {
             let layer = &found.layers[0];
             let units: Vec<usize> = run["units"].as_array().expect("units").iter().map(whole).collect();
             let located: Vec<f64> = units.iter().flat_map(|&unit| [count(unit) + 1.0, 1.0, 1.0]).collect();
-            // A correlation on a single unit does not depend on the size of its weight: the reference may take the first of equals.
             assert_eq!(layer.location.as_ref().expect("units").values, located, "{what}");
             close(&what, &layer.scores.as_ref().expect("splits").values, &scores(&run["scores"]), 1e-9);
             assert!(warnings.iter().any(|w| w.code == "optimistic"), "{warnings:?}");
@@ -253,7 +252,7 @@ fn a_linear_behavior_is_predicted_and_noise_is_not() {
     assert!((found.layers[0].mean.values[0] - 1.0).abs() < 1e-12 && found.layers[0].mean.values[1] < 0.2, "{found:?}");
     assert_eq!((found.behaviors, found.metric.as_str()), (vec!["column 1".into(), "column 2".into()], "r2"));
     let one = output(&Spec { columns: vec!["column 2".into()], ..spec(Estimator::Glm) }, &data);
-    assert_eq!(one.layers[0].mean.values[0], found.layers[0].mean.values[1], "behaviors do not see each other");
+    close("behaviors do not see each other", &one.layers[0].mean.values, &found.layers[0].mean.values[1..], 1e-12);
 }
 
 /// A layer of 3 channels of 2 x 2, the behavior at channel 2, row 1, column 2 (counted from 1), with some noise.
@@ -358,6 +357,4 @@ fn results_survive_the_wire_and_runs_repeat() {
     let read: Spec =
         serde_json::from_str(r#"{"layers":["X"],"labels":{"input":"L"},"estimator":"lrc","iterate":"row_col"}"#).expect("reads");
     assert_eq!((read.estimator, read.iterate, read.pca, read.folds), (Estimator::Logistic, Iterate::Position, Some(100), 10));
-    let empty = Array::default();
-    assert_eq!(empty.values.len(), 0, "no values without a run");
 }
