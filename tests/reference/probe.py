@@ -80,6 +80,22 @@ def machine(x, labels, c):
     return {"c": c, "weights": (sign * fit.coef_.T).ravel().tolist(), "intercepts": (sign * fit.intercept_).tolist()}
 
 
+def weights_of(estimator, fit, pca):
+    """Weights (units x scores) and intercepts of a fit on all rows."""
+    last = fit[-1] if pca else fit
+    weights = np.atleast_2d(last.coef_).T
+    intercepts = np.atleast_1d(last.intercept_)
+    if estimator == "svc" and len(last.classes_) == 2:
+        weights, intercepts = -weights, -intercepts
+    if estimator == "logistic" and len(last.classes_) > 2:
+        # A constant added to all intercepts changes nothing; ours add up to zero about the mean row.
+        intercepts = intercepts - intercepts.mean()
+    if pca:
+        weights = fit[0].components_.T @ weights
+        intercepts = intercepts - fit[0].mean_ @ weights
+    return {"estimator": estimator, "pca": pca, "weights": weights.ravel().tolist(), "intercepts": intercepts.ravel().tolist()}
+
+
 def planted(rng, n, p, n_classes):
     codes = rng.permutation(np.arange(n) % n_classes)
     x = rng.normal(size=(n, p)) * np.linspace(0.5, 1.5, p) + rng.normal(size=(n_classes, p))[codes] * 0.6 + rng.normal(size=p)
@@ -106,6 +122,11 @@ def case(rng, name, n, p, n_classes, k):
     unit = int(each.mean(1).argmax())
     found = classify(pipeline(CLASSIFIERS["logistic"], None), x[:, [unit]], labels, k)
     out["best_logistic"] = {"unit": unit, **found}
+    out["models"] = []
+    for pca in (None, 5):
+        for estimator, make in {**CLASSIFIERS, **REGRESSORS}.items():
+            fit = pipeline(make, pca)(n, p).fit(x, labels if estimator in CLASSIFIERS else y)
+            out["models"].append(weights_of(estimator, fit, pca))
     out["machines"] = [machine(x, labels, c) for c in (0.025, 1.0)]
     r = np.array([[np.corrcoef(x[:, v], y[:, t])[0, 1] for v in range(p)] for t in range(2)])
     out["correlations"] = {"abs": np.abs(r).argmax(1).tolist(), "signed": r.argmax(1).tolist(), "r": r.ravel().tolist()}

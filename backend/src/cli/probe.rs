@@ -65,6 +65,9 @@ pub(super) struct ProbeArgs {
     /// Number of folds (stratified for classifiers, contiguous for regressors), or splits as in encode; those with classes take the labels.
     #[arg(long, value_name = "K|SPLITS", default_value = "10")]
     pub cv: FoldsArg,
+    /// Also fit on all rows and keep the weights of units in the result.
+    #[arg(long)]
+    pub models: bool,
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
@@ -165,6 +168,7 @@ pub(super) fn probe(args: &ProbeArgs, seed: Option<u64>) -> Result<Plan, Error> 
             score: args.score,
             folds,
             cv,
+            models: args.models,
         }))
     })
 }

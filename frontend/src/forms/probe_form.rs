@@ -58,7 +58,7 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
 fn set_estimator(spec: &mut Spec, estimator: Estimator) {
     (spec.estimator, spec.c, spec.alpha) = (estimator, None, None);
     if estimator == Estimator::Corr {
-        (spec.map, spec.nested) = (Map::Uv, false);
+        (spec.map, spec.nested, spec.models) = (Map::Uv, false, false);
     }
 }
 
@@ -103,6 +103,11 @@ pub(super) fn view(form: Form) -> AnyView {
             move |v| spec.update(|s| s.iterate = v),
         )}
         {move || (estimator.get() != Estimator::Corr).then(|| held_out(form))}
+        {move || (estimator.get() != Estimator::Corr).then(|| switch(
+            label("models", "Keep models", "Also fits on all rows; the weights of units are in the saved result."),
+            move || spec.with(|s| s.models),
+            move |v| spec.update(|s| s.models = v),
+        ))}
     }
     .into_any()
 }

@@ -235,7 +235,7 @@ fn map(output: &Output, layer: usize, behavior: usize) -> Chart {
         let layout =
             Layout { x: Axis::category("Column"), y: Axis { reversed: true, ..Axis::category("Row") }, square: true, ..Layout::default() };
         let at = move |i: usize, j: usize| means.get(i * n_columns + j).copied().unwrap_or(f64::NAN);
-        let csv = Csv::new(move || matrix_csv("row", &rows, &columns, at));
+        let csv = Csv::new(move || matrix_csv("row", &rows, &columns, &at));
         return Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption: String::new(), csv };
     }
     let has_errors = errors.iter().any(|e| e.is_finite());
@@ -310,6 +310,7 @@ mod tests {
             fold_confusions: None,
             location: None,
             fold_locations: None,
+            models: None,
             n_unfinished: 0,
         }
     }

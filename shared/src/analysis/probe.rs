@@ -5,6 +5,7 @@ mod design;
 mod estimate;
 mod fold;
 mod layer;
+mod model;
 mod multivariate;
 mod output;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use self::behavior::Behavior;
 use self::fold::Problem;
 use self::layer::Activation;
+pub use self::model::Models;
 pub use self::output::{Flat, Layer, Output, Scores, flat};
 use super::Context;
 use super::encoding::Cv;
@@ -60,6 +62,8 @@ pub struct Spec {
     pub folds: u32,
     /// Other splits than these.
     pub cv: Option<Cv>,
+    /// Also fit on all rows and keep the weights; not with `corr`.
+    pub models: bool,
 }
 
 impl Default for Spec {
@@ -80,6 +84,7 @@ impl Default for Spec {
             score: Score::default(),
             folds: 10,
             cv: None,
+            models: false,
         }
     }
 }
@@ -230,12 +235,15 @@ impl Spec {
             }
             return Ok(Checked { behavior, n, splits: Vec::new() });
         }
-        let splits = cv::splits(&self.splits(), first, n, inputs).map_err(|error| match error {
+        let splits = cv::splits(&self.splits(), first, n, inputs).map_err(|error| {
             // The spec has a number of its own for the folds that it chooses.
-            Error::Parameter { field, message } if self.cv.is_none() && field == "cv.k" => {
-                Error::Parameter { field: "folds".into(), message }
+            if let Error::Parameter { message, .. } = &error
+                && self.cv.is_none()
+                && error.field() == Some("cv.k")
+            {
+                return Error::parameter("folds", message.clone());
             }
-            other => other,
+            error
         })?;
         Ok(Checked { behavior, n, splits })
     }
@@ -281,6 +289,9 @@ impl Spec {
                 "there is no unit to choose on training rows; leave it out, or choose uv and an estimator with folds".into(),
             );
         }
+        if self.models && estimator == Estimator::Corr {
+            return refuse("models", "a correlation has no model; leave it out or choose another estimator".into());
+        }
         Ok(())
     }
 
@@ -303,7 +314,7 @@ impl Spec {
 /// `corr`: Pearson correlation over all rows, no splits. Intercepts are free.
 /// Classifiers are scored by their accuracy, the trace of the confusion matrix over its sum; regressors by [`Score`], per behavior.
 /// Mean and standard error (ddof 1, divided by the root of the number of splits) are over splits with a defined score.
-/// Classes are the sorted union of all labels. Chance is the share of the most frequent class.
+/// `models`: the same fits on all rows, given by weights of units. Classes are the sorted union of all labels. Chance is the share of the most frequent class.
 ///
 /// # Shapes
 /// layers: (n, p), or (n, channels, rows, columns) of which unit v has channel `v / (rows columns)`, row and column by C order → scores
@@ -346,7 +357,8 @@ pub async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> Result<
             Map::Uv => univariate::run(&run, &activation)?,
         };
         n_undefined += found.scores.iter().filter(|v| v.is_nan()).count();
-        layers.push(found.layer(&run, &activation));
+        let models = if spec.models { Some(model::fit(&run, &activation, &found.units)?) } else { None };
+        layers.push(Layer { models, ..found.layer(&run, &activation) });
     }
     warn(spec, &layers, n_undefined, context);
     Ok(output::output(spec, &behavior, n, splits.len(), layers))

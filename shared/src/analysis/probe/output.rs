@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::behavior::Behavior;
 use super::fold::{Outcome, Problem};
 use super::layer::Activation;
+use super::model::Models;
 use super::{Estimator, Iterate, Map, Spec};
 use crate::analysis::Context;
 use crate::analysis::encoding::Split;
@@ -69,6 +70,8 @@ pub struct Layer {
     pub location: Option<Array>,
     /// The same for each split, where units were chosen on training rows: (iterations behaviors) x splits x 3.
     pub fold_locations: Option<Array>,
+    /// Fits on all rows, where they were asked for.
+    pub models: Option<Models>,
     /// Fits that stopped before they were exact.
     pub n_unfinished: u32,
 }
@@ -237,6 +240,7 @@ impl Found {
             fold_confusions: (k > 0 && keep == Keep::EachSplit).then(|| cube(n_iterations * n_splits, k, k, self.counts.clone())),
             location: (!units.is_empty()).then(|| cube(n_iterations, n_behaviors, 3, units)),
             fold_locations: (!fold_units.is_empty()).then(|| cube(n_iterations * n_behaviors, n_splits, 3, fold_units)),
+            models: None,
             n_unfinished: self.n_unfinished,
         }
     }

@@ -105,8 +105,31 @@ fn scores_of_all_units_are_those_of_scikit_learn() {
             if estimator.is_classifier() {
                 let want: Vec<f64> = run["confusions"].as_array().expect("matrices").iter().flat_map(numbers).collect();
                 assert_eq!(found.fold_confusions.expect("counts").values, want, "{what}");
-                assert_eq!(found.confusion.expect("counts").shape, [1, n_classes as u32, n_classes as u32], "{what}");
+                assert_eq!(found.confusion.expect("counts").values.len(), n_classes * n_classes, "{what}");
             }
+        }
+    }
+}
+
+#[test]
+fn models_of_all_rows_are_those_of_scikit_learn() {
+    for case in fixture() {
+        let data = case_inputs(&case);
+        for want in case["models"].as_array().expect("fits") {
+            let estimator: Estimator = word(&want["estimator"]);
+            let spec = Spec {
+                alpha: (estimator == Estimator::Lasso).then_some(0.1),
+                pca: want["pca"].as_u64().map(|k| u32::try_from(k).expect("small")),
+                folds: word(&case["k"]),
+                models: true,
+                ..spec(estimator)
+            };
+            let found = output(&spec, &data).layers.remove(0).models.expect("asked for");
+            let what = format!("{}: {estimator:?} {:?}", case["name"], spec.pca);
+            // Logistic regression and machines stop at 1e-8 of a gradient or a score, the lasso at the gap.
+            close(&what, &found.weights.values, &numbers(&want["weights"]), 1e-5);
+            close(&what, &found.intercepts.values, &numbers(&want["intercepts"]), 1e-5);
+            assert_eq!(found.weights.shape, [1, word::<u32>(&case["p"]), u32::try_from(found.outputs.len()).expect("few")], "{what}");
         }
     }
 }
@@ -287,6 +310,14 @@ fn the_best_unit_has_a_channel_a_row_and_a_column() {
     assert_eq!((by_position.grid, by_position.n_units), ([2, 2], 3));
     assert_eq!(by_position.location.as_ref().expect("units").values[3..6], [2.0, 1.0, 2.0], "position 1, 2");
     assert_eq!(by_channel.mean.values[1], by_position.mean.values[1], "the same unit");
+    let of = |map, iterate| {
+        let spec = Spec { map, iterate, models: true, ..spec(Estimator::Glm) };
+        output(&spec, &data).layers.remove(0).models.expect("asked for")
+    };
+    let (all, best, each) = (of(Map::Mv, Iterate::None), of(Map::Uv, Iterate::None), of(Map::Mv, Iterate::Position));
+    assert_eq!((all.weights.shape.clone(), best.weights.shape, each.weights.shape), (vec![1, 12, 1], vec![1, 1, 1], vec![4, 3, 1]));
+    // y = unit 5 + 0.3 noise of 40 rows: the weight is 1 to 0.3 / sqrt(40) = 0.05.
+    assert!((all.weights.values[5] - 1.0).abs() < 0.25 && (best.weights.values[0] - 1.0).abs() < 0.2, "{all:?}");
 }
 
 #[test]

@@ -212,9 +212,9 @@ impl<'a> Scorer<'a> {
             let size = dot(&train, &train);
             for k in 0..n_behaviors {
                 let weight = self.weight(size, dot(&train, targets.train.y.col_as_slice(k)), count(train.len()));
-                held_out[k * n_splits + s] = self.from_sums(&test, &targets.test, k, weight);
+                held_out[k * n_splits + s] = self.score_of(&test, &targets.test, k, weight);
                 if self.nested {
-                    training[k * n_splits + s] = self.from_sums(&train, &targets.train, k, weight);
+                    training[k * n_splits + s] = self.score_of(&train, &targets.train, k, weight);
                 }
             }
         }
@@ -226,11 +226,13 @@ impl<'a> Scorer<'a> {
         match self.problem.estimator {
             _ if xx == 0.0 => 0.0,
             Estimator::Lasso => (xy.abs() / n - alpha).max(0.0).copysign(xy) / (xx / n),
-            _ => xy / (xx + alpha),
+            Estimator::Ridge | Estimator::Glm | Estimator::Logistic | Estimator::Svc | Estimator::RidgeClassifier | Estimator::Corr => {
+                xy / (xx + alpha)
+            }
         }
     }
 
-    fn from_sums(&self, x: &[f64], side: &Side, k: usize, weight: f64) -> f64 {
+    fn score_of(&self, x: &[f64], side: &Side, k: usize, weight: f64) -> f64 {
         if side.flat[k] {
             return f64::NAN;
         }

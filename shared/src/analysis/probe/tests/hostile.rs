@@ -28,6 +28,7 @@ fn numbers_that_make_no_sense_are_refused() {
     refused(&Spec { pca: Some(0), ..logistic() }, &data, "at least 1");
     refused(&spec(Estimator::Corr), &data, "choose uv");
     refused(&Spec { nested: true, ..logistic() }, &data, "choose uv");
+    refused(&Spec { models: true, map: Map::Uv, ..spec(Estimator::Corr) }, &data, "no model");
     refused(&Spec { folds: 1, ..logistic() }, &data, "1 folds");
     let few = try_run(&Spec { folds: 7, ..logistic() }, &data).expect_err("six rows a class");
     assert!(few.to_string().contains("class \"class 0\" has 6 rows; at least 7"), "{few}");
