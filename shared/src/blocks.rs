@@ -75,11 +75,25 @@ impl<'a> Blocks<'a> {
     /// Those of [`Dataset::matrix`].
     pub fn of(dataset: &'a Dataset) -> Result<Self, Error> {
         dataset.matrix()?;
+        Ok(Self::of_values(dataset, dataset.shape()[1]))
+    }
+
+    /// The parts of a dataset in memory whose axes after the first are one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it has fewer than two axes or is empty; [`Error::NonFinite`].
+    pub fn flattened(dataset: &'a Dataset) -> Result<Self, Error> {
+        let p = flat_width(&dataset.name, dataset.shape())?;
+        dataset.reject_non_finite()?;
+        Ok(Self::of_values(dataset, p))
+    }
+
+    fn of_values(dataset: &'a Dataset, p: usize) -> Self {
         let source = match &*dataset.values {
             Values::F32(a) => Source::F32(a.as_slice().map_or_else(|| a.iter().copied().collect::<Vec<_>>().into(), Into::into)),
             Values::F64(a) => Source::F64(a.as_slice().map_or_else(|| a.iter().copied().collect::<Vec<_>>().into(), Into::into)),
         };
-        Ok(Self { name: dataset.name.clone(), n: dataset.shape()[0], p: dataset.shape()[1], source })
+        Self { name: dataset.name.clone(), n: dataset.shape()[0], p, source }
     }
 
     /// The parts of a matrix that was computed.
@@ -105,6 +119,15 @@ impl<'a> Blocks<'a> {
             return Err(Error::Shape { what: name.into(), expected, got });
         }
         Ok(Self { name: name.into(), n, p, source: Source::Stored(stored) })
+    }
+
+    /// The parts of a stored array whose axes after the first are one.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] when it has fewer than two axes or is empty.
+    pub fn flattened_stored(name: &str, stored: Arc<dyn Stored>) -> Result<Self, Error> {
+        let p = flat_width(name, stored.shape())?;
+        Ok(Self { name: name.into(), n: stored.shape()[0], p, source: Source::Stored(stored) })
     }
 
     /// Rows.
@@ -213,6 +236,19 @@ impl<'a> Blocks<'a> {
             value: part[(i, j)].to_string(),
         }
     }
+}
+
+/// Columns of an array whose axes after the first are one.
+fn flat_width(name: &str, shape: &[usize]) -> Result<usize, Error> {
+    let width = shape.iter().skip(1).product::<usize>();
+    if shape.len() < 2 || shape[0] == 0 || width == 0 {
+        return Err(Error::Shape {
+            what: name.into(),
+            expected: "rows = samples, and at least one feature on the axes after them".into(),
+            got: format!("{} axes ({})", shape.len(), shape_text(shape)),
+        });
+    }
+    Ok(width)
 }
 
 fn parts(whole: Range<usize>, other: usize) -> impl ExactSizeIterator<Item = Range<usize>> + use<> {

@@ -389,6 +389,17 @@ impl Inputs {
         }
     }
 
+    /// The same with axes after the first as one.
+    ///
+    /// # Errors
+    /// Those of [`Inputs::get`] and [`Blocks::flattened`].
+    pub fn flat_blocks(&self, field: &str, name: &str) -> Result<Blocks<'_>, Error> {
+        match self.stored.get(name) {
+            Some(stored) if stored.loaded.get().is_none() => Blocks::flattened_stored(name, Arc::clone(&stored.array)),
+            _ => Blocks::flattened(self.get(field, name)?),
+        }
+    }
+
     fn unknown(&self, field: &str, name: &str) -> Error {
         if self.networks.contains_key(name) || self.images.contains_key(name) {
             let what = if self.networks.contains_key(name) { "a network" } else { "a set of images" };

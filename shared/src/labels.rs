@@ -69,6 +69,23 @@ impl Classes {
         Self { names, codes }
     }
 
+    /// The same classes in the order of their names: by value when all are numbers.
+    #[must_use]
+    pub fn sorted(self) -> Self {
+        let mut order: Vec<usize> = (0..self.names.len()).collect();
+        let numbers: Option<Vec<f64>> = self.names.iter().map(|name| name.parse().ok()).collect();
+        match numbers {
+            Some(numbers) => order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b])),
+            None => order.sort_by(|&a, &b| self.names[a].cmp(&self.names[b])),
+        }
+        let mut rank = vec![0; order.len()];
+        for (position, &code) in order.iter().enumerate() {
+            rank[code] = position;
+        }
+        let codes = self.codes.iter().map(|&code| rank[code]).collect();
+        Self { names: order.iter().map(|&code| self.names[code].clone()).collect(), codes }
+    }
+
     /// The rows of each class, ascending.
     #[must_use]
     pub fn rows(&self) -> Vec<Vec<usize>> {
@@ -223,6 +240,9 @@ mod tests {
         let classes = Classes::of(["dog", "cat", "dog", "car"].map(String::from));
         assert_eq!((&classes.names[..], &classes.codes[..]), (&["dog", "cat", "car"].map(String::from)[..], &[0, 1, 0, 2][..]));
         assert_eq!(classes.rows(), [vec![0, 2], vec![1], vec![3]]);
+        let sorted = classes.sorted();
+        assert_eq!((&sorted.names[..], &sorted.codes[..]), (&["car", "cat", "dog"].map(String::from)[..], &[2, 1, 2, 0][..]));
+        assert_eq!(Classes::of(["10", "9", "-1"].map(String::from)).sorted().names, ["-1", "9", "10"]);
     }
 
     #[test]

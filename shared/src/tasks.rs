@@ -76,6 +76,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::VariancePartition(_)
         | AnalysisSpec::Manifolds(_)
         | AnalysisSpec::FewShot(_)
+        | AnalysisSpec::Probe(_)
         | AnalysisSpec::Projection(_)
         | AnalysisSpec::Relation(_) => Vec::new(),
     }

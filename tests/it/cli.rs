@@ -184,6 +184,14 @@ fn json_has_the_keys_of_the_contract() {
     keys_are_there(&few["summaries"][0]["top1"], &["mean", "sem"]);
     keys_are_there(&few["confusions"][2], &["classifier", "n_train", "counts", "per_class"]);
     assert!(few["rows"][11]["top5"].is_null() && few["chance"]["top1"].is_f64(), "maxmargin has top-1 only");
+    let probe = succeed(dir, "probe --features X.npy --labels L.csv --label-column kind --pca 3 --cv 5 --json");
+    keys_are_there(&probe, &["accuracy_mean", "accuracy_sem", "per_fold", "confusion", "layers", "classes", "chance", "behaviors"]);
+    assert_eq!((probe["per_fold"].as_array().map(Vec::len), probe["confusion"].as_array().map(Vec::len)), (Some(5), Some(3)));
+    let probe = succeed(dir, "probe --features X.npy W.npy --targets Y.npy --estimator glm --map uv --nested --cv kfold:4:shuffle --json");
+    keys_are_there(&probe["layers"][1], &["name", "mean", "sem", "scores", "location", "fold_locations", "grid"]);
+    assert!(probe.get("score_mean").is_none(), "short names are for one layer");
+    let probe = succeed(dir, "probe --features X.npy --targets Y.npy --estimator corr --map uv --json");
+    assert!(probe["per_fold"].is_null() && probe["score_mean"][0].is_array(), "correlations of several behaviors");
     let projection = succeed(dir, "projection --features X.npy --labels L.csv --label-column kind --samples all --json");
     assert_eq!(projection["classes"], json!(["class 0", "class 1", "class 2"]));
     keys_are_there(&projection, &["radii", "centroid_distances", "scaled_projections", "projections_raw"]);
@@ -421,6 +429,17 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("few-shot --features X.npy --labels L.csv --label-column kind --n-train 8 --n-test 4 --samples 10", "may not overlap"),
         ("few-shot --features X.npy --labels L.csv --label-column kind --classifier deep", "deep"),
         ("few-shot --features X.npy --labels L.csv --label-column kind --categories some", "all"),
+        ("probe --features X.npy", "--labels"),
+        ("probe --features X.npy --labels L.csv", "choose one of: stimulus, kind"),
+        ("probe --features X.npy --labels L.csv --label-column kind --cv 11", "class \"class 0\" has 10 rows; at least 11"),
+        ("probe --features X.npy --labels L.csv --label-column kind --estimator deep", "deep"),
+        ("probe --features X.npy --labels L.csv --label-column kind --pca some", "none"),
+        ("probe --features X.npy --labels L.csv --label-column kind --alpha 2", "use c"),
+        ("probe --features X.npy --labels L.csv --label-column kind --nested", "choose uv"),
+        ("probe --features X.npy --targets Y.npy", "--labels"),
+        ("probe --features X.npy --targets Y.npy --estimator corr", "choose uv"),
+        ("probe --features X.npy --targets Y.npy --labels L.csv --label-column kind --estimator glm", "leave the labels out"),
+        ("probe --features X.npy Z.npy --labels L.csv --label-column kind", "X has 30 rows but Z has 12"),
         ("projection --features Z.npy --labels L.csv --label-column kind", "12 rows"),
         ("projection --features X.npy --labels L.csv --label-column kind --samples 1", "at least 2"),
         ("relate X.npy Y.npy --x a --y b", "identifies rows"),

@@ -7,6 +7,7 @@ mod api;
 mod cli;
 mod extraction;
 mod network;
+mod probe;
 mod support;
 mod tidy;
 mod visible;

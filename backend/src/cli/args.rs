@@ -16,6 +16,7 @@ use super::cluster::ClusterArgs;
 use super::inputs::InputArg;
 use super::network;
 use super::population;
+use super::probe::ProbeArgs;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
 use super::shapes::{ShapesArgs, SimilarityArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
@@ -91,6 +92,8 @@ pub(super) enum Command {
     Measures,
     /// Classify from a few samples of each class.
     FewShot(FewShotArgs),
+    /// What linear models or the best single units read out of layers, on held-out rows.
+    Probe(Box<ProbeArgs>),
     /// Distances between class centroids and projections of samples along them.
     Projection(ProjectionArgs),
     /// The values that a network makes, by the names of its file.

@@ -17,6 +17,7 @@ mod network;
 mod population;
 mod predict;
 mod print;
+mod probe;
 mod rsa;
 mod run;
 mod serve;
@@ -122,6 +123,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Path(args) => (population::path(args)?, &args.common),
         Command::Similarity(args) => (shapes::similarity(args)?, &args.common),
         Command::FewShot(args) => (specs::few_shot(args, global.seed)?, &args.common),
+        Command::Probe(args) => (probe::probe(args, global.seed)?, &args.common),
         Command::Projection(args) => (specs::projection(args, global.seed)?, &args.common),
         Command::Relate(args) => (specs::relate(args, global.seed)?, &args.common),
     };

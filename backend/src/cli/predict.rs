@@ -112,13 +112,18 @@ impl Splits {
 }
 
 fn cv(args: &Splits, seed: Option<u64>, next: &mut dyn FnMut() -> String) -> Result<Cv, Error> {
-    let seed = short_seed(seed.unwrap_or(0))?;
     if args.labels.is_some() != args.cv.as_ref().is_some_and(CvArg::takes_labels) {
         let message = "goes together with --cv stratified-kfold, stratified-shuffle or group; give both or neither";
         return Err(Error::parameter("--labels", message));
     }
-    let Some(cv) = &args.cv else { return Ok(Cv::Kfold { k: 10, shuffle: false, seed }) };
-    let mut labels = || Labels { input: next(), column: args.label_column.clone() };
+    let Some(cv) = &args.cv else { return Ok(Cv::Kfold { k: 10, shuffle: false, seed: short_seed(seed.unwrap_or(0))? }) };
+    let input = if cv.takes_labels() { next() } else { String::new() };
+    scheme(cv, seed, &|| Labels { input: input.clone(), column: args.label_column.clone() }, next)
+}
+
+/// The splits of an option, with these labels or with the next file as folds.
+pub(super) fn scheme(cv: &CvArg, seed: Option<u64>, labels: &dyn Fn() -> Labels, next: &mut dyn FnMut() -> String) -> Result<Cv, Error> {
+    let seed = short_seed(seed.unwrap_or(0))?;
     Ok(match cv {
         CvArg::Kfold { k, shuffle } => Cv::Kfold { k: *k, shuffle: *shuffle, seed },
         CvArg::ShuffleSplit { n_splits, train_fraction } => Cv::ShuffleSplit { n_splits: *n_splits, train_fraction: *train_fraction, seed },

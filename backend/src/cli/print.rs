@@ -29,6 +29,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::VariancePartition(output) => variance_partition(out, output)?,
         Output::Manifolds(output) => manifolds(out, output)?,
         Output::FewShot(output) => few_shot(out, output)?,
+        Output::Probe(output) => super::probe::print_probe(out, output)?,
         Output::Projection(output) => projection(out, output)?,
         Output::Relation(output) => relation(out, output)?,
         Output::Embedding(output) => embedding(out, output)?,

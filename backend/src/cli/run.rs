@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Command, Common, Global};
 use super::specs::Plan;
-use super::{Failure, print};
+use super::{Failure, print, probe};
 use crate::{compute, machine};
 
 /// Runs a plan and shows its result.
@@ -49,6 +49,7 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     let mut out = io::stdout().lock();
     match (global.json, command, &result.output) {
         (true, Command::Dims(_), Output::Dimensionality(output)) => json(&mut out, &output.spectra)?,
+        (true, Command::Probe(_), Output::Probe(output)) => json(&mut out, &probe::named(output, &result))?,
         (true, ..) => json(&mut out, &result)?,
         (false, ..) => print::result(&mut out, &result)?,
     }

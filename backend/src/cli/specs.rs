@@ -155,6 +155,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
                 *old = seed;
             }
         }
+        AnalysisSpec::Probe(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
         AnalysisSpec::DimensionUse(spec) => {
             reseed_cv(&mut spec.cv, seed)?;
             spec.seed = seed;

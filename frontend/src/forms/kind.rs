@@ -23,6 +23,7 @@ pub(crate) enum Kind {
     Manifolds,
     Relation,
     FewShot,
+    Probe,
     Projection,
     Embedding,
     RdmPool,
@@ -33,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -52,6 +53,7 @@ impl Kind {
         Self::DimensionUse,
         Self::VariancePartition,
         Self::FewShot,
+        Self::Probe,
         Self::Projection,
         Self::Relation,
         Self::LayerProfile,
@@ -75,6 +77,7 @@ impl Kind {
             AnalysisSpec::Manifolds(_) => Self::Manifolds,
             AnalysisSpec::Relation(_) => Self::Relation,
             AnalysisSpec::FewShot(_) => Self::FewShot,
+            AnalysisSpec::Probe(_) => Self::Probe,
             AnalysisSpec::Projection(_) => Self::Projection,
             AnalysisSpec::Embedding(_) => Self::Embedding,
             AnalysisSpec::RdmPool(_) => Self::RdmPool,
@@ -103,6 +106,7 @@ impl Kind {
             Self::Manifolds => "manifolds",
             Self::Relation => "relation",
             Self::FewShot => "few_shot",
+            Self::Probe => "probe",
             Self::Projection => "projection",
             Self::Embedding => "embedding",
             Self::RdmPool => "rdm_pool",
@@ -134,6 +138,7 @@ impl Kind {
             Self::Manifolds => "Class manifolds: size, distance and overlap of classes",
             Self::Relation => "Relation: one metric of layers against another",
             Self::FewShot => "Few-shot: classify from a few examples",
+            Self::Probe => "Probe: what linear models read out of layers",
             Self::Projection => "Projection: how classes lie to each other",
             Self::Tuning => "Tuning curves: responses over a stimulus value",
             Self::Searchlight => "Searchlight: where in a volume models fit",
@@ -171,6 +176,7 @@ impl Kind {
             Self::Encoding => "Fits a linear model from features to targets and scores its prediction on held-out rows.",
             Self::Relation => "Joins tables of metrics per layer and correlates two of their columns, over all layers and within groups.",
             Self::FewShot => "Trains classifiers on a few samples of each class and scores them on held-out samples.",
+            Self::Probe => "Predicts classes or numbers from each layer, by all of its units or by its best one, on held-out rows.",
             Self::Searchlight => "Compares models with the RDM of the voxels around each voxel of an image.",
             Self::Extraction => "Runs a network on images and keeps the values of some layers as datasets.",
             Self::LayerProfile => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, projection, rdm,
+    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, probe, projection, rdm,
     rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path, similarity, stochastic_distance, tuning,
     variance_partition,
 };
@@ -36,6 +36,7 @@ pub(crate) mod manifolds_form;
 mod offer;
 mod part;
 mod pooling;
+pub(crate) mod probe_form;
 pub(crate) mod projection_form;
 pub(crate) mod rdm_comparison_form;
 pub(crate) mod rdm_form;
@@ -76,6 +77,7 @@ pub(crate) struct Form {
     pub(crate) manifolds: RwSignal<manifolds::Spec>,
     pub(crate) relation: RwSignal<relation::Spec>,
     pub(crate) few_shot: RwSignal<few_shot::Spec>,
+    pub(crate) probe: RwSignal<probe::Spec>,
     pub(crate) projection: RwSignal<projection::Spec>,
     pub(crate) embedding: RwSignal<embedding::Spec>,
     pub(crate) rdm_pool: RwSignal<rdm_pool::Spec>,
@@ -171,6 +173,7 @@ impl Form {
         let manifolds = RwSignal::new(manifolds::Spec::default());
         let relation = RwSignal::new(relation::Spec::default());
         let few_shot = RwSignal::new(few_shot::Spec::default());
+        let probe = RwSignal::new(probe::Spec::default());
         let projection = RwSignal::new(projection::Spec::default());
         let embedding = RwSignal::new(embedding::Spec::default());
         let rdm_pool = RwSignal::new(rdm_pool::Spec::default());
@@ -200,6 +203,7 @@ impl Form {
                 Kind::Manifolds => manifolds.with(|s| manifolds_form::check(s, &mut check)),
                 Kind::Relation => relation.with(|s| relation_form::check(s, &mut check)),
                 Kind::FewShot => few_shot.with(|s| few_shot_form::check(s, &mut check)),
+                Kind::Probe => probe.with(|s| probe_form::check(s, &mut check)),
                 Kind::Projection => projection.with(|s| projection_form::check(s, &mut check)),
                 Kind::Embedding => embedding.with(|s| embedding_form::check(s, &mut check)),
                 Kind::RdmPool => rdm_pool.with(|s| rdm_pool_form::check(s, &mut check)),
@@ -231,6 +235,7 @@ impl Form {
             manifolds,
             relation,
             few_shot,
+            probe,
             projection,
             embedding,
             rdm_pool,
@@ -264,6 +269,7 @@ impl Form {
             Kind::Manifolds => AnalysisSpec::Manifolds(self.manifolds.get()),
             Kind::Relation => AnalysisSpec::Relation(self.relation.get()),
             Kind::FewShot => AnalysisSpec::FewShot(self.few_shot.get()),
+            Kind::Probe => AnalysisSpec::Probe(self.probe.get()),
             Kind::Projection => AnalysisSpec::Projection(self.projection.get()),
             Kind::Embedding => AnalysisSpec::Embedding(self.embedding.get()),
             Kind::RdmPool => AnalysisSpec::RdmPool(self.rdm_pool.get()),
@@ -295,6 +301,7 @@ impl Form {
             AnalysisSpec::Manifolds(spec) => self.manifolds.set(spec),
             AnalysisSpec::Relation(spec) => self.relation.set(spec),
             AnalysisSpec::FewShot(spec) => self.few_shot.set(spec),
+            AnalysisSpec::Probe(spec) => self.probe.set(spec),
             AnalysisSpec::Projection(spec) => self.projection.set(spec),
             AnalysisSpec::Embedding(spec) => self.embedding.set(spec),
             AnalysisSpec::RdmPool(spec) => self.rdm_pool.set(spec),
@@ -405,6 +412,7 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::Manifolds => manifolds_form::view(form),
         Kind::Relation => relation_form::view(form),
         Kind::FewShot => few_shot_form::view(form),
+        Kind::Probe => probe_form::view(form),
         Kind::Projection => projection_form::view(form),
         Kind::Embedding => embedding_form::view(form),
         Kind::RdmPool => rdm_pool_form::view(form),

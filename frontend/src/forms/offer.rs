@@ -15,6 +15,7 @@ impl Form {
     pub(crate) fn offer_labels(self, name: &str) {
         self.manifolds.update(|s| fill(&mut s.labels.input, name));
         self.few_shot.update(|s| fill(&mut s.labels.input, name));
+        self.probe.update(|s| fill(&mut s.labels.input, name));
         self.projection.update(|s| fill(&mut s.labels.input, name));
     }
 
@@ -63,6 +64,7 @@ impl Form {
             self.tuning.update(|s| fill(&mut s.input, name));
             self.manifolds.update(|s| fill(&mut s.features, name));
             self.few_shot.update(|s| fill(&mut s.features, name));
+            self.probe.update(|s| append(&mut s.layers, name));
             self.projection.update(|s| fill(&mut s.features, name));
             self.encoding.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
             self.dimension_use.update(|s| fill(if s.features.is_empty() { &mut s.features } else { &mut s.targets }, name));
@@ -170,6 +172,12 @@ impl Form {
         self.few_shot.update(|s| {
             one(&mut s.features);
             one(&mut s.labels.input);
+        });
+        self.probe.update(|s| {
+            list(&mut s.layers);
+            one(&mut s.labels.input);
+            one(&mut s.targets);
+            s.cv.iter_mut().filter_map(encoding::Cv::input_mut).for_each(one);
         });
         self.projection.update(|s| {
             one(&mut s.features);

@@ -23,6 +23,7 @@ mod few_shot;
 mod layer_profile;
 mod manifolds;
 mod matrix;
+mod probe;
 mod projection;
 mod rdm;
 mod rdm_comparison;
@@ -83,6 +84,9 @@ pub(crate) fn result(
                 .map(|output| relation::view(output, spec)),
             Output::FewShot(_) => part(&result, |output| if let Output::FewShot(o) = output { Some(o) } else { None })
                 .map(|output| few_shot::view(output, spec)),
+            Output::Probe(_) => {
+                part(&result, |output| if let Output::Probe(o) = output { Some(o) } else { None }).map(|output| probe::view(output, spec))
+            }
             Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
                 .map(|output| projection::view(output, spec)),
             Output::Embedding(_) => part(&result, |output| if let Output::Embedding(o) = output { Some(o) } else { None })

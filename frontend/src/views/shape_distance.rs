@@ -101,6 +101,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::DimensionUse(_)
         | AnalysisSpec::VariancePartition(_)
         | AnalysisSpec::FewShot(_)
+        | AnalysisSpec::Probe(_)
         | AnalysisSpec::Projection(_)
         | AnalysisSpec::Relation(_) => "Distance",
     }

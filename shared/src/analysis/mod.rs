@@ -22,6 +22,7 @@ pub mod extraction;
 pub mod few_shot;
 pub mod layer_profile;
 pub mod manifolds;
+pub mod probe;
 pub mod projection;
 pub mod rdm;
 pub mod rdm_comparison;
@@ -66,6 +67,8 @@ pub enum AnalysisSpec {
     Manifolds(manifolds::Spec),
     /// Classification from a few examples.
     FewShot(few_shot::Spec),
+    /// What linear models read out of layers.
+    Probe(probe::Spec),
     /// Distances and projections between classes.
     Projection(projection::Spec),
     /// Relations between metrics of layers.
@@ -117,6 +120,8 @@ pub enum Output {
     Manifolds(manifolds::Output),
     /// Classification from a few examples.
     FewShot(few_shot::Output),
+    /// What linear models read out of layers.
+    Probe(probe::Output),
     /// Distances and projections between classes.
     Projection(projection::Output),
     /// Relations between metrics of layers.
@@ -230,6 +235,7 @@ impl AnalysisSpec {
             Self::VariancePartition(spec) => spec.inputs(),
             Self::Manifolds(spec) => spec.inputs(),
             Self::FewShot(spec) => spec.inputs(),
+            Self::Probe(spec) => spec.inputs(),
             Self::Projection(spec) => spec.inputs(),
             Self::Relation(spec) => spec.inputs(),
             Self::Embedding(spec) => spec.inputs(),
@@ -266,6 +272,7 @@ impl AnalysisSpec {
             Self::VariancePartition(spec) => spec.estimate(shapes),
             Self::Manifolds(spec) => spec.estimate(shapes),
             Self::FewShot(spec) => spec.estimate(shapes),
+            Self::Probe(spec) => spec.estimate(shapes),
             Self::Projection(spec) => spec.estimate(shapes),
             Self::Relation(spec) => spec.estimate(shapes),
             Self::Embedding(spec) => spec.estimate(shapes),
@@ -295,6 +302,7 @@ impl AnalysisSpec {
             Self::VariancePartition(_) => "Variance partition",
             Self::Manifolds(_) => "Class manifolds",
             Self::FewShot(_) => "Few-shot",
+            Self::Probe(_) => "Probe",
             Self::Projection(_) => "Projection",
             Self::Relation(_) => "Relation",
             Self::Embedding(_) => "Embedding",
@@ -337,6 +345,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::VariancePartition(spec) => Output::VariancePartition(variance_partition::run(spec, inputs, &context).await?),
         AnalysisSpec::Manifolds(spec) => Output::Manifolds(manifolds::run(spec, inputs, &context).await?),
         AnalysisSpec::FewShot(spec) => Output::FewShot(few_shot::run(spec, inputs, &context).await?),
+        AnalysisSpec::Probe(spec) => Output::Probe(probe::run(spec, inputs, &context).await?),
         AnalysisSpec::Projection(spec) => Output::Projection(projection::run(spec, inputs, &context).await?),
         AnalysisSpec::Relation(spec) => Output::Relation(relation::run(spec, inputs, &context).await?),
         AnalysisSpec::Embedding(spec) => Output::Embedding(embedding::run(spec, inputs, &context).await?),

@@ -1,5 +1,6 @@
-//! Linear classifiers that are fitted by iteration, in f64 on the host, deterministic.
+//! Linear models that are fitted by iteration, in f64 on the host, deterministic.
 //!
+//! [`hinge`] is the one-vs-one support vector machine, [`lasso`] least squares with an absolute penalty.
 //! [`logistic`] is multinomial logistic regression, [`margin`] the one-vs-rest support vector machine with a squared hinge. Both minimize
 //! a strictly convex function of the weights by the Newton method of `newton`. With more features than rows the weights are combinations
 //! of rows, and an iteration costs n^2 for each class whatever the number of features; a Gram matrix is then all that is needed.
@@ -7,6 +8,8 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, get_global_parallelism};
 
+pub mod hinge;
+pub mod lasso;
 pub mod logistic;
 pub mod margin;
 mod newton;

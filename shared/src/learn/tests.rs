@@ -117,6 +117,39 @@ fn a_gram_matrix_is_all_that_a_fit_needs() {
     }
 }
 
+#[test]
+fn one_against_one_machines_are_those_of_scikit_learn() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/probe.json");
+    let all: Value = serde_json::from_slice(&std::fs::read(path).expect("the fixture is committed")).expect("the fixture is JSON");
+    for case in all.as_array().expect("cases") {
+        let x = rows(&numbers(&case["x"]), count(&case["p"]));
+        let labels: Vec<String> = serde_json::from_value(case["labels"].clone()).expect("texts");
+        let classes = crate::labels::Classes::of(labels).sorted();
+        for machine in case["machines"].as_array().expect("fits") {
+            let stop = Stop { tolerance: 1e-12, ..hinge::Options::default().stop };
+            let options = hinge::Options { c: machine["c"].as_f64().expect("a number"), stop };
+            let fit = hinge::fit(x.as_ref(), &classes.codes, classes.names.len(), &options).expect("fits");
+            assert_eq!(fit.info.stopped, StopReason::Converged, "{}: {:?}", case["name"], fit.info);
+            // A violation of 1e-12, as in the reference, leaves the objective within some 1e-12 of its minimum, and weights within the root.
+            close(&format!("{}: weight", case["name"]), &fit.weights, &numbers(&machine["weights"]), 1e-6);
+            let intercepts = Mat::from_fn(1, fit.intercepts.len(), |_, j| fit.intercepts[j]);
+            close(&format!("{}: intercept", case["name"]), &intercepts, &numbers(&machine["intercepts"]), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn machines_of_equal_rows_have_no_weights_and_votes_go_to_the_first() {
+    let x = Mat::from_fn(6, 2, |_, _| 1.5);
+    let fit = hinge::fit(x.as_ref(), &[0, 1, 2, 0, 1, 2], 3, &hinge::Options::default()).expect("fits");
+    assert!(fit.weights.norm_max() < 1e-12 && fit.info.stopped == StopReason::Converged, "{fit:?}");
+    // Each class wins once: (0, 1) for 0, (0, 2) for 2, (1, 2) for 1.
+    let scores = Mat::from_fn(1, 3, |_, j| [1.0, -1.0, 1.0][j]);
+    assert_eq!(hinge::vote(scores.as_ref(), 3), [0]);
+    let absent = hinge::fit(x.as_ref(), &[0, 0, 0, 0, 1, 1], 3, &hinge::Options::default()).expect_err("no rows of class 2");
+    assert!(absent.to_string().contains("class 3 of 3 has no training rows"), "{absent}");
+}
+
 /// Rows of k classes that overlap, at any scale and place.
 fn overlapping(n: usize, p: usize, k: usize, scale: f64, place: f64) -> (Mat<f64>, Vec<usize>) {
     let mut rng = Stream::new(7, 0);

@@ -68,7 +68,7 @@ pub fn splits(cv: &Cv, data: &str, n: usize, inputs: &Inputs) -> Result<Vec<Spli
                 );
                 return Err(Error::parameter("cv.train_fraction", message));
             }
-            let splits = stratified::stratified_shuffle(&sorted_codes(&classes), *n_splits as usize, n_train, n - n_train, *seed);
+            let splits = stratified::stratified_shuffle(&classes.clone().sorted().codes, *n_splits as usize, n_train, n - n_train, *seed);
             require_classes(&splits, &classes, labels)?;
             splits
         }
@@ -82,7 +82,7 @@ pub fn splits(cv: &Cv, data: &str, n: usize, inputs: &Inputs) -> Result<Vec<Spli
                 return Err(Error::parameter("cv.k", message));
             }
             let k = check_folds("cv.k", k, n)?;
-            by_fold(&stratified::group_folds(&sorted_codes(&classes), k), k)
+            by_fold(&stratified::group_folds(&classes.sorted().codes, k), k)
         }
         Cv::Contiguous { train_fraction, validation_fraction } => vec![contiguous(*train_fraction, *validation_fraction, n)?],
         Cv::Folds { input } => given(inputs.get("cv.input", input)?, n)?,
@@ -181,21 +181,6 @@ fn contiguous(train_fraction: f64, validation_fraction: f64, n: usize) -> Result
     let n_train = part(train_fraction, n);
     let start = n_train + part(validation_fraction, n);
     Ok(Split { train: (0..n_train).collect(), test: (start..n).collect() })
-}
-
-/// Codes in the order of the sorted names: by value when all are numbers.
-fn sorted_codes(classes: &Classes) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..classes.names.len()).collect();
-    let numbers: Option<Vec<f64>> = classes.names.iter().map(|name| name.parse().ok()).collect();
-    match numbers {
-        Some(numbers) => order.sort_by(|&a, &b| numbers[a].total_cmp(&numbers[b])),
-        None => order.sort_by(|&a, &b| classes.names[a].cmp(&classes.names[b])),
-    }
-    let mut rank = vec![0; order.len()];
-    for (position, &code) in order.iter().enumerate() {
-        rank[code] = position;
-    }
-    classes.codes.iter().map(|&code| rank[code]).collect()
 }
 
 fn shuffled(n_splits: u32, n_train: usize, seed: u32, n: usize) -> Vec<Split> {

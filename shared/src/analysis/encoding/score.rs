@@ -18,7 +18,7 @@ pub(in crate::analysis) struct TargetScore {
     /// `1 - SSE / SST`.
     pub(in crate::analysis) r2: f64,
     /// `1 - Var(error) / Var(observed)`.
-    pub(super) explained: f64,
+    pub(in crate::analysis) explained: f64,
     /// Sum of squared errors.
     pub(super) error: f64,
     /// Sum of squares about the mean of the scored rows.
@@ -40,7 +40,7 @@ impl TargetScore {
 ///
 /// # Degenerate
 /// A constant target or a single row: all NaN. A constant prediction: r is NaN.
-fn targets(observed: &Mat<f64>, predicted: &Mat<f64>, flat: &[bool]) -> Vec<TargetScore> {
+pub(in crate::analysis) fn targets(observed: &Mat<f64>, predicted: &Mat<f64>, flat: &[bool]) -> Vec<TargetScore> {
     let m = count(observed.nrows());
     map_indices(observed.ncols(), |k| {
         if flat[k] {
