@@ -34,7 +34,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                 <Show when=empty>
                     <p class="lead">"Drop activation matrices anywhere on this page"</p>
                     <p class="muted">
-                        ".npy, .npz, .csv, .tsv or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
+                        ".npy, .npz, .csv, .tsv, .h5, .mat, .nc, .safetensors or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
                         "A folder of images gives conditions their thumbnails. "
                         "Files stay in this browser unless you run something on the server."
                     </p>
@@ -52,7 +52,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     tabindex="-1"
                     aria-label="Data files"
                     data-testid="file-input"
-                    accept=".npy,.npz,.csv,.tsv,.txt,.nii,.gz,.eigenscope,image/*"
+                    accept=".npy,.npz,.csv,.tsv,.txt,.h5,.hdf5,.nc,.mat,.safetensors,.nii,.gz,.eigenscope,image/*"
                     node_ref=chooser
                     on:change=chosen
                 />
