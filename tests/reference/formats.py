@@ -1,4 +1,4 @@
-"""Small files of HDF5, MATLAB and safetensors with what is in them: writes ../fixtures/formats.json.
+"""Small files of HDF5, MATLAB and safetensors with what is in them: writes ../fixtures/formats.json; reads ../fixtures/written.h5, which is ours.
 
 Needs numpy, h5py, scipy, hdf5storage and safetensors. The bytes are compressed with zlib and written as hexadecimal digits.
 """
@@ -171,3 +171,33 @@ add("tensors.safetensors", data, [found(name, tensors[name]) for name in order])
 
 target = pathlib.Path(__file__).parent.parent / "fixtures" / "formats.json"
 target.write_text(json.dumps(files) + "\n")
+
+# What Eigenscope wrote (the sample of shared/src/io/hdf5/write.rs), and changes of it.
+ours = target.parent / "written.h5"
+
+
+def value(n):
+    return ((np.arange(n) * 7919) % 101 / 8 - 3).astype("f4")
+
+
+with h5py.File(ours, "r") as file:
+    names = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    assert sorted(names) == sorted(["layer1/layer1.0/relu/Relu_output_0", "output", "line", "empty", "layer1/double"] + [f"many/x{i}" for i in range(11)])
+    relu = file["/layer1/layer1.0/relu/Relu_output_0"]
+    assert relu.compression == "gzip" and relu.chunks == (1, 3, 4) and relu.dtype == "<f4"
+    assert np.array_equal(relu[()], value(60).reshape(5, 3, 4)) and np.array_equal(relu[3, 1:], value(60).reshape(5, 3, 4)[3, 1:])
+    assert np.array_equal(file["output"][()], value(2408).reshape(301, 8)) and np.array_equal(file["output"][300], value(2408)[2400:])
+    assert np.array_equal(file["line"][()], value(70)) and file["empty"].shape == (3, 0)
+    assert np.array_equal(file["layer1/double"][()], [[1.5, -2.0], [1e300, 0.1]])
+    assert all(np.array_equal(file[f"many/x{i}"][()].ravel(), value(2)) for i in range(11))
+    assert json.loads(file.attrs["eigenscope.json"]) == {"what": "Größe"}
+changed = folder / "changed.h5"
+changed.write_bytes(ours.read_bytes())
+with h5py.File(changed, "a") as file:
+    file["output"][7] = 5
+    file["many/new"] = np.arange(5)
+    del file["line"]
+with h5py.File(changed, "r") as file:
+    assert file["output"][7].min() == 5 and np.array_equal(file["output"][8], value(2408)[64:72])
+    assert list(file["many/new"]) == [0, 1, 2, 3, 4] and "line" not in file

@@ -58,6 +58,13 @@ impl InputArg {
         io::read(&self.file_name(), &self.bytes()?, self.member.as_deref(), Limits::NATIVE)
     }
 
+    /// Whether the file holds arrays, by its name.
+    pub(super) fn is_array(&self) -> bool {
+        let extension = self.path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let is_known = extension.is_some_and(|e| ["npy", "npz", "h5", "hdf5", "nc", "mat", "safetensors"].contains(&&*e));
+        self.member.is_some() || is_known && !self.path.is_dir()
+    }
+
     /// Whether the file may hold several arrays; one that cannot be read does not, which its reader will say.
     fn is_archive(&self) -> bool {
         let mut head = Vec::new();

@@ -19,7 +19,7 @@ use super::print::table;
 use super::run::Terminal;
 use super::{Failure, run};
 use crate::compute;
-use crate::extract::{self, Extracted, Images, OnError, Source, Spec};
+use crate::extract::{self, Extracted, Form, Images, Levels, OnError, Projected, Source, Spec, Stack};
 use crate::profile::{self, Wanted};
 
 /// Options of `layers`.
@@ -111,6 +111,8 @@ enum PoolArg {
     None,
     Avg,
     Max,
+    /// A random projection of all of them.
+    Project,
 }
 
 /// What networks of a family were trained with.
@@ -144,8 +146,8 @@ fn colors(text: &str) -> Result<Colors, String> {
 pub(super) struct ExtractArgs {
     #[command(flatten)]
     what: WhatArgs,
-    /// The archive to write, .npz.
-    #[arg(short, long, value_name = "OUT.npz")]
+    /// The archive to write: .npz, .h5, or .act.h5 in the layout of DNNBrain.
+    #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
 }
 
@@ -154,18 +156,21 @@ pub(super) struct ExtractArgs {
 pub(super) struct WhatArgs {
     #[command(flatten)]
     network: NetworkArg,
-    /// A folder of images, or a .stim.csv that lists them.
-    #[arg(long, value_name = "DIR_OR_STIM_CSV", required_unless_present = "input")]
-    images: Option<PathBuf>,
+    /// A folder of images, a .stim.csv that lists them, or an array of them (n x height x width x 3 or n x 3 x height x width).
+    #[arg(long, value_name = "DIR_OR_FILE", required_unless_present = "input")]
+    images: Option<InputArg>,
     /// Ready values instead of images, for the input of that name: an array with images first.
     #[arg(long, value_name = "NAME=PATH.npy", conflicts_with = "images", value_parser = parse_named)]
     input: Option<(String, InputArg)>,
     /// Values by name, with * for any letters; or all, or outputs.
     #[arg(long, value_delimiter = ',', default_value = "outputs")]
     layers: Vec<String>,
-    /// What is kept of positions: all of them, their mean or their largest value.
+    /// What is kept of positions: all of them, their mean or their largest value; or a random projection of positions and channels.
     #[arg(long, value_enum, default_value = "none")]
     pool: PoolArg,
+    /// Values of a random projection.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    projection_dim: u32,
     /// What the network's images looked like in training.
     #[arg(long, value_enum, default_value = "imagenet")]
     preprocess: PresetArg,
@@ -191,9 +196,7 @@ pub(super) struct WhatArgs {
 
 /// Writes activations of a network for images.
 pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure> {
-    if args.output.extension().and_then(|e| e.to_str()) != Some("npz") {
-        return Err(Error::parameter("--output", format!("{} must end in .npz", args.output.display())).into());
-    }
+    Form::of(&args.output)?;
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Error::parameter("--output", format!("there is no folder {}", folder.display())).into());
@@ -219,18 +222,20 @@ fn archive(args: &WhatArgs, target: &Path, global: &Global) -> Result<Extracted,
     }
     let (graph, model_hash) = args.network.read(global.seed)?;
     let layers = graph.select(&args.layers)?;
-    let (source, names, preprocess) = source(args, &graph)?;
+    let Fed { source, names, preprocess, levels } = source(args, &graph)?;
     let spec = Spec {
         model: args.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
         named: layers.iter().filter(|layer| args.layers.contains(layer)).cloned().collect(),
         layers,
+        projection: matches!(args.pool, PoolArg::Project).then(|| Projected { width: args.projection_dim, seed: global.seed.unwrap_or(0) }),
         reading: match args.pool {
-            PoolArg::None => Reading::Full,
+            PoolArg::None | PoolArg::Project => Reading::Full,
             PoolArg::Avg => Reading::Avg,
             PoolArg::Max => Reading::Max,
         },
         preprocess,
+        levels,
         images: names,
     };
     let device = pollster::block_on(Device::open(global.device))?;
@@ -274,6 +279,9 @@ pub(super) fn profile(args: &ProfileArgs, global: &Global) -> Result<(), Failure
     };
     let folder = std::env::temp_dir().join(format!("eigenscope-profile-{}", std::process::id()));
     let target = match &args.keep {
+        Some(path) if Form::of(path)? != Form::Npz => {
+            return Err(Error::parameter("--keep", format!("{} must end in .npz", path.display())).into());
+        }
         Some(path) => path.clone(),
         None => {
             std::fs::create_dir_all(&folder)
@@ -319,7 +327,14 @@ pub(super) fn profile(args: &ProfileArgs, global: &Global) -> Result<(), Failure
 }
 
 /// What is fed in, the names of the images, and what is done to them.
-fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>), Error> {
+struct Fed {
+    source: Source,
+    names: Vec<String>,
+    preprocess: Option<Preprocess>,
+    levels: Option<Levels>,
+}
+
+fn source(args: &WhatArgs, graph: &Graph) -> Result<Fed, Error> {
     let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
     let Some(images) = &args.images else {
         let (name, path) = args.input.as_ref().ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
@@ -336,9 +351,10 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
         if n == 0 {
             return Err(Error::input(name.clone(), "the array is empty"));
         }
-        return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None));
+        let names = (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect();
+        return Ok(Fed { source: Source::Array(values), names, preprocess: None, levels: None });
     };
-    let found = Images::find(images)?;
+    let stack = if images.is_array() { Some(Stack::of(&images.array()?)?) } else { None };
     let preset = match args.preprocess {
         PresetArg::Imagenet => Preset::Imagenet,
         PresetArg::Stretch => Preset::Stretch,
@@ -360,8 +376,14 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
         OnErrorArg::Stop => OnError::Stop,
         OnErrorArg::Skip => OnError::Skip,
     };
+    if let Some(stack) = stack {
+        writeln!(io::stderr(), "note: {} is {}", images.path.display(), stack.assumed()).ok();
+        let (names, levels) = (stack.names.clone(), Some(stack.levels));
+        return Ok(Fed { source: Source::Stack(stack, preprocess.clone()), names, preprocess: Some(preprocess), levels });
+    }
+    let found = Images::find(&images.path)?;
     let names = found.names.clone();
-    Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess)))
+    Ok(Fed { source: Source::Images(found, preprocess.clone(), on_error), names, preprocess: Some(preprocess), levels: None })
 }
 
 /// Height and width that the network sees.

@@ -1,18 +1,27 @@
 //! Activations of a network for many images: decoded ahead, run in batches, written as they come, continued where they stopped.
 
-mod npz;
+mod output;
+mod partial;
 mod source;
+mod stack;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use eigenscope::analysis::dimensionality::Projection;
 use eigenscope::network::{Activations, Constant, Network, Preprocess, Reading};
-use eigenscope::{Device, Error, Progress};
+use eigenscope::{Device, Error, Progress, progress};
+use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use self::npz::Partial;
+pub use self::output::Form;
+use self::partial::Partial;
 pub use self::source::{Images, OnError, Source};
+pub use self::stack::{Levels, Stack};
+
+/// What was done, as JSON: its name in an archive.
+const RECORD: &str = "eigenscope.json";
 
 /// What is extracted and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,10 +36,25 @@ pub struct Spec {
     pub named: Vec<String>,
     /// How positions are read.
     pub reading: Reading,
+    /// What replaces positions and channels, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projected>,
     /// What is done to images; nothing for arrays.
     pub preprocess: Option<Preprocess>,
+    /// How the numbers of a stack became colors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
     /// The images, in order.
     pub images: Vec<String>,
+}
+
+/// A random projection of each layer that has positions; values in double precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projected {
+    /// Values of each image.
+    pub width: u32,
+    /// Of the projection: that of `dims --pool none` with the same seed.
+    pub seed: u64,
 }
 
 /// One layer of the result.
@@ -87,7 +111,10 @@ pub async fn extract(
         .map(|port| port.name.clone())
         .ok_or_else(|| Error::Input { input: spec.model.clone(), message: "the network has no input".into() })?;
     let fixed = fixed_batch(network);
-    let mut partial = Partial::open(target, spec)?;
+    let form = Form::of(target)?;
+    form.check_names(&spec.layers)?;
+    let mut projection = spec.projection.map(|p| Projection::new(p.seed, p.width as usize));
+    let mut partial = Partial::open(target, form, spec)?;
     let resumed = partial.done();
     let start = Instant::now();
     let n = source.len();
@@ -99,7 +126,11 @@ pub async fn extract(
         if images.n > 0 {
             let inputs = BTreeMap::from([(input.clone(), Constant::Float(images.values))]);
             let made: Activations = network.run(&inputs, &spec.layers, spec.reading).await?;
-            partial.append(images.n, &made.values)?;
+            let projected = match &mut projection {
+                Some(projection) => projections(projection, images.n, &made.values, device).await?,
+                None => BTreeMap::new(),
+            };
+            partial.append(images.n, &made.values, &projected)?;
             if fixed.is_none() && batch.is_none() {
                 let each = made.peak_bytes / images.n as u64;
                 size = usize::try_from(BUDGET_BYTES / each.max(1)).unwrap_or(MOST).clamp(1, MOST);
@@ -124,6 +155,26 @@ pub async fn extract(
         left_out,
         device: device.info().name.clone(),
     })
+}
+
+/// Projections of the values that have positions; others are matrices already.
+async fn projections(
+    projection: &mut Projection,
+    n: usize,
+    values: &BTreeMap<String, Constant>,
+    device: &Device,
+) -> Result<BTreeMap<String, ArrayD<f64>>, Error> {
+    let mut out = BTreeMap::new();
+    for (name, value) in values {
+        let Constant::Float(array) = value else { continue };
+        if array.ndim() < 3 || array.shape()[0] != n || array.is_empty() {
+            continue;
+        }
+        let contiguous = array.as_standard_layout();
+        let rows = projection.apply(contiguous.as_slice().unwrap_or_default(), n, device, &progress::Silent).await?;
+        out.insert(name.clone(), ArrayD::from_shape_fn(IxDyn(&[n, rows.ncols()]), |at| rows[(at[0], at[1])]));
+    }
+    Ok(out)
 }
 
 /// The number of images that the file of a network fixes.

@@ -1,5 +1,6 @@
 //! Where a network's inputs come from: image files that are decoded ahead, or an array.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -7,6 +8,8 @@ use eigenscope::Error;
 use eigenscope::network::Preprocess;
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use serde::{Deserialize, Serialize};
+
+use super::stack::Stack;
 
 /// What happens at an image that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -93,6 +96,8 @@ fn stimuli(file: &str, folder: &Path, text: &str) -> Result<Images, Error> {
 pub enum Source {
     /// Images and what is done to them.
     Images(Images, Preprocess, OnError),
+    /// Images of an array and what is done to them.
+    Stack(Stack, Preprocess),
     /// Ready values, images first.
     Array(ArrayD<f32>),
 }
@@ -124,36 +129,44 @@ impl Source {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Images(images, ..) => images.names.len(),
+            Self::Stack(stack, _) => stack.names.len(),
             Self::Array(values) => values.shape().first().copied().unwrap_or(0),
         }
     }
 
     /// From the given image on.
     pub(super) fn read_from(self, first: usize) -> Result<Reader, Error> {
+        let n = self.len();
         match self {
             Self::Array(values) => Ok(Reader::Array { values, at: first }),
             Self::Images(images, preprocess, on_error) => {
-                let (sender, receiver) = sync_channel(AHEAD);
                 let size = preprocess.size;
-                let decode = move || {
-                    for (name, path) in images.names.into_iter().zip(images.paths).skip(first) {
-                        let shown = path.display().to_string();
-                        let read = std::fs::read(&path).map_err(|e| Error::input(&*shown, format!("the image cannot be read: {e}")));
-                        let values = read.and_then(|bytes| preprocess.read(&shown, &bytes));
-                        // Nobody listens any more when the run has stopped.
-                        if sender.send((name, values)).is_err() {
-                            return;
-                        }
-                    }
+                let decode = move |i: usize| {
+                    let shown = images.paths[i].display().to_string();
+                    let read = std::fs::read(&images.paths[i]).map_err(|e| Error::input(&*shown, format!("the image cannot be read: {e}")));
+                    (images.names[i].clone(), read.and_then(|bytes| preprocess.read(&shown, &bytes)))
                 };
-                std::thread::Builder::new()
-                    .name("images".into())
-                    .spawn(decode)
-                    .map_err(|e| Error::internal(format!("no thread to decode images: {e}")))?;
-                Ok(Reader::Ahead { receiver, size, on_error })
+                Ok(Reader::Ahead { receiver: ahead(first..n, decode)?, size, on_error })
+            }
+            Self::Stack(stack, preprocess) => {
+                let size = preprocess.size;
+                let decode = move |i: usize| (stack.names[i].clone(), preprocess.apply(&stack.names[i], stack.pixels(i), stack.size));
+                Ok(Reader::Ahead { receiver: ahead(first..n, decode)?, size, on_error: OnError::Stop })
             }
         }
     }
+}
+
+/// Decodes images on a thread of its own, before they are needed.
+fn ahead(places: Range<usize>, decode: impl Fn(usize) -> Decoded + Send + 'static) -> Result<Receiver<Decoded>, Error> {
+    let (sender, receiver) = sync_channel(AHEAD);
+    // Nobody listens any more when the run has stopped.
+    let work = move || places.map(decode).try_for_each(|decoded| sender.send(decoded)).unwrap_or_default();
+    std::thread::Builder::new()
+        .name("images".into())
+        .spawn(work)
+        .map_err(|e| Error::internal(format!("no thread to decode images: {e}")))?;
+    Ok(receiver)
 }
 
 impl Reader {

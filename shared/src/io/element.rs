@@ -82,7 +82,8 @@ pub(super) fn shape_text(shape: &[u64]) -> String {
 impl Numbers {
     /// Reads `count` values: f16 becomes f32; integers and booleans f64.
     pub(super) fn read(file: &str, reader: &mut dyn Read, element: Element, big_endian: bool, count: usize) -> Result<Self, Error> {
-        let half = |bytes: &[u8]| if big_endian { u16::from_be_bytes([bytes[0], bytes[1]]) } else { u16::from_le_bytes([bytes[0], bytes[1]]) };
+        let half =
+            |bytes: &[u8]| if big_endian { u16::from_be_bytes([bytes[0], bytes[1]]) } else { u16::from_le_bytes([bytes[0], bytes[1]]) };
         Ok(match element {
             Element::F16 => Self::F32(converted(file, reader, count, 2, |b| f16::from_bits(half(b)).to_f32())?),
             Element::Bf16 => Self::F32(converted(file, reader, count, 2, |b| bf16::from_bits(half(b)).to_f32())?),
@@ -142,7 +143,13 @@ impl Swap for f64 {
 }
 
 /// Floats in one bulk read: the file's bytes are the memory's bytes.
-fn floats<T: Swap>(file: &str, count: usize, big_endian: bool, swap: fn(T) -> T, fill: impl FnOnce(&mut [u8]) -> Result<(), Error>) -> Result<Vec<T>, Error> {
+fn floats<T: Swap>(
+    file: &str,
+    count: usize,
+    big_endian: bool,
+    swap: fn(T) -> T,
+    fill: impl FnOnce(&mut [u8]) -> Result<(), Error>,
+) -> Result<Vec<T>, Error> {
     let mut out = reserved(file, count)?;
     out.resize(count, T::zeroed());
     fill(bytemuck::cast_slice_mut(&mut out))?;

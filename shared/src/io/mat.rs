@@ -132,7 +132,10 @@ fn inflate(file: &str, body: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
     // Its names and sizes take some bytes more than its values.
     let most = limits.max_array_bytes.saturating_add(1 << 16).min((body.len() as u64).saturating_mul(MOST_PER_BYTE).saturating_add(1024));
     let mut out = Vec::new();
-    ZlibDecoder::new(body).take(most + 1).read_to_end(&mut out).map_err(|e| damaged(file, &format!("a compressed variable ends early: {e}")))?;
+    ZlibDecoder::new(body)
+        .take(most + 1)
+        .read_to_end(&mut out)
+        .map_err(|e| damaged(file, &format!("a compressed variable ends early: {e}")))?;
     if out.len() as u64 > most {
         return Err(Error::TooLarge { what: file.into(), needed_bytes: out.len() as u64, limit_bytes: limits.max_array_bytes });
     }
@@ -223,7 +226,8 @@ impl Walk<'_> {
         while !rest.is_empty() {
             let (kind, body, after) = self.next(rest, true)?;
             rest = after;
-            if kind == MATRIX && self.matrix(body, Some(format!("{name}{{{}}}", index(i, shape))), depth + 1, &mut only_numbers)?.is_break() {
+            if kind == MATRIX && self.matrix(body, Some(format!("{name}{{{}}}", index(i, shape))), depth + 1, &mut only_numbers)?.is_break()
+            {
                 return Ok(ControlFlow::Break(()));
             }
             i += 1;
@@ -258,8 +262,13 @@ impl Walk<'_> {
     }
 
     /// The name of a class, and the values of an array of it.
-    #[expect(clippy::type_complexity, reason = "a name, and the values or why not")]
-    fn numbers<'a>(&self, class: u32, flags: u32, bytes: &'a [u8], shape: &[u64]) -> Result<(&'static str, Result<Stored<'a>, String>), Error> {
+    fn numbers<'a>(
+        &self,
+        class: u32,
+        flags: u32,
+        bytes: &'a [u8],
+        shape: &[u64],
+    ) -> Result<(&'static str, Result<Stored<'a>, String>), Error> {
         let refuse = |dtype, why: &str| Ok((dtype, Err(why.to_owned())));
         let dtype = match class {
             3 => return refuse("object", "it is an object, not numbers; save its properties"),

@@ -16,9 +16,9 @@ mod nifti_tests;
 mod npy;
 mod npz;
 mod summary;
+mod tensors;
 #[cfg(test)]
 mod tests;
-mod tensors;
 
 pub use archive::{pack, unpack};
 pub use hdf5::{Hdf5Writer, check_hdf5_names};

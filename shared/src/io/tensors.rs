@@ -74,16 +74,12 @@ pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limit
     let shape: Vec<u64> = view.shape().iter().map(|&n| n as u64).collect();
     let count = element::check(&label, &shape, element, &element.dtype(), limits)?;
     let values = Numbers::read(&label, &mut view.data(), element, false, count)?.shaped(&label, &shape, false)?;
-    Ok(Dataset {
-        name: name.into(),
-        dtype: element.dtype(),
-        values: values.into(),
-        column_names: None,
-        labels: Vec::new(),
-        affine: None,
-    })
+    Ok(Dataset { name: name.into(), dtype: element.dtype(), values: values.into(), column_names: None, labels: Vec::new(), affine: None })
 }
 
 fn refuse(label: &str, dtype: Dtype) -> Error {
-    Error::Unsupported { file: label.into(), message: format!("its values are of the type {dtype:?}, which is not read; convert them to float32") }
+    Error::Unsupported {
+        file: label.into(),
+        message: format!("its values are of the type {dtype:?}, which is not read; convert them to float32"),
+    }
 }

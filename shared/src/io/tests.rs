@@ -364,9 +364,18 @@ fn reader_fixtures_meet_their_expected_outcome() {
     for (name, words) in cases {
         refused(name, &file(name), words);
     }
-    let of = |name: &str, member: &str| read(name, &file(name), Some(member), Limits::BROWSER).unwrap_or_else(|e| panic!("{name}::{member}: {e}"));
+    let of = |name: &str, member: &str| {
+        read(name, &file(name), Some(member), Limits::BROWSER).unwrap_or_else(|e| panic!("{name}::{member}: {e}"))
+    };
     for name in [
-        "contiguous.h5", "gzip_shuffle.h5", "lzf.h5", "fletcher32.h5", "latest.h5", "latest_chunked.h5", "resizable_latest.h5", "big_endian.h5",
+        "contiguous.h5",
+        "gzip_shuffle.h5",
+        "lzf.h5",
+        "fletcher32.h5",
+        "latest.h5",
+        "latest_chunked.h5",
+        "resizable_latest.h5",
+        "big_endian.h5",
     ] {
         let dataset = get(name);
         assert_eq!((dataset.name.as_str(), dataset.shape(), values(&dataset)), ("X", &[12, 5][..], m.clone()), "{name}");
@@ -386,7 +395,8 @@ fn reader_fixtures_meet_their_expected_outcome() {
     assert_eq!((part.shape(), values(&part)[..2].to_vec()), (&[12, 2][..], m[..2].to_vec()));
     let rounded = values(&get("matrix_bf16.safetensors")).iter().zip(&m).all(|(v, w)| (v - w).abs() <= 4e-3 * w.abs());
     assert!(rounded, "bfloat16 keeps 8 bits");
-    let tree: Vec<_> = list("g.h5", &file("groups.h5"), Limits::BROWSER).expect("lists").into_iter().filter_map(|info| info.member).collect();
+    let tree: Vec<_> =
+        list("g.h5", &file("groups.h5"), Limits::BROWSER).expect("lists").into_iter().filter_map(|info| info.member).collect();
     assert_eq!(tree, ["alias", "count", "subject_1/roi_IT/fixed", "subject_1/roi_IT/labels", "subject_1/roi_IT/rdm"]);
     assert_eq!((values(&of("groups.h5", "subject_1/roi_IT/rdm")), values(&of("groups.h5", "count"))), (m.clone(), vec![7.0]));
     let pickles = file("object_pickle.npz");

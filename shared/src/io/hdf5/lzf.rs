@@ -51,7 +51,9 @@ mod tests {
         // "a", then 9 bytes from 1 back.
         assert_eq!(inflate(&[0, b'a', 7 << 5, 0, 0], 10).expect("valid"), b"aaaaaaaaaa");
         assert_eq!(inflate(&[2, b'a', b'b', b'c', 1 << 5, 2], 6).expect("valid"), b"abcabc");
-        for (damaged, most) in [(&[0, b'a', 7 << 5, 0, 0][..], 9), (&[0, b'a', 1 << 5, 1], 9), (&[3, 1], 9), (&[7 << 5], 9), (&[1, 1, 1], 1)] {
+        for (damaged, most) in
+            [(&[0, b'a', 7 << 5, 0, 0][..], 9), (&[0, b'a', 1 << 5, 1], 9), (&[3, 1], 9), (&[7 << 5], 9), (&[1, 1, 1], 1)]
+        {
             assert_eq!(inflate(damaged, most), None, "{damaged:?}");
         }
     }

@@ -92,8 +92,11 @@ impl Tree {
             }),
         );
         // Each chunk is read once.
-        let options =
-            OpenOptions::default().with_chunk_cache_bytes(0).with_max_chunk_bytes(most).with_max_read_bytes(most).with_filter_registry(filters);
+        let options = OpenOptions::default()
+            .with_chunk_cache_bytes(0)
+            .with_max_chunk_bytes(most)
+            .with_max_read_bytes(most)
+            .with_filter_registry(filters);
         let hdf5 = Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| bad(file, &e))?;
         let (declared, found) = (hdf5.superblock().eof_address, bytes.len() as u64);
         if declared > found {
@@ -204,7 +207,8 @@ impl Tree {
         let (_, bytes) = element::size(&shape, element).unwrap_or_default();
         let possible = self.bytes.saturating_mul(MOST_PER_BYTE).saturating_add(UNWRITTEN_BYTES);
         if bytes > possible {
-            let message = format!("it declares {} values ({bytes} bytes), which a file of {} bytes cannot hold", shape_text(&shape), self.bytes);
+            let message =
+                format!("it declares {} values ({bytes} bytes), which a file of {} bytes cannot hold", shape_text(&shape), self.bytes);
             return Err(Error::format(label, message));
         }
         Ok(Plan { element, big_endian, dtype, shape, is_empty })

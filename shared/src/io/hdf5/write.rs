@@ -17,7 +17,7 @@ const LEVEL: u32 = 4;
 /// No address.
 const NONE: u64 = u64::MAX;
 /// Bytes of the superblock.
-const SUPERBLOCK: u64 = 96;
+const SUPERBLOCK: usize = 96;
 /// Children of a node of the tree of chunks, and of a tree of names: fixed for superblock 0, and h5py's.
 const CHUNKS: usize = 64;
 const NAMES: usize = 32;
@@ -26,7 +26,7 @@ const NAMES: usize = 32;
 #[derive(Debug)]
 enum Node {
     Array(u64),
-    Group(BTreeMap<String, Node>),
+    Group(BTreeMap<String, Self>),
 }
 
 /// Writes arrays and, at the end, the groups that their names tell.
@@ -35,6 +35,7 @@ pub struct Hdf5Writer<W> {
     out: W,
     /// Where the next byte goes.
     at: u64,
+    chunk_bytes: u64,
     root: BTreeMap<String, Node>,
 }
 
@@ -74,8 +75,8 @@ impl<W: Write + Seek> Hdf5Writer<W> {
     /// # Errors
     /// Those of `out`.
     pub fn new(mut out: W) -> io::Result<Self> {
-        out.write_all(&[0; SUPERBLOCK as usize])?;
-        Ok(Self { out, at: SUPERBLOCK, root: BTreeMap::new() })
+        out.write_all(&[0; SUPERBLOCK])?;
+        Ok(Self { out, at: SUPERBLOCK as u64, chunk_bytes: CHUNK_BYTES, root: BTreeMap::new() })
     }
 
     /// Writes an array of floats of `width` bytes (4 or 8), little-endian and in C order in `values`, under a name that [`check_hdf5_names`] accepts.
@@ -91,7 +92,7 @@ impl<W: Write + Seek> Hdf5Writer<W> {
             // Nothing is stored: contiguous, and nowhere.
             [&[3, 1][..], &NONE.to_le_bytes(), &0u64.to_le_bytes()].concat()
         } else {
-            let rows = (CHUNK_BYTES / row).clamp(1, n);
+            let rows = (self.chunk_bytes / row).clamp(1, n);
             let tree = self.chunks(n, rest, rows, row, width, values)?;
             let mut sizes = vec![narrow(rows)?];
             sizes.extend(rest.iter().map(|n| narrow(*n)).collect::<io::Result<Vec<_>>>()?);
@@ -337,4 +338,78 @@ fn packed(bytes: &[u8], width: usize) -> io::Result<Vec<u8>> {
     let mut out = ZlibEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::new(LEVEL));
     out.write_all(&shuffled)?;
     out.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::dataset::Values;
+    use crate::io::{Limits, list, read};
+
+    #[expect(clippy::cast_precision_loss, reason = "small")]
+    fn value(i: usize) -> f32 {
+        ((i * 7919) % 101) as f32 / 8.0 - 3.0
+    }
+
+    /// What `tests/reference/formats.py` expects in `tests/fixtures/written.h5`.
+    fn sample() -> Vec<u8> {
+        let mut out = Hdf5Writer::new(Cursor::new(Vec::new())).expect("begins");
+        // Chunks so small that the tree that finds them has two levels.
+        out.chunk_bytes = 64;
+        let mut put = |name: &str, shape: &[u64]| {
+            let n = usize::try_from(shape.iter().product::<u64>()).expect("small");
+            let bytes: Vec<u8> = (0..n).flat_map(|i| value(i).to_le_bytes()).collect();
+            out.array(name, shape, 4, &mut &*bytes).expect("writes");
+        };
+        put("/layer1/layer1.0/relu/Relu_output_0", &[5, 3, 4]);
+        put("output", &[301, 8]);
+        put("line", &[70]);
+        put("empty", &[3, 0]);
+        for i in 0..11 {
+            put(&format!("many/x{i}"), &[1, 2, 1, 1]);
+        }
+        let doubles: Vec<u8> = [1.5, -2.0, 1e300, 0.1f64].iter().flat_map(|v| v.to_le_bytes()).collect();
+        out.array("/layer1/double", &[2, 2], 8, &mut &*doubles).expect("writes");
+        out.finish("eigenscope.json", "{\"what\": \"Größe\"}").expect("ends").into_inner()
+    }
+
+    #[test]
+    fn what_is_written_is_what_h5py_read() {
+        let bytes = sample();
+        assert!(bytes == include_bytes!("../../../../tests/fixtures/written.h5"), "other bytes; have h5py check them again");
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let bytes = sample();
+        let listed = list("w.h5", &bytes, Limits::BROWSER).expect("lists");
+        assert_eq!((listed.len(), listed.iter().all(|info| info.refused.is_none())), (16, true), "{listed:?}");
+        let of = |name: &str| read("w.h5", &bytes, Some(name), Limits::BROWSER).expect(name);
+        for (name, shape) in
+            [("/layer1/layer1.0/relu/Relu_output_0", &[5, 3, 4][..]), ("output", &[301, 8]), ("line", &[70]), ("empty", &[3, 0])]
+        {
+            let dataset = of(name);
+            let Values::F32(array) = &*dataset.values else { panic!("single precision") };
+            assert_eq!(array.shape(), shape, "{name}");
+            assert!(array.iter().enumerate().all(|(i, v)| *v == value(i)), "{name}");
+        }
+        assert_eq!(*of("layer1/double").values, Values::F64(ndarray::arr2(&[[1.5, -2.0], [1e300, 0.1]]).into_dyn()));
+    }
+
+    #[test]
+    fn names_that_hdf5_cannot_hold_are_refused() {
+        let check = |names: &[&str]| check_hdf5_names(&names.iter().map(|&name| name.into()).collect::<Vec<_>>());
+        assert_eq!(check(&["a/b", "/a/c", "a b", "a-b/c", "b"]), Ok(()));
+        for (names, words) in [
+            (&["a", "a-b", "/a/b/c"][..], "\"a\" cannot be an array and the group of \"/a/b/c\""),
+            (&["a//b", "/a/b"], "the same name"),
+            (&["a/./b"], "no name"),
+            (&["//"], "no name"),
+        ] {
+            let why = check(names).expect_err("refused").to_string();
+            assert!(why.contains(words), "{words:?} in: {why}");
+        }
+    }
 }

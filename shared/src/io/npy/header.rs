@@ -83,7 +83,8 @@ impl Header {
     /// Checks the declared size against the bytes that are there and the limits, before anything is allocated.
     pub(super) fn payload(&self, file: &str, available: u64, limits: Limits) -> Result<Payload, Error> {
         let element = self.element.map_err(|refusal| self.refuse(file, refusal))?;
-        let too_many = || Error::format(file, format!("its header declares {} values, more than 64 bits can count", shape_text(&self.shape)));
+        let too_many =
+            || Error::format(file, format!("its header declares {} values, more than 64 bits can count", shape_text(&self.shape)));
         let (_, expected) = element::size(&self.shape, element).ok_or_else(too_many)?;
         let found = available.saturating_sub(self.length);
         if found < expected {

@@ -1,24 +1,23 @@
-//! The archive that grows: each layer in a file of its own until all images are done, then one `.npz`.
+//! The archive that grows: each layer in a file of its own until all images are done, then one file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use eigenscope::Error;
 use eigenscope::network::Constant;
+use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
-use zip::write::SimpleFileOptions;
 
-use super::{LayerShape, Spec, partial_folder};
-
-/// Its name in the archive: what was done, as JSON.
-const RECORD: &str = "eigenscope.json";
+use super::output::{Form, Part};
+use super::{LayerShape, RECORD, Spec, partial_folder};
 
 /// An extraction on its way.
 #[derive(Debug)]
 pub(super) struct Partial {
     folder: PathBuf,
+    form: Form,
     state: State,
 }
 
@@ -30,13 +29,16 @@ struct State {
     left_out: Vec<String>,
     /// Shape of each layer behind the images, once known.
     shapes: BTreeMap<String, Vec<usize>>,
+    /// Layers in double precision.
+    #[serde(default)]
+    doubles: BTreeSet<String>,
 }
 
 impl Partial {
     /// Begins, or continues what was begun with the same spec.
-    pub(super) fn open(target: &Path, spec: &Spec) -> Result<Self, Error> {
+    pub(super) fn open(target: &Path, form: Form, spec: &Spec) -> Result<Self, Error> {
         let folder = partial_folder(target);
-        let fresh = State { spec: spec.clone(), done: 0, left_out: Vec::new(), shapes: BTreeMap::new() };
+        let fresh = State { spec: spec.clone(), done: 0, left_out: Vec::new(), shapes: BTreeMap::new(), doubles: BTreeSet::new() };
         let kept = fs::read(folder.join(RECORD))
             .ok()
             .and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok())
@@ -44,17 +46,17 @@ impl Partial {
         let Some(state) = kept else {
             fs::remove_dir_all(&folder).ok();
             fs::create_dir_all(&folder).map_err(|e| cannot(&folder, &e))?;
-            let out = Self { folder, state: fresh };
+            let out = Self { folder, form, state: fresh };
             out.save()?;
             return Ok(out);
         };
-        let out = Self { folder, state };
+        let out = Self { folder, form, state };
         // What was written after the last mark is cut off.
         let rows = out.rows();
         for (i, name) in out.state.spec.layers.iter().enumerate() {
             if let Some(shape) = out.state.shapes.get(name) {
                 let path = out.file(i);
-                let length = 4 * rows as u64 * shape.iter().product::<usize>() as u64;
+                let length = out.width(name) as u64 * rows as u64 * shape.iter().product::<usize>() as u64;
                 let file = OpenOptions::new().write(true).open(&path).map_err(|e| cannot(&path, &e))?;
                 if file.metadata().map_err(|e| cannot(&path, &e))?.len() < length {
                     return Err(Error::input(
@@ -81,8 +83,13 @@ impl Partial {
         self.state.done - self.state.left_out.len()
     }
 
+    /// Bytes of a value.
+    fn width(&self, name: &str) -> usize {
+        if self.state.doubles.contains(name) { 8 } else { 4 }
+    }
+
     fn file(&self, i: usize) -> PathBuf {
-        self.folder.join(format!("layer-{i}.f32"))
+        self.folder.join(format!("layer-{i}.values"))
     }
 
     fn save(&self) -> Result<(), Error> {
@@ -92,8 +99,13 @@ impl Partial {
         fs::write(&next, bytes).and_then(|()| fs::rename(&next, &path)).map_err(|e| cannot(&path, &e))
     }
 
-    /// Values of some more images.
-    pub(super) fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
+    /// Values of some more images; those that are projected replace what the network made.
+    pub(super) fn append(
+        &mut self,
+        n: usize,
+        values: &BTreeMap<String, Constant>,
+        projected: &BTreeMap<String, ArrayD<f64>>,
+    ) -> Result<(), Error> {
         let begun = self.rows() > 0;
         for (i, name) in self.state.spec.layers.clone().iter().enumerate() {
             let is_named = self.state.spec.named.contains(name);
@@ -119,7 +131,9 @@ impl Partial {
             if begun && !self.state.shapes.contains_key(name) {
                 continue;
             }
-            let shape = array.shape()[1..].to_vec();
+            let double = projected.get(name);
+            let shape = double.map_or(array.shape(), |double| double.shape())[1..].to_vec();
+            self.form.check(name, 1 + shape.len())?;
             let known = self.state.shapes.entry(name.clone()).or_insert_with(|| shape.clone());
             if *known != shape {
                 return Err(Error::parameter("layers", format!("the value \"{name}\" changes its shape between batches")));
@@ -127,9 +141,13 @@ impl Partial {
             let path = self.file(i);
             let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| cannot(&path, &e))?;
             let mut out = BufWriter::with_capacity(1 << 20, file);
-            let contiguous = array.as_standard_layout();
-            let values = contiguous.as_slice().ok_or_else(|| Error::internal("an array in no order"))?;
-            out.write_all(bytemuck::cast_slice(values)).and_then(|()| out.flush()).map_err(|e| cannot(&path, &e))?;
+            let written = if let Some(double) = double {
+                self.state.doubles.insert(name.clone());
+                write(&mut out, double)
+            } else {
+                write(&mut out, array)
+            };
+            written.and_then(|()| out.flush()).map_err(|e| cannot(&path, &e))?;
         }
         Ok(())
     }
@@ -144,46 +162,31 @@ impl Partial {
     /// Writes the archive and removes the parts.
     pub(super) fn finish(self, target: &Path) -> Result<Vec<LayerShape>, Error> {
         let rows = self.rows();
-        let mut layers = Vec::new();
-        let next = self.folder.join("next.npz");
-        let mut archive = zip::ZipWriter::new(BufWriter::new(File::create(&next).map_err(|e| cannot(&next, &e))?));
-        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
-        let wrong = |e: &dyn std::fmt::Display| Error::input(target.display().to_string(), format!("the archive cannot be written: {e}"));
+        let mut parts = Vec::new();
         for (i, name) in self.state.spec.layers.iter().enumerate() {
             let Some(shape) = self.state.shapes.get(name) else { continue };
-            let whole: Vec<usize> = std::iter::once(rows).chain(shape.iter().copied()).collect();
-            archive.start_file(format!("{name}.npy"), options).map_err(|e| wrong(&e))?;
-            archive.write_all(&header(&whole)).map_err(|e| wrong(&e))?;
+            let shape = self.form.shape(std::iter::once(rows).chain(shape.iter().copied()).map(|n| n as u64).collect());
             let path = self.file(i);
-            let mut file = BufReader::with_capacity(1 << 20, File::open(&path).map_err(|e| cannot(&path, &e))?);
-            io::copy(&mut file, &mut archive).map_err(|e| wrong(&e))?;
-            layers.push(LayerShape { name: name.clone(), shape: whole.iter().map(|n| *n as u64).collect() });
+            let file = File::open(&path).map_err(|e| cannot(&path, &e))?;
+            parts.push(Part { name: name.clone(), shape, width: self.width(name), values: BufReader::with_capacity(1 << 20, file) });
         }
-        archive.start_file(RECORD, options).map_err(|e| wrong(&e))?;
+        let layers = parts.iter().map(|part| LayerShape { name: part.name.clone(), shape: part.shape.clone() }).collect();
         let record = serde_json::json!({ "spec": self.state.spec, "left_out": self.state.left_out });
-        archive.write_all(&serde_json::to_vec_pretty(&record).map_err(|e| Error::internal(e.to_string()))?).map_err(|e| wrong(&e))?;
-        archive.finish().map_err(|e| wrong(&e))?.flush().map_err(|e| wrong(&e))?;
-        fs::rename(&next, target).map_err(|e| wrong(&e))?;
+        let record = serde_json::to_string_pretty(&record).map_err(|e| Error::internal(e.to_string()))?;
+        let next = self.folder.join("next.archive");
+        let wrong = |e: io::Error| Error::input(target.display().to_string(), format!("the archive cannot be written: {e}"));
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&next).map_err(|e| cannot(&next, &e))?);
+        self.form.write(&mut file, parts, &record).and_then(|()| file.flush()).map_err(wrong)?;
+        fs::rename(&next, target).map_err(wrong)?;
         fs::remove_dir_all(&self.folder).ok();
         Ok(layers)
     }
 }
 
-/// The head of a `.npy` file with f32 values.
-fn header(shape: &[usize]) -> Vec<u8> {
-    let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    let comma = if shape.len() == 1 { "," } else { "" };
-    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{comma}), }}", axes.join(", "));
-    // Up to the line end the head is a multiple of 64 bytes.
-    let length = (10 + text.len() + 1).next_multiple_of(64) - 10;
-    while text.len() + 1 < length {
-        text.push(' ');
-    }
-    text.push('\n');
-    let mut out = b"\x93NUMPY\x01\x00".to_vec();
-    out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend(text.bytes());
-    out
+/// Values in C order. Files of this machine's own making are read by itself: they have its byte order, which is little-endian on all that are supported.
+fn write<T: bytemuck::Pod>(out: &mut impl Write, array: &ArrayD<T>) -> io::Result<()> {
+    let contiguous = array.as_standard_layout();
+    out.write_all(bytemuck::cast_slice(contiguous.as_slice().unwrap_or_default()))
 }
 
 fn cannot(path: &Path, e: &io::Error) -> Error {
