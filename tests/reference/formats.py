@@ -109,7 +109,14 @@ def netcdf(file):
     return [refused("packed", "packed"), found("x", values)]
 
 
+def regions(file):
+    file.attrs["roi"] = ["V1", "große"]
+    file.create_dataset("data", data=whole[:3, :2].astype("f8"), compression="gzip")
+    return [{**found("data", whole[:3, :2].astype("f8")), "columns": ["V1", "große"]}]
+
+
 hdf5("types.h5", types)
+hdf5("voxels.roi.h5", regions)
 hdf5("filters.h5", filters)
 hdf5("filters_latest.hdf5", filters, libver="latest")
 hdf5("groups.h5", groups)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use super::print::table;
 use super::run::Terminal;
 use super::{Failure, run};
 use crate::compute;
-use crate::extract::{self, Extracted, Form, Images, Levels, OnError, Projected, Source, Spec, Stack};
+use crate::extract::{self, Extracted, Form, Images, Levels, Mask, OnError, Projected, Source, Spec, Stack, read_masks};
 use crate::profile::{self, Wanted};
 
 /// Options of `layers`.
@@ -165,6 +166,9 @@ pub(super) struct WhatArgs {
     /// Values by name, with * for any letters; or all, or outputs.
     #[arg(long, value_delimiter = ',', default_value = "outputs")]
     layers: Vec<String>,
+    /// Layers and their units that are kept, as DNNBrain lists them.
+    #[arg(long, value_name = "FILE.dmask.csv", conflicts_with = "layers")]
+    mask: Option<PathBuf>,
     /// What is kept of positions: all of them, their mean or their largest value; or a random projection of positions and channels.
     #[arg(long, value_enum, default_value = "none")]
     pool: PoolArg,
@@ -221,13 +225,16 @@ fn archive(args: &WhatArgs, target: &Path, global: &Global) -> Result<Extracted,
         return Err(Error::parameter("--batch", "at least one image at once"));
     }
     let (graph, model_hash) = args.network.read(global.seed)?;
-    let layers = graph.select(&args.layers)?;
+    let masks = masks(args)?;
+    let wanted = if masks.is_empty() { args.layers.clone() } else { masks.keys().cloned().collect() };
+    let layers = graph.select(&wanted)?;
     let Fed { source, names, preprocess, levels } = source(args, &graph)?;
     let spec = Spec {
         model: args.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
-        named: layers.iter().filter(|layer| args.layers.contains(layer)).cloned().collect(),
+        named: layers.iter().filter(|layer| wanted.contains(layer)).cloned().collect(),
         layers,
+        masks,
         projection: matches!(args.pool, PoolArg::Project).then(|| Projected { width: args.projection_dim, seed: global.seed.unwrap_or(0) }),
         reading: match args.pool {
             PoolArg::None | PoolArg::Project => Reading::Full,
@@ -324,6 +331,22 @@ pub(super) fn profile(args: &ProfileArgs, global: &Global) -> Result<(), Failure
         writeln!(out, "\nnoise ceiling {low:.4} to {high:.4}")?;
     }
     Ok(writeln!(out, "\n{} images, computed on {}", made.images, made.device)?)
+}
+
+/// Units that are kept, if they are named.
+fn masks(args: &WhatArgs) -> Result<BTreeMap<String, Mask>, Error> {
+    let Some(path) = &args.mask else { return Ok(BTreeMap::new()) };
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Error::input(&*shown, format!("the mask cannot be read: {e}")))?;
+    let masks = read_masks(&shown, &text)?;
+    if matches!(args.pool, PoolArg::Avg | PoolArg::Max)
+        && let Some((layer, _)) = masks.iter().find(|(_, mask)| mask.has_positions())
+    {
+        let message =
+            format!("it keeps rows or columns of \"{layer}\", which --pool avg and max would take together before; use --pool none");
+        return Err(Error::parameter("--mask", message));
+    }
+    Ok(masks)
 }
 
 /// What is fed in, the names of the images, and what is done to them.

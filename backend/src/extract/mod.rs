@@ -1,5 +1,6 @@
 //! Activations of a network for many images: decoded ahead, run in batches, written as they come, continued where they stopped.
 
+mod mask;
 mod output;
 mod partial;
 mod source;
@@ -15,6 +16,7 @@ use eigenscope::{Device, Error, Progress, progress};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
+pub use self::mask::{Mask, read_masks};
 pub use self::output::Form;
 use self::partial::Partial;
 pub use self::source::{Images, OnError, Source};
@@ -36,6 +38,9 @@ pub struct Spec {
     pub named: Vec<String>,
     /// How positions are read.
     pub reading: Reading,
+    /// Units that are kept of some layers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masks: BTreeMap<String, Mask>,
     /// What replaces positions and channels, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub projection: Option<Projected>,
@@ -125,7 +130,8 @@ pub async fn extract(
         done += images.consumed;
         if images.n > 0 {
             let inputs = BTreeMap::from([(input.clone(), Constant::Float(images.values))]);
-            let made: Activations = network.run(&inputs, &spec.layers, spec.reading).await?;
+            let mut made: Activations = network.run(&inputs, &spec.layers, spec.reading).await?;
+            mask::keep(&spec.masks, images.n, &mut made.values)?;
             let projected = match &mut projection {
                 Some(projection) => projections(projection, images.n, &made.values, device).await?,
                 None => BTreeMap::new(),

@@ -60,6 +60,7 @@ fn files_of_other_libraries_are_read_as_they_read_them() {
             assert_eq!((read.dtype.as_str(), info.dtype.as_str()), (&*text(&want["dtype"]), &*read.dtype), "{name} {member}");
             let shape: Vec<u64> = read.shape().iter().map(|&n| n as u64).collect();
             assert_eq!((&shape, serde_json::json!(shape)), (&info.shape, want["shape"].clone()), "{name} {member}");
+            assert_eq!(serde_json::json!(read.column_names), want["columns"], "{name} {member}");
             // Numbers of files are exact in f64.
             assert_eq!(serde_json::json!(values(&read)), want["values"], "{name} {member}");
         }

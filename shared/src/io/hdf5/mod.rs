@@ -76,7 +76,8 @@ pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limit
     let (dataset, plan) = array?;
     let label = format!("{file}::{path}");
     let values = tree.values(&label, &dataset, &plan)?;
-    Ok(Dataset { name: path, dtype: plan.dtype, values: values.into(), column_names: None, labels: Vec::new(), affine: None })
+    let column_names = if path == "data" { tree.regions(&plan.shape) } else { None };
+    Ok(Dataset { name: path, dtype: plan.dtype, values: values.into(), column_names, labels: Vec::new(), affine: None })
 }
 
 impl Tree {
@@ -106,6 +107,12 @@ impl Tree {
             ));
         }
         Ok(Self { file: file.into(), hdf5, bytes: found, is_matlab: bytes.starts_with(b"MATLAB"), limits })
+    }
+
+    /// Names of the columns of a `.roi.h5` of `DNNBrain`: an attribute of the root.
+    fn regions(&self, shape: &[u64]) -> Option<Vec<String>> {
+        let names = self.hdf5.root_group().ok()?.attribute("roi").ok()?.read_strings().ok()?;
+        (shape.len() == 2 && shape[1] == names.len() as u64).then_some(names)
     }
 
     /// All arrays.
