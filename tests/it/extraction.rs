@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use eigenscope::Device;
+use eigenscope::analysis::dimensionality::Projection;
 use eigenscope::dataset::Values;
 use eigenscope::io::{self, Limits};
-use ndarray::ArrayD;
+use eigenscope::progress::Silent;
+use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -120,7 +123,8 @@ fn what_cannot_be_extracted_is_one_sentence() {
     let Some(dir) = folder() else { return };
     let dir = dir.path();
     refuse(dir, "net.onnx --images photos --layers relu_99 -o out.npz", "near are");
-    refuse(dir, "net.onnx --images photos -o out.h5", "must end in .npz");
+    refuse(dir, "net.onnx --images photos -o out.zip", "must end in .npz, .h5 or .act.h5");
+    refuse(dir, "net.onnx --images photos --layers relu --pool project --projection-dim 0 -o out.npz", "projection-dim");
     refuse(dir, "net.onnx --images nowhere -o out.npz", "neither a folder of images nor a table");
     refuse(dir, "net.onnx -o out.npz", "--images");
     refuse(dir, "resnet18 --images photos -o out.npz", "--untrained");
@@ -206,4 +210,144 @@ fn all_layers_are_those_with_one_entry_for_each_image() {
     let shape = shape.as_str().expect("a name");
     assert!(layers.iter().all(|layer| layer["name"] != shape), "{shape} is no layer");
     refuse(dir, &format!("net.onnx --images photos --layers {shape} -o other.npz"), "no array of floating-point numbers");
+}
+
+/// The same numbers as in the archive of numpy, under the same names.
+#[test]
+fn hdf5_holds_what_npz_holds() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/networks/tiny_resnet_opset17.onnx");
+    fs::copy(data, dir.join("old.onnx")).expect("copied");
+    let (relu, args) =
+        ("/layer1/layer1.0/relu/Relu_output_0", "old.onnx --images photos --batch 2 --layers /layer1/layer1.0/relu/Relu_output_0,output");
+    let npz = succeed(dir, &format!("{args} -o out.npz"));
+    // It stops at an image and goes on.
+    let image = fs::read(dir.join("photos/5.png")).expect("read");
+    fs::write(dir.join("photos/5.png"), &image[..200]).expect("written");
+    refuse(dir, &format!("{args} -o out.h5"), "photos/5.png");
+    fs::write(dir.join("photos/5.png"), image).expect("written");
+    let hdf5 = succeed(dir, &format!("{args} -o out.h5"));
+    assert_eq!((&hdf5["layers"], &hdf5["resumed"]), (&npz["layers"], &4.into()));
+    let act = succeed(dir, &format!("{args} -o out.act.h5"));
+    assert_eq!((&act["layers"][0]["shape"], &act["layers"][1]["shape"]), (&npz["layers"][0]["shape"], &serde_json::json!([6, 10, 1, 1])));
+    for layer in [relu, "output"] {
+        let want = array(&dir.join("out.npz"), layer);
+        assert_eq!(array(&dir.join("out.h5"), layer), want, "{layer}");
+        let four = array(&dir.join("out.act.h5"), layer);
+        assert_eq!((four.ndim(), four.iter().eq(want.iter())), (4, true), "{layer}");
+    }
+    let bytes = fs::read(dir.join("out.h5")).expect("read");
+    assert!(bytes.windows(15).any(|w| w == b"\"model_hash\": \""), "what was done is in the file");
+    // Every layer of the file, without naming it.
+    let dims = run(dir, "dims out.h5 --pool avg --device cpu --json");
+    let names: Vec<_> = dims.as_array().expect("layers").iter().map(|layer| layer["input"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["out::layer1/layer1.0/relu/Relu_output_0", "out::output"]);
+}
+
+/// A bitmap, which is the simplest file of an image: rows from below, blue first.
+fn bitmap(pixels: &[u8], width: usize, height: usize) -> Vec<u8> {
+    let row = (3 * width).next_multiple_of(4);
+    let number = |n: usize| u32::try_from(n).expect("small").to_le_bytes();
+    let mut out = b"BM".to_vec();
+    for n in [54 + row * height, 0, 54, 40, width, height, 1 | 24 << 16, 0, row * height, 0, 0, 0, 0] {
+        out.extend(number(n));
+    }
+    for y in (0..height).rev() {
+        let line = &pixels[3 * width * y..][..3 * width];
+        out.extend(line.chunks(3).flat_map(|p| [p[2], p[1], p[0]]));
+        out.resize(out.len() + row - 3 * width, 0);
+    }
+    out
+}
+
+#[test]
+fn a_stack_of_images_is_seen_as_files_of_them_are() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    let (height, width) = (110, 130);
+    let pixel =
+        |i: usize, y: usize, x: usize, color: usize| u8::try_from((i * 37 + y * 3 + x * x * (color + 1) / 7) % 256).expect("a byte");
+    fs::create_dir(dir.join("few")).expect("a folder");
+    let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': (3, {height}, {width}, 3), }}").into_bytes();
+    header.push(b'\n');
+    let mut stack = b"\x93NUMPY\x01\x00".to_vec();
+    stack.extend(u16::try_from(header.len()).expect("short").to_le_bytes());
+    stack.extend(header);
+    for i in 0..3 {
+        let places = (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |color| (y, x, color))));
+        let pixels: Vec<u8> = places.map(|(y, x, color)| pixel(i, y, x, color)).collect();
+        fs::write(dir.join(format!("few/{i}.bmp")), bitmap(&pixels, width, height)).expect("written");
+        stack.extend(pixels);
+    }
+    fs::write(dir.join("stack.npy"), stack).expect("written");
+    let unit = ArrayD::from_shape_fn(IxDyn(&[3, 3, height, width]), |at| f32::from(pixel(at[0], at[2], at[3], at[1])) / 255.0);
+    fs::write(dir.join("unit.npy"), io::write_npy(&eigenscope::Dataset::from_f32("unit", unit))).expect("written");
+    succeed(dir, "net.onnx --images few --layers relu,output -o files.npz");
+    for name in ["stack", "unit"] {
+        let made = extract(dir, &format!("net.onnx --images {name}.npy --layers relu,output -o {name}.npz"));
+        let note = String::from_utf8_lossy(&made.stderr).into_owned();
+        assert!(made.status.success() && note.contains("3 images of 110 x 130 pixels"), "{note}");
+        for layer in ["relu", "output"] {
+            assert_eq!(array(&dir.join(format!("{name}.npz")), layer), array(&dir.join("files.npz"), layer), "{name} {layer}");
+        }
+    }
+    refuse(dir, "net.onnx --images files.npz::output --layers relu -o out.npz", "a stack of images");
+}
+
+/// `dims --pool none` of all activations, without keeping them.
+#[test]
+fn a_projection_is_that_of_the_whole_activations() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    succeed(dir, "net.onnx --images photos --layers relu_4,output -o whole.npz");
+    let made = succeed(dir, "net.onnx --images photos --layers relu_4,output --batch 4 --pool project --seed 5 -o out.npz");
+    assert_eq!(made["layers"][0]["shape"], serde_json::json!([6, 1024]));
+    let read =
+        |file: &str, layer: &str| io::read(file, &fs::read(dir.join(file)).expect("read"), Some(layer), Limits::NATIVE).expect("reads");
+    let (whole, projected) = (array(&dir.join("whole.npz"), "relu_4"), read("out.npz", "relu_4"));
+    let values = whole.as_slice().expect("in order");
+    let (mut projection, device) = (Projection::new(5, 1024), Device::cpu());
+    let want = pollster::block_on(projection.apply(values, 6, &device, &Silent)).expect("projects");
+    let Values::F64(got) = &*projected.values else { panic!("double precision") };
+    for i in 0..6 {
+        for j in 0..1024 {
+            // Sums of 4,608 products in another order.
+            let (a, b) = (got[[i, j]], want[(i, j)]);
+            assert!((a - b).abs() <= 1e-11, "{i}, {j}: {a} and {b}");
+        }
+    }
+    let dims = |args: &str| {
+        run(dir, &format!("dims {args} --seed 5 --device cpu --json"))[0]["effective_dimensionality"].as_f64().expect("a number")
+    };
+    let (kept, made) = (dims("whole.npz::relu_4 --pool none"), dims("out.npz::relu_4"));
+    assert!((kept - made).abs() <= 1e-9 * kept, "{kept} and {made}");
+    // Matrices have no positions.
+    assert_eq!(read("out.npz", "output").shape(), [6, 10]);
+    assert_eq!(
+        succeed(dir, "net.onnx --images photos --layers relu_4 --pool project --projection-dim 64 -o out.h5")["layers"][0]["shape"],
+        serde_json::json!([6, 64])
+    );
+    let bytes = fs::read(dir.join("out.h5")).expect("read");
+    assert!(bytes.windows(11).any(|w| w == b"\"width\": 64"), "it is recorded");
+}
+
+/// Masks of `DNNBrain` keep channels, rows and columns of the layers that they name.
+#[test]
+fn masks_keep_the_units_that_they_name() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    fs::write(dir.join("some.dmask.csv"), "relu=chn,row\n5,2\n1,48\noutput=chn\n10\n").expect("written");
+    succeed(dir, "net.onnx --images photos --layers relu,output --batch 3 -o whole.npz");
+    let made = succeed(dir, "net.onnx --images photos --mask some.dmask.csv --batch 3 -o out.act.h5");
+    let names: Vec<_> = made["layers"].as_array().expect("layers").iter().map(|layer| layer["name"].clone()).collect();
+    assert_eq!(names, ["relu", "output"]);
+    let (whole, kept) = (array(&dir.join("whole.npz"), "relu"), array(&dir.join("out.act.h5"), "relu"));
+    assert_eq!(kept.shape(), [6, 2, 2, 48]);
+    assert_eq!((kept[[4, 0, 1, 7]], kept[[4, 1, 0, 7]]), (whole[[4, 4, 47, 7]], whole[[4, 1, 0, 7]]));
+    let (whole, kept) = (array(&dir.join("whole.npz"), "output"), array(&dir.join("out.act.h5"), "output"));
+    assert_eq!((kept.shape(), kept[[2, 0, 0, 0]]), (&[6, 1, 1, 1][..], whole[[2, 9]]));
+    refuse(dir, "net.onnx --images photos --mask some.dmask.csv --pool avg -o out.npz", "rows or columns of \"relu\"");
+    fs::write(dir.join("some.dmask.csv"), "output=chn\n11\n").expect("written");
+    refuse(dir, "net.onnx --images photos --mask some.dmask.csv -o out.npz", "channel 11 of \"output\", which has 10");
 }

@@ -58,10 +58,18 @@ impl InputArg {
         io::read(&self.file_name(), &self.bytes()?, self.member.as_deref(), Limits::NATIVE)
     }
 
-    /// Whether the file is a zip archive; one that cannot be read is none, which its reader will say.
+    /// Whether the file holds arrays, by its name.
+    pub(super) fn is_array(&self) -> bool {
+        let extension = self.path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+        let is_known = extension.is_some_and(|e| ["npy", "npz", "h5", "hdf5", "nc", "mat", "safetensors"].contains(&&*e));
+        self.member.is_some() || is_known && !self.path.is_dir()
+    }
+
+    /// Whether the file may hold several arrays; one that cannot be read does not, which its reader will say.
     fn is_archive(&self) -> bool {
-        let mut magic = [0u8; 4];
-        std::fs::File::open(&self.path).and_then(|mut file| file.read_exact(&mut magic)).is_ok() && magic == *b"PK\x03\x04"
+        let mut head = Vec::new();
+        let read = std::fs::File::open(&self.path).and_then(|file| file.take(128).read_to_end(&mut head));
+        read.is_ok() && io::holds_many(&self.file_name(), &head)
     }
 }
 
@@ -90,7 +98,7 @@ pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
             writeln!(std::io::stderr(), "note: {name}::{} is left out: {reason}", array.member.unwrap_or_default()).ok();
         }
         if out.len() == before {
-            return Err(Error::input(name, "the archive holds no array with at least 2 axes"));
+            return Err(Error::input(name, "the file holds no array with at least 2 axes"));
         }
     }
     Ok(out)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::{extraction, layer_profile};
 use eigenscope::dataset::Values;
-use eigenscope::input::ImageFiles as _;
+use eigenscope::input::{ImageFiles, Levels, Stack};
 use eigenscope::network::{Architecture, Dim, Graph, Network, NetworkFile, Preprocess, Preset, Reading, Resize};
 use eigenscope::{AnalysisSpec, Device, Error, Input, Inputs};
 use serde_json::json;
@@ -22,7 +23,7 @@ use super::print::table;
 use super::run::Terminal;
 use super::specs::{Plan, short_seed};
 use super::{Failure, run};
-use crate::extract::{self, Extracted, Images, OnError, Source, Spec};
+use crate::extract::{self, Extracted, Form, Images, Mask, OnError, Projected, Source, Spec, read_masks};
 
 /// Options of `layers`.
 #[derive(Debug, Args)]
@@ -102,6 +103,8 @@ enum PoolArg {
     None,
     Avg,
     Max,
+    /// A random projection of all of them.
+    Project,
 }
 
 /// What networks of a family were trained with.
@@ -135,8 +138,14 @@ fn colors(text: &str) -> Result<Colors, String> {
 pub(super) struct ExtractArgs {
     #[command(flatten)]
     what: WhatArgs,
-    /// The archive to write, .npz.
-    #[arg(short, long, value_name = "OUT.npz")]
+    /// Layers and their units that are kept, as DNNBrain lists them.
+    #[arg(long, value_name = "FILE.dmask.csv", conflicts_with = "layers")]
+    mask: Option<PathBuf>,
+    /// Values of a random projection.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    projection_dim: u32,
+    /// The archive to write: .npz, .h5, or .act.h5 in the layout of DNNBrain.
+    #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Images at once; by default as many as fit into a gigabyte.
     #[arg(long, value_name = "N")]
@@ -148,16 +157,16 @@ pub(super) struct ExtractArgs {
 pub(super) struct WhatArgs {
     #[command(flatten)]
     network: NetworkArg,
-    /// A folder of images, or a .stim.csv that lists them.
-    #[arg(long, value_name = "DIR_OR_STIM_CSV", required_unless_present = "input")]
-    images: Option<PathBuf>,
+    /// A folder of images, a .stim.csv that lists them, or an array of them (n x height x width x 3 or n x 3 x height x width).
+    #[arg(long, value_name = "DIR_OR_FILE", required_unless_present = "input")]
+    images: Option<InputArg>,
     /// Ready values instead of images, for the input of that name: an array with images first.
     #[arg(long, value_name = "NAME=PATH.npy", conflicts_with = "images", value_parser = parse_named)]
     input: Option<(String, InputArg)>,
     /// Values by name, with * for any letters; or all, or outputs.
     #[arg(long, value_delimiter = ',', default_value = "outputs")]
     layers: Vec<String>,
-    /// What is kept of positions: all of them, their mean or their largest value.
+    /// What is kept of positions: all of them, their mean or their largest value; or a random projection of positions and channels.
     #[arg(long, value_enum, default_value = "none")]
     pool: PoolArg,
     /// What the network's images looked like in training.
@@ -182,9 +191,7 @@ pub(super) struct WhatArgs {
 
 /// Writes activations of a network for images.
 pub(super) fn extract(args: &ExtractArgs, global: &Global) -> Result<(), Failure> {
-    if args.output.extension().and_then(|e| e.to_str()) != Some("npz") {
-        return Err(Error::parameter("--output", format!("{} must end in .npz", args.output.display())).into());
-    }
+    Form::of(&args.output)?;
     let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         return Err(Error::parameter("--output", format!("there is no folder {}", folder.display())).into());
@@ -210,15 +217,20 @@ fn archive(args: &ExtractArgs, global: &Global) -> Result<Extracted, Error> {
     let what = &args.what;
     let (file, model_hash) = what.network.open(global.seed)?;
     let graph = file.graph()?;
-    let layers = graph.select(&what.layers)?;
-    let (source, images, preprocess) = source(what, &graph)?;
+    let masks = masks(args)?;
+    let wanted = if masks.is_empty() { what.layers.clone() } else { masks.keys().cloned().collect() };
+    let layers = graph.select(&wanted)?;
+    let (source, images, preprocess, levels) = source(what, &graph)?;
     let spec = Spec {
         model: what.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
-        named: layers.iter().filter(|layer| what.layers.contains(layer)).cloned().collect(),
+        named: layers.iter().filter(|layer| wanted.contains(layer)).cloned().collect(),
         layers,
+        masks,
+        projection: matches!(what.pool, PoolArg::Project).then(|| Projected { width: args.projection_dim, seed: global.seed.unwrap_or(0) }),
         reading: what.reading(),
         preprocess,
+        levels,
         images,
     };
     let device = pollster::block_on(Device::open(global.device))?;
@@ -229,8 +241,24 @@ fn archive(args: &ExtractArgs, global: &Global) -> Result<Extracted, Error> {
     made
 }
 
+/// Units that are kept, if they are named.
+fn masks(args: &ExtractArgs) -> Result<BTreeMap<String, Mask>, Error> {
+    let Some(path) = &args.mask else { return Ok(BTreeMap::new()) };
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|e| Error::input(&*shown, format!("the mask cannot be read: {e}")))?;
+    let masks = read_masks(&shown, &text)?;
+    if matches!(args.what.pool, PoolArg::Avg | PoolArg::Max)
+        && let Some((layer, _)) = masks.iter().find(|(_, mask)| mask.has_positions())
+    {
+        let message =
+            format!("it keeps rows or columns of \"{layer}\", which --pool avg and max would take together before; use --pool none");
+        return Err(Error::parameter("--mask", message));
+    }
+    Ok(masks)
+}
+
 /// What is fed in, the names of the images, and what is done to them.
-fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>), Error> {
+fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>, Option<Levels>), Error> {
     let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
     let Some(images) = &args.images else {
         let (name, path) = args.input.as_ref().ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
@@ -247,26 +275,37 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
         if n == 0 {
             return Err(Error::input(name.clone(), "the array is empty"));
         }
-        return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None));
+        return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None, None));
     };
-    let found = Images::find(images)?;
     let option = |error| match error {
         Error::Parameter { field, message } => Error::parameter(format!("--{field}"), message),
         other => other,
     };
+    let (found, levels) = pictures(images)?;
     let preprocess = args.spec()?.preprocess(port).map_err(option)?;
     let on_error = match args.on_error {
         OnErrorArg::Stop => OnError::Stop,
         OnErrorArg::Skip => OnError::Skip,
     };
     let names = found.names().to_vec();
-    Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess)))
+    Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess), levels))
+}
+
+/// The images of a folder, a list or an array; of an array also how its numbers were read, which is told.
+fn pictures(images: &InputArg) -> Result<(Arc<dyn ImageFiles>, Option<Levels>), Error> {
+    if !images.is_array() {
+        return Ok((Arc::new(Images::find(&images.path)?), None));
+    }
+    let stack = Stack::of(&images.array()?)?;
+    writeln!(io::stderr(), "note: {} is {}", images.path.display(), stack.assumed()).ok();
+    let levels = stack.levels;
+    Ok((Arc::new(stack), Some(levels)))
 }
 
 impl WhatArgs {
     fn reading(&self) -> Reading {
         match self.pool {
-            PoolArg::None => Reading::Full,
+            PoolArg::None | PoolArg::Project => Reading::Full,
             PoolArg::Avg => Reading::Avg,
             PoolArg::Max => Reading::Max,
         }
@@ -281,6 +320,7 @@ impl WhatArgs {
         Ok(extraction::Spec {
             network: "network".into(),
             images: "images".into(),
+            array: extraction::ArrayIs::Values,
             layers: self.layers.clone(),
             reading: self.reading(),
             preset: match self.preprocess {
@@ -321,11 +361,14 @@ pub(super) struct ProfileArgs {
 
 /// From a network and images to numbers for each layer.
 pub(super) fn profile(args: &ProfileArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    if matches!(args.what.pool, PoolArg::Project) {
+        return Err(Error::parameter("--pool", "profiles read all positions, their mean or their maximum; project with extract"));
+    }
     let mut inputs = Inputs::default();
     let extraction = args.what.spec()?;
     inputs.insert_input(&extraction.network, Input::Network(Arc::new(args.what.network.open(seed)?.0)));
     match (&args.what.images, &args.what.input) {
-        (Some(images), _) => inputs.insert_input(&extraction.images, Input::Images(Arc::new(Images::find(images)?))),
+        (Some(images), _) => inputs.insert_input(&extraction.images, Input::Images(pictures(images)?.0)),
         (None, Some((_, values))) => inputs.insert(&extraction.images, values.array()?),
         (None, None) => return Err(Error::parameter("--images", "images or an input are needed")),
     }

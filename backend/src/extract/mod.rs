@@ -1,17 +1,28 @@
 //! Activations of a network for many images: decoded ahead, run in batches, written as they come, continued where they stopped.
 
-mod npz;
+mod mask;
+mod output;
+mod partial;
 mod source;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use eigenscope::network::{self, Network, Plan, Preprocess, Reading};
-use eigenscope::{Device, Error, Progress};
+use eigenscope::analysis::dimensionality::Projection;
+use eigenscope::input::Levels;
+use eigenscope::network::{self, Constant, Network, Plan, Preprocess, Reading, Sink};
+use eigenscope::{Device, Error, Progress, progress};
+use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-use self::npz::Partial;
+pub use self::mask::{Mask, read_masks};
+pub use self::output::Form;
+use self::partial::Partial;
 pub use self::source::{Images, OnError, Source};
+
+/// What was done, as JSON: its name in an archive.
+const RECORD: &str = "eigenscope.json";
 
 /// What is extracted and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,10 +37,28 @@ pub struct Spec {
     pub named: Vec<String>,
     /// How positions are read.
     pub reading: Reading,
+    /// Units that are kept of some layers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masks: BTreeMap<String, Mask>,
+    /// What replaces positions and channels, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub projection: Option<Projected>,
     /// What is done to images; nothing for arrays.
     pub preprocess: Option<Preprocess>,
+    /// How the numbers of a stack became colors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub levels: Option<Levels>,
     /// The images, in order.
     pub images: Vec<String>,
+}
+
+/// A random projection of each layer that has positions; values in double precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Projected {
+    /// Values of each image.
+    pub width: u32,
+    /// Of the projection: that of `dims --pool none` with the same seed.
+    pub seed: u64,
 }
 
 /// One layer of the result.
@@ -77,13 +106,17 @@ pub async fn extract(
     target: &Path,
     progress: &dyn Progress,
 ) -> Result<Extracted, Error> {
-    let mut partial = Partial::open(target, spec)?;
-    let (resumed, n) = (partial.done(), source.len());
+    let form = Form::of(target)?;
+    form.check_names(&spec.layers)?;
+    let projection = spec.projection.map(|p| Projection::new(p.seed, p.width as usize));
+    let mut refined = Refined { partial: Partial::open(target, form, spec)?, masks: &spec.masks, projection, device };
+    let (resumed, n) = (refined.partial.done(), source.len());
     let start = Instant::now();
     let mut reader = source.read_from(resumed)?;
     let plan = Plan { layers: &spec.layers, reading: spec.reading, batch, budget_bytes: BUDGET_BYTES };
     let rated = Rated { progress, start, resumed, n };
-    network::extract(network, plan, reader.as_mut(), &mut partial, (resumed, n), &rated).await?;
+    network::extract(network, plan, reader.as_mut(), &mut refined, (resumed, n), &rated).await?;
+    let partial = refined.partial;
     let left_out = partial.left_out().to_vec();
     let layers = partial.finish(target)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -98,6 +131,49 @@ pub async fn extract(
         left_out,
         device: device.info().name.clone(),
     })
+}
+
+/// Projections of the values that have positions; others are matrices already.
+async fn projections(
+    projection: &mut Projection,
+    n: usize,
+    values: &BTreeMap<String, Constant>,
+    device: &Device,
+) -> Result<BTreeMap<String, ArrayD<f64>>, Error> {
+    let mut out = BTreeMap::new();
+    for (name, value) in values {
+        let Constant::Float(array) = value else { continue };
+        if array.ndim() < 3 || array.shape()[0] != n || array.is_empty() {
+            continue;
+        }
+        let contiguous = array.as_standard_layout();
+        let rows = projection.apply(contiguous.as_slice().unwrap_or_default(), n, device, &progress::Silent).await?;
+        out.insert(name.clone(), ArrayD::from_shape_fn(IxDyn(&[n, rows.ncols()]), |at| rows[(at[0], at[1])]));
+    }
+    Ok(out)
+}
+
+/// Values on their way to the file: masked, projected.
+struct Refined<'a> {
+    partial: Partial,
+    masks: &'a BTreeMap<String, Mask>,
+    projection: Option<Projection>,
+    device: &'a Device,
+}
+
+impl Sink for Refined<'_> {
+    async fn append(&mut self, n: usize, mut values: BTreeMap<String, Constant>) -> Result<(), Error> {
+        mask::keep(self.masks, n, &mut values)?;
+        let projected = match &mut self.projection {
+            Some(projection) => projections(projection, n, &values, self.device).await?,
+            None => BTreeMap::new(),
+        };
+        self.partial.append(n, &values, &projected)
+    }
+
+    fn mark(&mut self, done: usize, left_out: Vec<String>) -> Result<(), Error> {
+        self.partial.mark(done, left_out)
+    }
 }
 
 /// Adds the speed to what is told.

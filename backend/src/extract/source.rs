@@ -1,10 +1,11 @@
 //! Where a network's inputs come from: image files that are decoded ahead, or an array.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use eigenscope::Error;
-use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, by_number, is_image};
+use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, Picture, by_number, is_image};
 use eigenscope::network::{Batch, Feed, Preprocess, Ready};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
@@ -32,9 +33,14 @@ impl ImageFiles for Images {
         &self.names
     }
 
-    fn bytes(&self, i: usize) -> Result<Vec<u8>, Error> {
+    fn picture(&self, i: usize) -> Result<Picture, Error> {
         let path = self.paths.get(i).ok_or_else(|| Error::internal(format!("there is no image {i}")))?;
-        std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the image cannot be read: {e}")))
+        let read = std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the image cannot be read: {e}")));
+        Ok(Picture::Encoded(read?))
+    }
+
+    fn shown(&self, i: usize) -> String {
+        self.paths.get(i).map_or_else(String::new, |path| path.display().to_string())
     }
 }
 
@@ -97,7 +103,7 @@ fn stimuli(file: &str, folder: &Path, text: &str) -> Result<Images, Error> {
 #[derive(Debug)]
 pub enum Source {
     /// Images and what is done to them.
-    Images(Images, Preprocess, OnError),
+    Images(Arc<dyn ImageFiles>, Preprocess, OnError),
     /// Ready values, images first.
     Array(ArrayD<f32>),
 }
@@ -134,11 +140,9 @@ impl Source {
                 let (sender, receiver) = sync_channel(AHEAD);
                 let size = preprocess.size;
                 let decode = move || {
-                    for (i, name) in images.names.iter().enumerate().skip(first) {
-                        let shown = images.paths[i].display().to_string();
-                        let values = images.bytes(i).and_then(|bytes| preprocess.read(&shown, &bytes));
+                    for (i, name) in images.names().iter().enumerate().skip(first) {
                         // Nobody listens any more when the run has stopped.
-                        if sender.send((name.clone(), values)).is_err() {
+                        if sender.send((name.clone(), preprocess.read_one(images.as_ref(), i))).is_err() {
                             return;
                         }
                     }

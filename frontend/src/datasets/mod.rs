@@ -35,7 +35,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                 <Show when=empty>
                     <p class="lead">"Drop activation matrices anywhere on this page"</p>
                     <p class="muted">
-                        ".npy, .npz, .csv, .tsv or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
+                        ".npy, .npz, .csv, .tsv, .h5, .mat, .nc, .safetensors or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
                         "Or drop a network (.onnx, .pth) and images: its layers are computed here. Images are thumbnails of conditions, too. "
                         "Files stay in this browser unless you run something on the server."
                     </p>
@@ -53,7 +53,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                     tabindex="-1"
                     aria-label="Data files"
                     data-testid="file-input"
-                    accept=".npy,.npz,.csv,.tsv,.txt,.nii,.gz,.onnx,.pt,.pth,.zip,.eigenscope,image/*"
+                    accept=".npy,.npz,.csv,.tsv,.txt,.h5,.hdf5,.nc,.mat,.safetensors,.nii,.gz,.onnx,.pt,.pth,.zip,.eigenscope,image/*"
                     node_ref=chooser
                     on:change=chosen
                 />

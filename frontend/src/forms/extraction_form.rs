@@ -1,6 +1,6 @@
 //! Form of the extraction of activations; layer profiles have its fields too.
 
-use eigenscope::analysis::extraction::Spec;
+use eigenscope::analysis::extraction::{ArrayIs, Spec};
 use eigenscope::io;
 use eigenscope::network::{Preset, Reading};
 use leptos::prelude::*;
@@ -17,6 +17,9 @@ const PRESETS: &[(Preset, &str)] = &[
     (Preset::EfficientnetLite, "EfficientNet-Lite: stretched, (v − 127) / 128"),
     (Preset::Unit, "stretched, values from 0 to 1"),
 ];
+
+const ARRAYS: &[(ArrayIs, &str)] =
+    &[(ArrayIs::Values, "values as the network wants them"), (ArrayIs::Images, "images: 0 to 255, or 0 to 1")];
 
 pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.input("network", "Network", &spec.network);
@@ -44,6 +47,16 @@ pub(super) fn view(form: Form, spec: RwSignal<Spec>) -> AnyView {
             Box::new(move || spec.with(|s| s.images.clone())),
             Box::new(move |v| spec.update(|s| s.images = v)),
         )}
+        {move || {
+            let is_array = form.choices().iter().any(|(name, _)| spec.with(|s| s.images == *name));
+            is_array.then(|| choice(
+                form,
+                label("array", "The array holds", "Images are resized and scaled as files are; values are not touched."),
+                ARRAYS,
+                move || spec.with(|s| s.array),
+                move |v| spec.update(|s| s.array = v),
+            ))
+        }}
         {text(
             form,
             label("layers", "Layers", "Names of values, with * for any letters; or all, or outputs. Choose them in the graph below."),

@@ -23,6 +23,7 @@ pub use measures::{PowerLaw, effective_dimensionality, effective_rank, entropy_d
 pub use output::{ClassIntrinsic, Intrinsic, Output, Spectrum};
 pub use pieces::{Piece, Unit};
 pub(crate) use pieces::{divide, join, run as run_units};
+pub use pooling::{PROJECTED, Projection};
 pub use spec::{AlphaFit, Centering, Generator, Pool, Spec};
 pub use tables::{metrics_csv, spectra_csv};
 pub use unbiased::{Variant, participation_ratio_unbiased};

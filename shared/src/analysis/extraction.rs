@@ -30,8 +30,10 @@ const USES_OF_A_WEIGHT: f64 = 120.0;
 pub struct Spec {
     /// Name of the network: an ONNX file, or a state dict of a built-in architecture.
     pub network: String,
-    /// Name of the images, or of an array of values as the network wants them, images first.
+    /// Name of the images, or of an array.
     pub images: String,
+    /// What an array is.
+    pub array: ArrayIs,
     /// The layers: `all`, `outputs`, names of values, and names with `*` for any letters.
     pub layers: Vec<String>,
     /// How positions are read.
@@ -55,6 +57,7 @@ impl Default for Spec {
         Self {
             network: String::new(),
             images: String::new(),
+            array: ArrayIs::Values,
             layers: vec!["outputs".into()],
             reading: Reading::Full,
             preset: Preset::Imagenet,
@@ -65,6 +68,17 @@ impl Default for Spec {
             skip_unreadable: false,
         }
     }
+}
+
+/// What the numbers of an array are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArrayIs {
+    /// Values as the network wants them, images first.
+    #[default]
+    Values,
+    /// Colors: n x height x width x 3 or n x 3 x height x width, integers from 0 to 255 or floats from 0 to 1.
+    Images,
 }
 
 /// What came out.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Limits;
 use super::archive::{Archive, Entry};
 use crate::Error;
-use crate::input::{ImageFiles, by_number, is_image};
+use crate::input::{ImageFiles, Picture, by_number, is_image};
 
 /// The images of an archive in the order that people count; files that are no images by their names are left out.
 ///
@@ -53,8 +53,9 @@ impl<R: Read + Seek + Send> ImageFiles for Zipped<R> {
         &self.names
     }
 
-    fn bytes(&self, i: usize) -> Result<Vec<u8>, Error> {
+    fn picture(&self, i: usize) -> Result<Picture, Error> {
         let entry = self.entries.get(i).ok_or_else(|| Error::internal(format!("there is no image {i}")))?;
-        self.archive.lock().unwrap_or_else(PoisonError::into_inner).bytes(entry, self.limits)
+        let bytes = self.archive.lock().unwrap_or_else(PoisonError::into_inner).bytes(entry, self.limits)?;
+        Ok(Picture::Encoded(bytes))
     }
 }

@@ -5,17 +5,24 @@
 
 mod archive;
 mod csv;
+mod element;
+#[cfg(test)]
+mod format_tests;
+mod hdf5;
 mod images;
+mod mat;
 mod nifti;
 #[cfg(test)]
 mod nifti_tests;
 mod npy;
 mod npz;
 mod summary;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
 pub use archive::{pack, unpack};
+pub use hdf5::{Hdf5Writer, check_hdf5_names};
 pub use images::{holds_images, zipped_images};
 pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
@@ -68,6 +75,9 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
         Format::Npy => Ok(vec![npy::list(name, None, bytes, bytes.len() as u64, limits)?]),
         Format::Npz => npz::list(name, bytes, limits),
         Format::Nifti => nifti::list(name, bytes, limits),
+        Format::Hdf5 => hdf5::list(name, bytes, limits),
+        Format::Mat => mat::list(name, bytes, limits),
+        Format::Safetensors => tensors::list(name, bytes, limits),
         Format::Csv => csv::read(name, bytes, limits).map(|dataset| {
             let shape = dataset.shape().iter().map(|&n| n as u64).collect();
             vec![ArrayInfo { member: None, dtype: dataset.dtype, shape, refused: None }]
@@ -91,13 +101,15 @@ pub fn open(name: &str, bytes: Vec<u8>, member: Option<&str>, limits: Limits) ->
     match detect(name, &bytes)? {
         Format::Network => Ok(Input::Network(Arc::new(NetworkFile::new(name, bytes)))),
         Format::Images => Ok(Input::Images(zipped_images(name, Cursor::new(bytes), limits)?)),
-        Format::Npy | Format::Npz | Format::Csv | Format::Nifti => Ok(Input::Array(read(name, &bytes, member, limits)?)),
+        Format::Npy | Format::Npz | Format::Csv | Format::Nifti | Format::Hdf5 | Format::Mat | Format::Safetensors => {
+            Ok(Input::Array(read(name, &bytes, member, limits)?))
+        }
     }
 }
 
 /// Reads one array of a file. `member` names the array in an archive; it may be left out when there is only one.
 ///
-/// f16 is stored as f32; integers and booleans as f64. `Dataset::name` is the member, or the file name without its extension.
+/// f16 is stored as f32; arrays of MATLAB have its shapes; integers and booleans as f64. `Dataset::name` is the member, or the file name without its extension.
 ///
 /// # Errors
 /// [`Error::Format`] when the file is corrupt, [`Error::Unsupported`] for formats and element types that are not read,
@@ -111,6 +123,9 @@ pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> R
         Format::Npy => npy::read(name, stem(name), &mut &*bytes, bytes.len() as u64, limits),
         Format::Npz => npz::read(name, bytes, member, limits),
         Format::Nifti => nifti::read(name, stem(name), bytes, limits),
+        Format::Hdf5 => hdf5::read(name, bytes, member, limits),
+        Format::Mat => mat::read(name, bytes, member, limits),
+        Format::Safetensors => tensors::read(name, bytes, member, limits),
         Format::Csv => csv::read(name, bytes, limits),
         Format::Network => Err(no_array(name, "a network")),
         Format::Images => Err(no_array(name, "a set of images")),
@@ -129,6 +144,17 @@ pub fn read_npy(name: &str, mut reader: impl std::io::Read, available: u64, limi
     npy::read(name, stem(name), &mut reader, available, limits)
 }
 
+/// Whether a file of this name that begins so may hold several arrays, which its readers know by their names.
+#[must_use]
+pub fn holds_many(name: &str, head: &[u8]) -> bool {
+    let is_single = head.starts_with(npy::MAGIC);
+    !is_single
+        && (head.starts_with(b"PK\x03\x04")
+            || hdf5::is_hdf5(head)
+            || mat::is_mat(head)
+            || ["h5", "hdf5", "nc", "mat", "safetensors"].contains(&&*extension(name)))
+}
+
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -136,13 +162,15 @@ enum Format {
     Npz,
     Csv,
     Nifti,
+    Hdf5,
+    Mat,
+    Safetensors,
     Network,
     /// In a zip archive.
     Images,
 }
 
-const READ_FORMATS: &str =
-    "the formats read are .npy, .npz, .csv, .tsv, .nii and .nii.gz, networks (.onnx, .pth) and zip archives of images";
+const READ_FORMATS: &str = "the formats read are .npy, .npz, .csv, .tsv, .h5, .mat, .nc, .safetensors, .nii and .nii.gz, networks (.onnx, .pth) and zip archives of images";
 
 fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     let extension = extension(name);
@@ -158,6 +186,15 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return Ok(if holds_images(Cursor::new(bytes)) { Format::Images } else { Format::Npz });
     }
+    if hdf5::is_hdf5(bytes) {
+        return Ok(Format::Hdf5);
+    }
+    if mat::is_mat(bytes) {
+        return Ok(Format::Mat);
+    }
+    if extension == "safetensors" || extension.is_empty() && tensors::is_safetensors(bytes) {
+        return Ok(Format::Safetensors);
+    }
     if nifti::is_nifti(name, bytes) {
         return Ok(Format::Nifti);
     }
@@ -168,6 +205,12 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
         "npy" => Err(Error::format(name, r"not an NPY file: it does not begin with \x93NUMPY; save it again with numpy.save")),
         "npz" => Err(Error::format(name, "not an NPZ file: it is no zip archive; save it again with numpy.savez")),
         "nii" => Err(Error::format(name, "not a NIfTI image: it does not say n+1 where an image does")),
+        "h5" | "hdf5" => Err(Error::format(name, "not an HDF5 file: it does not begin with \\x89HDF")),
+        "nc" => Err(Error::format(name, "not a NetCDF-4 file: it does not begin as HDF5 does; convert it with nccopy -k netCDF-4")),
+        "mat" => Err(Error::Unsupported {
+            file: name.into(),
+            message: "MATLAB 4 files are not supported; save it again with save(..., \"-v7\") or later".into(),
+        }),
         "csv" | "tsv" => Ok(Format::Csv),
         "" => Err(Error::Unsupported { file: name.into(), message: format!("the format is not recognized; {READ_FORMATS}") }),
         other => Err(Error::Unsupported { file: name.into(), message: format!(".{other} files are not read; {READ_FORMATS}") }),
@@ -176,10 +219,7 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
 
 /// Formats that are known by name but not read.
 fn foreign(extension: &str, bytes: &[u8]) -> Option<&'static str> {
-    const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
-    let magics: [(&[u8], &str); 9] = [
-        (b"MATLAB ", "MATLAB"),
-        (HDF5, "HDF5"),
+    let magics: [(&[u8], &str); 7] = [
         (b"\x89PNG", "Image"),
         (b"\xff\xd8\xff", "Image"),
         (b"GIF8", "Image"),
@@ -192,13 +232,32 @@ fn foreign(extension: &str, bytes: &[u8]) -> Option<&'static str> {
         return Some(kind);
     }
     match extension {
-        "mat" => Some("MATLAB"),
-        "h5" | "hdf5" | "nc" => Some("HDF5"),
-        "pkl" | "pickle" | "pt" | "pth" => Some("Pickled Python"),
-        "safetensors" => Some("Safetensors"),
+        "pkl" | "pickle" => Some("Pickled Python"),
         "png" | "jpg" | "jpeg" | "gif" | "bmp" | "tif" | "tiff" | "webp" => Some("Image"),
         "xls" | "xlsx" | "ods" => Some("Spreadsheet"),
         _ => None,
+    }
+}
+
+/// The place of the wanted array among those of a file, each with whether it can be read; the only one that can, when none is named.
+fn choose(file: &str, arrays: &[(&str, bool)], member: Option<&str>) -> Result<usize, Error> {
+    /// Names in a sentence.
+    const SHOWN: usize = 20;
+    let readable = || arrays.iter().enumerate().filter(|(_, (_, is_read))| *is_read);
+    let names = || {
+        let more = readable().count().saturating_sub(SHOWN);
+        let shown = readable().take(SHOWN).map(|(_, (name, _))| *name).collect::<Vec<_>>().join(", ");
+        if more == 0 { shown } else { format!("{shown} and {more} more") }
+    };
+    if let Some(wanted) = member {
+        let index = arrays.iter().position(|(name, _)| *name == wanted);
+        return index.ok_or_else(|| Error::input(file, format!("there is no array \"{wanted}\" in the file; it holds: {}", names())));
+    }
+    match (readable().count(), readable().next()) {
+        // Its reader says why.
+        (0, _) => Ok(0),
+        (1, Some((index, _))) => Ok(index),
+        (n, _) => Err(Error::input(file, format!("the file holds {n} arrays; choose one of: {}", names()))),
     }
 }
 

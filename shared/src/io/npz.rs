@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::archive::{Archive, Entry};
-use super::{Limits, npy};
+use super::{Limits, element, npy};
 use crate::api::ArrayInfo;
 use crate::{Dataset, Error};
 
@@ -44,7 +44,7 @@ pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limit
         let label = label(file, name);
         let dataset = npy::read(&label, name, reader, entry.size, limits)?;
         // The checksum is verified when the end is reached.
-        std::io::copy(reader, &mut std::io::sink()).map_err(|e| npy::unreadable(&label, &e))?;
+        std::io::copy(reader, &mut std::io::sink()).map_err(|e| element::unreadable(&label, &e))?;
         Ok(dataset)
     })
 }

@@ -236,11 +236,11 @@ fn broken_tables_name_the_place() {
 
 #[test]
 fn other_formats_are_refused_in_one_sentence() {
-    for name in ["a.mat", "a.h5", "a.pkl", "a.safetensors", "a.png", "a.xlsx", "a.xyz", "a", "a.JPG"] {
-        let error = refused(name, b"anything", &[".npy, .npz, .csv, .tsv, .nii and .nii.gz"]);
+    for name in ["a.pkl", "a.png", "a.xlsx", "a.xyz", "a", "a.JPG"] {
+        let error = refused(name, b"anything", &[".npy, .npz, .csv, .tsv, .h5, .mat, .nc, .safetensors, .nii and .nii.gz"]);
         assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     }
-    refused("a.npy", b"\x89HDF\r\n\x1a\n...", &["HDF5", ".npy, .npz"]);
+    refused("a.npy", b"\x89HDF\r\n\x1a\n...", &["HDF5", "truncated"]);
     assert_eq!(load("a.bin", &plain("<f8", "(0,)", &[])).expect("content first").shape(), [0]);
     assert!(read("a.npy", &plain("<f8", "(0,)", &[]), Some("X"), Limits::BROWSER).is_err(), "a single array has no members");
 }
@@ -348,7 +348,7 @@ fn reader_fixtures_meet_their_expected_outcome() {
     assert_eq!(list("t.npz", &traversal, Limits::BROWSER).expect("lists")[0].member.as_deref(), Some("../../escape"));
     assert_eq!(values(&read("t.npz", &traversal, Some("X"), Limits::BROWSER).expect("X")), m);
 
-    let cases: [(&str, &[&str]); 10] = [
+    let cases: [(&str, &[&str]); 12] = [
         ("ragged.csv", &["line 3"]),
         ("text_in_number.csv", &["oops", "\"b\""]),
         ("object_pickle.npy", &["pickled"]),
@@ -358,14 +358,48 @@ fn reader_fixtures_meet_their_expected_outcome() {
         ("header_code.npy", &["not evaluated"]),
         ("bad_magic.npy", &["not an NPY file"]),
         ("empty_file.npy", &["0 bytes"]),
-        ("truncated.h5", &["HDF5"]),
+        ("matrix_v4.mat", &["MATLAB 4 files are not supported"]),
+        ("safetensors_bad_header.safetensors", &["no safetensors file"]),
+        ("truncated.h5", &["HDF5", "8820 bytes", "4410", "truncated"]),
     ];
     for (name, words) in cases {
         refused(name, &file(name), words);
     }
-    for name in ["matrix_v5.mat", "matrix_v73.mat", "matrix_v4.mat", "latest.h5", "matrix.safetensors"] {
-        refused(name, &file(name), &["are not read"]);
+    let of = |name: &str, member: &str| {
+        read(name, &file(name), Some(member), Limits::BROWSER).unwrap_or_else(|e| panic!("{name}::{member}: {e}"))
+    };
+    for name in [
+        "contiguous.h5",
+        "gzip_shuffle.h5",
+        "lzf.h5",
+        "fletcher32.h5",
+        "latest.h5",
+        "latest_chunked.h5",
+        "resizable_latest.h5",
+        "big_endian.h5",
+    ] {
+        let dataset = get(name);
+        assert_eq!((dataset.name.as_str(), dataset.shape(), values(&dataset)), ("X", &[12, 5][..], m.clone()), "{name}");
     }
+    for name in ["matrix_v5.mat", "matrix_v5_compressed.mat", "matrix_v73.mat", "matrix.safetensors"] {
+        let dataset = of(name, "X");
+        assert_eq!((dataset.shape(), values(&dataset)), (&[12, 5][..], m.clone()), "{name}");
+    }
+    let int8 = values(&get("matrix_int8.npy"));
+    assert_eq!((values(&of("matrix_v73.mat", "I")), values(&of("matrix_v5.mat", "I"))), (int8.clone(), int8.clone()));
+    assert_eq!((values(&of("matrix.safetensors", "i8")), values(&of("matrix.safetensors", "mask")).iter().sum::<f64>()), (int8, 32.0));
+    assert_eq!(of("matrix_v5.mat", "flag").dtype, "bool");
+    let (half, names) = (values(&get("matrix_float16.npy")), list("v5.mat", &file("matrix_v5.mat"), Limits::BROWSER).expect("lists"));
+    assert_eq!((values(&get("float16.h5")), values(&of("matrix.safetensors", "half"))), (half.clone(), half));
+    assert!(names.iter().any(|info| info.member.as_deref() == Some("names") && info.refused.is_some()), "names are text: {names:?}");
+    let part = of("matrix_v5_compressed.mat", "S.rdm");
+    assert_eq!((part.shape(), values(&part)[..2].to_vec()), (&[12, 2][..], m[..2].to_vec()));
+    let rounded = values(&get("matrix_bf16.safetensors")).iter().zip(&m).all(|(v, w)| (v - w).abs() <= 4e-3 * w.abs());
+    assert!(rounded, "bfloat16 keeps 8 bits");
+    let tree: Vec<_> =
+        list("g.h5", &file("groups.h5"), Limits::BROWSER).expect("lists").into_iter().filter_map(|info| info.member).collect();
+    assert_eq!(tree, ["alias", "count", "subject_1/roi_IT/fixed", "subject_1/roi_IT/labels", "subject_1/roi_IT/rdm"]);
+    assert_eq!((values(&of("groups.h5", "subject_1/roi_IT/rdm")), values(&of("groups.h5", "count"))), (m.clone(), vec![7.0]));
     let pickles = file("object_pickle.npz");
     assert_eq!(values(&read("p.npz", &pickles, Some("ok"), Limits::BROWSER).expect("ok")).len(), 60);
     assert!(read("p.npz", &pickles, Some("bad"), Limits::BROWSER).expect_err("refused").to_string().contains("p.npz::bad"), "by name");
@@ -375,6 +409,43 @@ fn reader_fixtures_meet_their_expected_outcome() {
     let bomb = file("bomb_200MiB.npz");
     let error = read("b.npz", &bomb, None, Limits { max_array_bytes: 100 << 20 }).expect_err("over the limit");
     assert!(matches!(error, Error::TooLarge { needed_bytes: 209_715_328, .. }), "{error}");
+
+    // Every file of the folder is named here.
+    let this = include_str!("tests.rs");
+    for entry in fs::read_dir(&folder).expect("a folder").flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        assert!(name == "README.md" || this.contains(&format!("\"{name}\"")), "{name} has no expected outcome");
+    }
+}
+
+/// Real files: MATLAB 5 and 7.3, NetCDF-4.
+#[test]
+fn published_files_are_read() {
+    use std::fs;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    if !folder.is_dir() {
+        eprintln!("skipped: no data at {}", folder.display());
+        return;
+    }
+    let of = |path: &str, member: Option<&str>| {
+        let bytes = fs::read(folder.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        read(path, &bytes, member, Limits::BROWSER).unwrap_or_else(|e| panic!("{path}: {e}"))
+    };
+    let x = of("images92/pymvpa_v73.mat", Some("x"));
+    assert_eq!((x.shape(), values(&x)), (&[1, 6][..], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+    let y = of("images92/pymvpa_v73.mat", Some("y"));
+    assert_eq!((y.dtype.as_str(), values(&y)), ("bool", vec![1.0, 0.0, 1.0]));
+    let projections = of("encoder_dimensionality/projections_imagenet21k_pooling_avg_additional.nc", None);
+    assert_eq!((projections.name.as_str(), projections.shape()), ("__xarray_dataarray_variable__", &[3, 50, 50, 32][..]));
+    // The arrays that scipy made of the same files; there, subjects are rows and sessions columns.
+    let (human, models) = (of("images92/humanIT_rdms.npy", None), of("images92/model_rdms.npy", None));
+    let size = 92 * 92;
+    for (i, subject) in (0..8).zip([1, 1, 2, 2, 3, 3, 4, 4]) {
+        let rdm = of("images92/original_92_brainRDMs.v5.mat", Some(&format!("RDMs(1,{subject},{}).RDM", i % 2 + 1)));
+        assert_eq!((rdm.shape(), values(&rdm)), (&[92, 92][..], values(&human)[i * size..(i + 1) * size].to_vec()), "{i}");
+        let model = of("images92/original_92_modelRDMs.v5.mat", Some(&format!("Models({}).RDM", i + 1)));
+        assert_eq!(values(&model), values(&models)[i * size..(i + 1) * size], "model {i}");
+    }
 }
 
 fn of(dataset: &Dataset) -> DatasetSummary {

@@ -56,7 +56,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a layer that was named and has no entry for each image; those of a file.
-    fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error>;
+    fn append(&mut self, n: usize, values: BTreeMap<String, Constant>) -> impl Future<Output = Result<(), Error>>;
 
     /// So many images are done, those left out among them.
     ///
@@ -73,7 +73,7 @@ pub async fn extract(
     network: &Network,
     plan: Plan<'_>,
     feed: &mut dyn Feed,
-    sink: &mut dyn Sink,
+    sink: &mut impl Sink,
     (mut done, n): (usize, usize),
     progress: &dyn Progress,
 ) -> Result<(), Error> {
@@ -88,9 +88,9 @@ pub async fn extract(
         if images.n > 0 {
             let inputs = BTreeMap::from([(port.name.clone(), Constant::Float(images.values))]);
             let made: Activations = network.run(&inputs, plan.layers, plan.reading).await?;
-            sink.append(images.n, &made.values)?;
+            let each = made.peak_bytes / images.n as u64;
+            sink.append(images.n, made.values).await?;
             if fixed.is_none() && plan.batch.is_none() {
-                let each = made.peak_bytes / images.n as u64;
                 size = usize::try_from(plan.budget_bytes / each.max(1)).unwrap_or(MOST).clamp(1, MOST);
             }
         }
@@ -142,11 +142,7 @@ impl Feed for Files {
             return Ok(None);
         }
         self.rest.start = places.end;
-        let decode = |k: usize| {
-            let i = places.start + k;
-            let name = &self.images.names()[i];
-            self.images.bytes(i).and_then(|bytes| self.preprocess.read(name, &bytes))
-        };
+        let decode = |k: usize| self.preprocess.read_one(self.images.as_ref(), places.start + k);
         let (mut values, mut n, mut left_out) = (Vec::new(), 0, Vec::new());
         for (i, decoded) in places.clone().zip(parallel::map(places.len(), decode)) {
             match decoded {
@@ -214,8 +210,8 @@ impl Collected {
 }
 
 impl Sink for Collected {
-    fn append(&mut self, n: usize, values: &BTreeMap<String, Constant>) -> Result<(), Error> {
-        for (name, value) in values {
+    async fn append(&mut self, n: usize, values: BTreeMap<String, Constant>) -> Result<(), Error> {
+        for (name, value) in &values {
             let Some(array) = of_each_image(name, Some(value), n, self.named.contains(name))? else {
                 self.layers.remove(name);
                 continue;

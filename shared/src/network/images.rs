@@ -2,13 +2,13 @@
 
 use super::settings::{Preprocess, Resize};
 use crate::Error;
+use crate::input::{ImageFiles, Picture};
 
 impl Preprocess {
     /// Values of an image from the bytes of its file: 3 x height x width.
     ///
     /// # Errors
     /// [`Error::Format`] for bytes that are no image and for one that is too small.
-    #[expect(clippy::cast_possible_truncation, reason = "colors")]
     pub fn read(&self, file: &str, bytes: &[u8]) -> Result<Vec<f32>, Error> {
         let mut reader =
             image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(|e| Error::format(file, e.to_string()))?;
@@ -19,6 +19,30 @@ impl Preprocess {
             reader.decode().map_err(|e| Error::format(file, format!("this is no image that can be read, or it is damaged: {e}")))?;
         let picture = decoded.into_rgb8();
         let (width, height) = picture.dimensions();
+        self.apply(file, picture.into_raw(), [height, width])
+    }
+
+    /// Values of one of several images: 3 x height x width.
+    ///
+    /// # Errors
+    /// Those of the image and of [`Preprocess::read`].
+    pub fn read_one(&self, images: &dyn ImageFiles, i: usize) -> Result<Vec<f32>, Error> {
+        let shown = images.shown(i);
+        match images.picture(i)? {
+            Picture::Encoded(bytes) => self.read(&shown, &bytes),
+            Picture::Pixels(pixels, size) => self.apply(&shown, pixels, size),
+        }
+    }
+
+    /// Values of the pixels of an image, rows of red, green and blue from the top, whose height and width are given.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for one that is too small, [`Error::Internal`] for fewer pixels than that.
+    #[expect(clippy::cast_possible_truncation, reason = "colors")]
+    pub fn apply(&self, file: &str, pixels: Vec<u8>, [height, width]: [u32; 2]) -> Result<Vec<f32>, Error> {
+        if pixels.len() as u64 != 3 * u64::from(height) * u64::from(width) || pixels.is_empty() {
+            return Err(Error::internal(format!("{file}: {} colors for {height} x {width} pixels", pixels.len())));
+        }
         let [h, w] = self.size;
         let (to_width, to_height) = match self.resize {
             Resize::Stretch => (w, h),
@@ -33,7 +57,7 @@ impl Preprocess {
                 format!("{to_width} x {to_height} pixels are fewer than the {w} x {h} that the network sees; resize to a larger size"),
             ));
         }
-        let pixels = resized(picture.into_raw(), [width as usize, height as usize], [to_width as usize, to_height as usize]);
+        let pixels = resized(pixels, [width as usize, height as usize], [to_width as usize, to_height as usize]);
         let (left, top) = (centered(to_width, w), centered(to_height, h));
         let (w, h, stride) = (w as usize, h as usize, to_width as usize);
         let mut out = Vec::with_capacity(3 * h * w);

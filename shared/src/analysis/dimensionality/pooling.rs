@@ -8,13 +8,13 @@ use crate::blocks::tiled;
 use crate::compute::Device;
 use crate::dataset::{Values, shape_text};
 use crate::linalg::spectral;
-use crate::parallel::map;
+use crate::parallel::{for_each_column, map};
 use crate::progress::Progress;
 use crate::rng::{NumpyLegacy, Stream};
 use crate::{Dataset, Error, stats};
 
 /// Width of the random projection of [`Pool::None`].
-const PROJECTED: usize = 1024;
+pub const PROJECTED: usize = 1024;
 
 /// Rows of the projection that are generated at a time: it is never held as a whole.
 const BLOCK: usize = 2048;
@@ -26,7 +26,18 @@ const SAMPLES: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Pooling {
     pool: Pool,
+    projection: Projection,
+}
+
+/// A random projection of rows of any length to some values, as [`Pool::None`] has it.
+///
+/// # Definition
+/// X W, the entries of W normal with mean 0 and variance 1/k for k values. Row i of W begins with the same numbers whatever k and the length of the rows of X are:
+/// it is stream i of the seed. W is made in blocks of rows when it is needed, and never held.
+#[derive(Debug, Clone)]
+pub struct Projection {
     draws: Draws,
+    width: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +60,7 @@ impl Pooling {
                 Draws::Legacy(Box::new(NumpyLegacy::new(short.ok_or_else(|| Error::parameter("seed", message()))?)))
             }
         };
-        Ok(Self { pool, draws })
+        Ok(Self { pool, projection: Projection { draws, width: PROJECTED } })
     }
 
     /// The matrix of a dataset with three axes or more.
@@ -81,7 +92,7 @@ impl Pooling {
         let size = values.len() / (n * channels);
         match self.pool {
             Pool::Flatten => return Ok(tiled(values, channels * size, n, 0..channels * size)),
-            Pool::None => return project(values, n, &mut self.draws, device, progress).await,
+            Pool::None => return self.projection.apply(values, n, device, progress).await,
             Pool::Avg | Pool::Max | Pool::Median | Pool::L1 | Pool::L2 | Pool::L1Matrix | Pool::L2Matrix => {}
         }
         let width = array.shape().last().copied().unwrap_or(1);
@@ -138,38 +149,50 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// X W with W standard normal over sqrt(1024).
-async fn project<T: Copy + Into<f64>>(
-    values: &[T],
-    n: usize,
-    draws: &mut Draws,
-    device: &Device,
-    progress: &dyn Progress,
-) -> Result<Mat<f64>, Error> {
-    #[expect(clippy::cast_precision_loss, reason = "1024 is exact")]
-    let scale = 1.0 / (PROJECTED as f64).sqrt();
-    let width = values.len() / n;
-    let mut out = Mat::zeros(n, PROJECTED);
-    for start in (0..width).step_by(BLOCK) {
-        #[expect(clippy::cast_precision_loss, reason = "a fraction for display")]
-        progress.step(0.15 * start as f64 / width as f64, &format!("random projection: {start} of {width} features"))?;
-        let rows = BLOCK.min(width - start);
-        // W' by columns, so that a row of W is filled from one end to the other.
-        let mut turned = Mat::zeros(PROJECTED, rows);
-        for k in 0..rows {
-            let row = turned.col_as_slice_mut(k).iter_mut();
-            match draws {
-                Draws::Streams(seed) => {
-                    let mut stream = Stream::new(*seed, (start + k) as u64);
-                    row.for_each(|w| *w = stream.normal() * scale);
-                }
-                Draws::Legacy(generator) => row.for_each(|w| *w = generator.normal() * scale),
-            }
-        }
-        let x = Mat::from_fn(n, rows, |i, k| values[i * width + start + k].into());
-        out += device.matmul(x.as_ref(), turned.transpose()).await?;
+impl Projection {
+    /// To `width` values.
+    #[must_use]
+    pub fn new(seed: u64, width: usize) -> Self {
+        Self { draws: Draws::Streams(seed), width }
     }
-    Ok(out)
+
+    /// The projections of `n` rows that follow each other in `values`.
+    ///
+    /// # Errors
+    /// Those of the device, and when `progress` cancels.
+    pub async fn apply<T: Copy + Into<f64>>(
+        &mut self,
+        values: &[T],
+        n: usize,
+        device: &Device,
+        progress: &dyn Progress,
+    ) -> Result<Mat<f64>, Error> {
+        #[expect(clippy::cast_precision_loss, reason = "widths are far below 2^53")]
+        let scale = 1.0 / (self.width as f64).sqrt();
+        let width = values.len() / n;
+        let mut out = Mat::zeros(n, self.width);
+        for start in (0..width).step_by(BLOCK) {
+            #[expect(clippy::cast_precision_loss, reason = "a fraction for display")]
+            progress.step(0.15 * start as f64 / width as f64, &format!("random projection: {start} of {width} features"))?;
+            let rows = BLOCK.min(width - start);
+            // W' by columns, so that a row of W is filled from one end to the other.
+            let mut turned = Mat::zeros(self.width, rows);
+            match &mut self.draws {
+                Draws::Streams(seed) => for_each_column(&mut turned, |k, row| {
+                    let mut stream = Stream::new(*seed, (start + k) as u64);
+                    row.iter_mut().for_each(|w| *w = stream.normal() * scale);
+                }),
+                Draws::Legacy(generator) => {
+                    for k in 0..rows {
+                        turned.col_as_slice_mut(k).iter_mut().for_each(|w| *w = generator.normal() * scale);
+                    }
+                }
+            }
+            let x = Mat::from_fn(n, rows, |i, k| values[i * width + start + k].into());
+            out += device.matmul(x.as_ref(), turned.transpose()).await?;
+        }
+        Ok(out)
+    }
 }
 
 #[cfg(test)]
@@ -193,6 +216,22 @@ mod tests {
         {
             let got: Pool = serde_json::from_value(text.into()).expect(text);
             assert_eq!(got, want, "{text}");
+        }
+    }
+
+    /// Rows may come in parts, and narrower projections are the first columns of wider ones but for the scale.
+    #[test]
+    fn projections_do_not_depend_on_the_other_rows() {
+        let values: Vec<f32> = (0..6 * 5000u16).map(|i| (f32::from(i) * 0.7).sin()).collect();
+        let of = |values: &[f32], n: usize, width: usize| {
+            let mut projection = Projection::new(9, width);
+            pollster::block_on(projection.apply(values, n, &Device::cpu(), &crate::progress::Silent)).expect("projects")
+        };
+        let (whole, parts, narrow) = (of(&values, 6, 64), of(&values[2 * 5000..3 * 5000], 1, 64), of(&values, 6, 16));
+        for j in 0..64 {
+            // Sums of 5,000 products in another order.
+            assert!((whole[(2, j)] - parts[(0, j)]).abs() < 1e-12, "column {j}");
+            assert!(j >= 16 || (whole[(2, j)] * 2.0 - narrow[(2, j)]).abs() < 1e-12, "column {j} of 16");
         }
     }
 }

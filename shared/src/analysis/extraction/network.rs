@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use ndarray::ArrayD;
 
-use super::{BATCH_BYTES, Layer, Output, Range, Spec};
+use super::{ArrayIs, BATCH_BYTES, Layer, Output, Range, Spec};
 use crate::analysis::Context;
 use crate::dataset::{Inputs, Values};
-use crate::input::ImageFiles;
+use crate::input::{ImageFiles, Stack};
 use crate::network::{Collected, Feed, Files, Network, Plan, Preprocess, Ready, extract};
 use crate::stats::small;
 use crate::{Array, Error, Progress};
@@ -36,6 +36,11 @@ pub(in crate::analysis) fn open(spec: &Spec, inputs: &Inputs, context: &Context<
     let port = graph.inputs.first().ok_or_else(|| Error::input("network", "the network has no input"))?;
     let source = match inputs.images(&spec.images) {
         Some(images) => Source::Images(Arc::clone(images), spec.preprocess(port)?),
+        None if spec.array == ArrayIs::Images => {
+            let stack = Stack::of(inputs.get("images", &spec.images)?)?;
+            context.warn("stack", format!("{} was {}", spec.images, stack.assumed()));
+            Source::Images(Arc::new(stack), spec.preprocess(port)?)
+        }
         None => {
             let dataset = inputs.get("images", &spec.images)?;
             #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]

@@ -8,6 +8,7 @@ use std::io::Read;
 use npyz::{Endianness, TypeChar, TypeStr};
 
 use crate::Error;
+use crate::io::element::{self, Element, shape_text};
 use crate::io::{Limits, file_name};
 
 /// The first bytes of every NPY file.
@@ -17,16 +18,6 @@ pub(in crate::io) const MAGIC: &[u8] = b"\x93NUMPY";
 const MAX_HEADER_BYTES: usize = 1 << 16;
 /// numpy allows 64.
 const MAX_AXES: usize = 64;
-
-/// An element type that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Element {
-    F16,
-    F32,
-    F64,
-    Bool,
-    Int { bytes: usize, signed: bool },
-}
 
 /// What a header says.
 #[derive(Debug)]
@@ -92,16 +83,9 @@ impl Header {
     /// Checks the declared size against the bytes that are there and the limits, before anything is allocated.
     pub(super) fn payload(&self, file: &str, available: u64, limits: Limits) -> Result<Payload, Error> {
         let element = self.element.map_err(|refusal| self.refuse(file, refusal))?;
-        let (width, stored_width) = match element {
-            Element::F16 => (2, 4),
-            Element::F32 => (4, 4),
-            Element::F64 => (8, 8),
-            Element::Bool => (1, 8),
-            Element::Int { bytes, .. } => (bytes as u64, 8),
-        };
-        let too_many = || Error::format(file, format!("its header declares {} values, more than 64 bits can count", self.shape_text()));
-        let count = self.shape.iter().try_fold(1u64, |n, &k| n.checked_mul(k)).ok_or_else(too_many)?;
-        let expected = count.checked_mul(width).ok_or_else(too_many)?;
+        let too_many =
+            || Error::format(file, format!("its header declares {} values, more than 64 bits can count", shape_text(&self.shape)));
+        let (_, expected) = element::size(&self.shape, element).ok_or_else(too_many)?;
         let found = available.saturating_sub(self.length);
         if found < expected {
             return Err(Error::format(
@@ -109,19 +93,13 @@ impl Header {
                 format!(
                     "its header declares {} values of {} ({expected} data bytes) but {found} data bytes follow; \
                      the file is truncated or its header is wrong, save or copy it again",
-                    self.shape_text(),
+                    shape_text(&self.shape),
                     self.dtype
                 ),
             ));
         }
-        let stored = count.saturating_mul(stored_width);
-        limits.check(&format!("{file} ({} {})", self.shape_text(), self.dtype), stored)?;
-        let count = usize::try_from(count).map_err(|_wide| too_many())?;
+        let count = element::check(file, &self.shape, element, &self.dtype, limits)?;
         Ok(Payload { element, count })
-    }
-
-    fn shape_text(&self) -> String {
-        if self.shape.is_empty() { "1".into() } else { self.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ") }
     }
 
     fn refuse(&self, file: &str, refusal: Refusal) -> Error {
@@ -172,7 +150,7 @@ fn parse(text: &str) -> Result<Header, &'static str> {
     if !scan.rest.trim().is_empty() {
         return Err("text after the dictionary");
     }
-    let (dtype, big_endian, element) = element(descr.ok_or("descr is missing")?)?;
+    let (dtype, big_endian, element) = element_of(descr.ok_or("descr is missing")?)?;
     Ok(Header {
         dtype,
         shape: shape.ok_or("shape is missing")?,
@@ -184,7 +162,7 @@ fn parse(text: &str) -> Result<Header, &'static str> {
 }
 
 /// The type in numpy's words, whether its bytes are swapped, and what it is.
-fn element(descr: Descr<'_>) -> Result<(String, bool, Result<Element, Refusal>), &'static str> {
+fn element_of(descr: Descr<'_>) -> Result<(String, bool, Result<Element, Refusal>), &'static str> {
     let text = match descr {
         Descr::Plain(text) => text,
         // An object field anywhere makes the data a pickle.

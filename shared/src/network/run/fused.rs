@@ -6,7 +6,7 @@
 mod tests;
 
 use burn::backend::Dispatch;
-use burn::backend::ops::FloatTensorOps as _;
+use burn::backend::ops::{ActivationOps as _, FloatTensorOps as _};
 use ndarray::ArrayD;
 
 use super::elementwise::gelu;

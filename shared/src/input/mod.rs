@@ -1,11 +1,15 @@
 //! What a file is read as: an array, a network, or a set of images.
 
+mod stack;
+
 use std::cmp::Ordering;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::network::NetworkFile;
 use crate::{Dataset, Error};
+
+pub use stack::{Levels, Stack};
 
 /// One input of a run.
 #[derive(Debug, Clone)]
@@ -18,16 +22,30 @@ pub enum Input {
     Images(Arc<dyn ImageFiles>),
 }
 
-/// Image files in order; each is read when it is needed.
+/// Images in order; each is read when it is needed.
 pub trait ImageFiles: Debug + Send + Sync {
-    /// Their names as they are shown and recorded.
+    /// Their names as they are recorded.
     fn names(&self) -> &[String];
 
-    /// The bytes of one.
+    /// One of them.
     ///
     /// # Errors
     /// [`Error::Input`] or [`Error::Format`] when it cannot be read.
-    fn bytes(&self, i: usize) -> Result<Vec<u8>, Error>;
+    fn picture(&self, i: usize) -> Result<Picture, Error>;
+
+    /// The name of one in messages.
+    fn shown(&self, i: usize) -> String {
+        self.names().get(i).cloned().unwrap_or_default()
+    }
+}
+
+/// An image before it is prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picture {
+    /// The bytes of its file.
+    Encoded(Vec<u8>),
+    /// Red, green and blue of each pixel, rows from the top, and height and width.
+    Pixels(Vec<u8>, [u32; 2]),
 }
 
 /// Endings of files that are images.
