@@ -181,7 +181,7 @@ pub struct NetworkSummary {
     pub inputs: Vec<(String, Option<String>)>,
     /// Names of the values that come out.
     pub outputs: Vec<String>,
-    /// Operations in the order in which they run.
+    /// Operations in the order in which they run, without those on shapes and indices.
     pub nodes: Vec<NodeSummary>,
 }
 
@@ -192,7 +192,7 @@ pub struct NodeSummary {
     pub op: String,
     /// Names of the values that it makes, with shapes where the file says.
     pub outputs: Vec<(String, Option<String>)>,
-    /// Names of the values that it reads, constants left out.
+    /// Names of the values that it reads, without constants, shapes and indices.
     pub inputs: Vec<String>,
 }
 

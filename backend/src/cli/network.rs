@@ -11,9 +11,8 @@ use clap::{Args, ValueEnum};
 use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::{extraction, layer_profile};
-use eigenscope::dataset::Values;
 use eigenscope::input::{ImageFiles, Levels, Stack};
-use eigenscope::network::{Architecture, Dim, Graph, Network, NetworkFile, Preprocess, Preset, Reading, Resize};
+use eigenscope::network::{Architecture, Constant, Dim, Graph, Network, NetworkFile, Preprocess, Preset, Reading, Resize};
 use eigenscope::{AnalysisSpec, Device, Error, Input, Inputs};
 use serde_json::json;
 
@@ -160,9 +159,9 @@ pub(super) struct WhatArgs {
     /// A folder of images, a .stim.csv that lists them, or an array of them (n x height x width x 3 or n x 3 x height x width).
     #[arg(long, value_name = "DIR_OR_FILE", required_unless_present = "input")]
     images: Option<InputArg>,
-    /// Ready values instead of images, for the input of that name: an array with images first.
+    /// Ready values instead of images, for the input of that name: an array with images first. Once for each input of the network.
     #[arg(long, value_name = "NAME=PATH.npy", conflicts_with = "images", value_parser = parse_named)]
-    input: Option<(String, InputArg)>,
+    input: Vec<(String, InputArg)>,
     /// Values by name, with * for any letters; or all, or outputs.
     #[arg(long, value_delimiter = ',', default_value = "outputs")]
     layers: Vec<String>,
@@ -261,21 +260,25 @@ fn masks(args: &ExtractArgs) -> Result<BTreeMap<String, Mask>, Error> {
 fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>, Option<Levels>), Error> {
     let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
     let Some(images) = &args.images else {
-        let (name, path) = args.input.as_ref().ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
-        if *name != port.name {
-            return Err(Error::parameter("--input", format!("the network has no input {name}; its input is {}", port.name)));
+        let mut inputs = BTreeMap::new();
+        let mut first = None;
+        for (name, path) in &args.input {
+            let Some(port) = graph.inputs.iter().find(|port| port.name == *name) else {
+                let names: Vec<&str> = graph.inputs.iter().map(|port| port.name.as_str()).collect();
+                return Err(Error::parameter("--input", format!("the network has no input {name}; its inputs are {}", names.join(", "))));
+            };
+            let dataset = path.array()?;
+            let n = dataset.shape().first().copied().unwrap_or(0);
+            let (of, whole) = first.get_or_insert_with(|| (dataset.name.clone(), n));
+            if n == 0 || n != *whole {
+                let message =
+                    if n == 0 { "the array is empty".into() } else { format!("{n} entries, but {of} has {whole}: one for each image") };
+                return Err(Error::input(name.clone(), message));
+            }
+            inputs.insert(name.clone(), Constant::of_dataset(&dataset, port.element)?);
         }
-        let dataset = path.array()?;
-        #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]
-        let values = match &*dataset.values {
-            Values::F32(a) => a.clone(),
-            Values::F64(a) => a.mapv(|v| v as f32),
-        };
-        let n = values.shape().first().copied().unwrap_or(0);
-        if n == 0 {
-            return Err(Error::input(name.clone(), "the array is empty"));
-        }
-        return Ok((Source::Array(values), (0..n).map(|i| format!("{}[{i}]", dataset.name)).collect(), None, None));
+        let (name, n) = first.ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
+        return Ok((Source::Arrays(inputs, n), (0..n).map(|i| format!("{name}[{i}]")).collect(), None, None));
     };
     let option = |error| match error {
         Error::Parameter { field, message } => Error::parameter(format!("--{field}"), message),
@@ -367,10 +370,10 @@ pub(super) fn profile(args: &ProfileArgs, seed: Option<u64>) -> Result<Plan, Err
     let mut inputs = Inputs::default();
     let extraction = args.what.spec()?;
     inputs.insert_input(&extraction.network, Input::Network(Arc::new(args.what.network.open(seed)?.0)));
-    match (&args.what.images, &args.what.input) {
+    match (&args.what.images, &args.what.input[..]) {
         (Some(images), _) => inputs.insert_input(&extraction.images, Input::Images(pictures(images)?.0)),
-        (None, Some((_, values))) => inputs.insert(&extraction.images, values.array()?),
-        (None, None) => return Err(Error::parameter("--images", "images or an input are needed")),
+        (None, [(_, values)]) => inputs.insert(&extraction.images, values.array()?),
+        (None, _) => return Err(Error::parameter("--images", "images or one input are needed")),
     }
     let mut name = |given: &Option<InputArg>, name: &str| {
         given.as_ref().map(|given| given.array().map(|dataset| inputs.insert(name, dataset)).map(|()| name.to_owned())).transpose()

@@ -112,7 +112,8 @@ pub async fn extract(
     let mut refined = Refined { partial: Partial::open(target, form, spec)?, masks: &spec.masks, projection, device };
     let (resumed, n) = (refined.partial.done(), source.len());
     let start = Instant::now();
-    let mut reader = source.read_from(resumed)?;
+    let port = network.graph().inputs.first().map_or("", |port| port.name.as_str());
+    let mut reader = source.read_from(port, resumed)?;
     let plan = Plan { layers: &spec.layers, reading: spec.reading, batch, budget_bytes: BUDGET_BYTES };
     let rated = Rated { progress, start, resumed, n };
     network::extract(network, plan, reader.as_mut(), &mut refined, (resumed, n), &rated).await?;

@@ -1,12 +1,13 @@
 //! Where a network's inputs come from: image files that are decoded ahead, or an array.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use eigenscope::Error;
 use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, Picture, by_number, is_image};
-use eigenscope::network::{Batch, Feed, Preprocess, Ready};
+use eigenscope::network::{Batch, Constant, Feed, Preprocess, Ready};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
@@ -104,12 +105,14 @@ fn stimuli(file: &str, folder: &Path, text: &str) -> Result<Images, Error> {
 pub enum Source {
     /// Images and what is done to them.
     Images(Arc<dyn ImageFiles>, Preprocess, OnError),
-    /// Ready values, images first.
-    Array(ArrayD<f32>),
+    /// Ready values by the names of the network's inputs, and how many images they are of.
+    Arrays(BTreeMap<String, Constant>, usize),
 }
 
 /// Images that are decoded ahead by a thread of their own.
 struct Ahead {
+    /// The input that they are.
+    port: String,
     receiver: Receiver<Decoded>,
     size: [u32; 2],
     on_error: OnError,
@@ -125,17 +128,14 @@ impl Source {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Images(images, ..) => images.names().len(),
-            Self::Array(values) => values.shape().first().copied().unwrap_or(0),
+            Self::Arrays(_, n) => *n,
         }
     }
 
     /// From the given image on.
-    pub(super) fn read_from(self, first: usize) -> Result<Box<dyn Feed>, Error> {
+    pub(super) fn read_from(self, port: &str, first: usize) -> Result<Box<dyn Feed>, Error> {
         match self {
-            Self::Array(values) => {
-                let n = values.shape().first().copied().unwrap_or(0);
-                Ok(Box::new(Ready::new(values, first..n)))
-            }
+            Self::Arrays(inputs, n) => Ok(Box::new(Ready::new(Arc::new(inputs), first..n))),
             Self::Images(images, preprocess, on_error) => {
                 let (sender, receiver) = sync_channel(AHEAD);
                 let size = preprocess.size;
@@ -151,7 +151,7 @@ impl Source {
                     .name("images".into())
                     .spawn(decode)
                     .map_err(|e| Error::internal(format!("no thread to decode images: {e}")))?;
-                Ok(Box::new(Ahead { receiver, size, on_error }))
+                Ok(Box::new(Ahead { port: port.to_owned(), receiver, size, on_error }))
             }
         }
     }
@@ -177,6 +177,7 @@ impl Feed for Ahead {
         }
         let [h, w] = self.size.map(|side| side as usize);
         let values = ArrayD::from_shape_vec(IxDyn(&[n, 3, h, w]), values).map_err(|e| Error::internal(e.to_string()))?;
-        Ok(Some(Batch { values, n, consumed, left_out }))
+        let inputs = BTreeMap::from([(self.port.clone(), Constant::Float(values))]);
+        Ok(Some(Batch { inputs, n, consumed, left_out }))
     }
 }

@@ -55,15 +55,18 @@ fn of_array(dataset: &Dataset) -> DatasetSummary {
 fn of_graph(graph: &Graph) -> NetworkSummary {
     let text = |shape: &Vec<Dim>| shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
     let named = |name: &String| (name.clone(), graph.shapes.get(name).map(text));
+    let integers = graph.integers();
+    let is_made = |name: &String| !name.is_empty() && !graph.constants.contains_key(name) && !integers.contains(name.as_str());
     let node = |node: &crate::network::Node| NodeSummary {
         op: node.op.clone(),
         outputs: node.outputs.iter().filter(|name| !name.is_empty()).map(named).collect(),
-        inputs: node.inputs.iter().filter(|name| !name.is_empty() && !graph.constants.contains_key(*name)).cloned().collect(),
+        inputs: node.inputs.iter().filter(|name| is_made(name)).cloned().collect(),
     };
+    let is_layer = |node: &&crate::network::Node| node.outputs.iter().any(|name| !name.is_empty() && !integers.contains(name.as_str()));
     NetworkSummary {
         inputs: graph.inputs.iter().map(|port| (port.name.clone(), port.shape.as_ref().map(text))).collect(),
         outputs: graph.outputs.clone(),
-        nodes: graph.nodes.iter().map(node).collect(),
+        nodes: graph.nodes.iter().filter(is_layer).map(node).collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, Axis, IxDyn, Slice};
+use ndarray::{ArrayD, IxDyn};
 
 use super::graph::{Constant, Dim};
 use super::run::{Activations, Network};
@@ -31,8 +31,8 @@ pub struct Plan<'a> {
 /// Some images as a network sees them.
 #[derive(Debug)]
 pub struct Batch {
-    /// Images first.
-    pub values: ArrayD<f32>,
+    /// Inputs of the network by their names, images first.
+    pub inputs: BTreeMap<String, Constant>,
     /// Images in it.
     pub n: usize,
     /// Images that it stands for.
@@ -86,8 +86,7 @@ pub async fn extract(
     while let Some(images) = feed.next(size)? {
         done += images.consumed;
         if images.n > 0 {
-            let inputs = BTreeMap::from([(port.name.clone(), Constant::Float(images.values))]);
-            let made: Activations = network.run(&inputs, plan.layers, plan.reading).await?;
+            let made: Activations = network.run(&images.inputs, plan.layers, plan.reading).await?;
             let each = made.peak_bytes / images.n as u64;
             sink.append(images.n, made.values).await?;
             if fixed.is_none() && plan.batch.is_none() {
@@ -118,9 +117,11 @@ pub fn of_each_image<'a>(name: &str, value: Option<&'a Constant>, n: usize, is_n
     }
 }
 
-/// Image files, decoded when they are wanted.
+/// Images, decoded when they are wanted.
 #[derive(Debug)]
 pub struct Files {
+    /// The input that they are.
+    port: String,
     images: Arc<dyn ImageFiles>,
     preprocess: Preprocess,
     skip_unreadable: bool,
@@ -130,8 +131,8 @@ pub struct Files {
 impl Files {
     /// Some of the images.
     #[must_use]
-    pub fn new(images: Arc<dyn ImageFiles>, preprocess: Preprocess, skip_unreadable: bool, range: Range<usize>) -> Self {
-        Self { images, preprocess, skip_unreadable, rest: range }
+    pub fn new(port: String, images: Arc<dyn ImageFiles>, preprocess: Preprocess, skip_unreadable: bool, range: Range<usize>) -> Self {
+        Self { port, images, preprocess, skip_unreadable, rest: range }
     }
 }
 
@@ -156,22 +157,23 @@ impl Feed for Files {
         }
         let [h, w] = self.preprocess.size.map(|side| side as usize);
         let values = ArrayD::from_shape_vec(IxDyn(&[n, 3, h, w]), values).map_err(|e| Error::internal(e.to_string()))?;
-        Ok(Some(Batch { values, n, consumed: places.len(), left_out }))
+        let inputs = BTreeMap::from([(self.port.clone(), Constant::Float(values))]);
+        Ok(Some(Batch { inputs, n, consumed: places.len(), left_out }))
     }
 }
 
 /// Values that are as the network wants them, images first.
 #[derive(Debug)]
 pub struct Ready {
-    values: ArrayD<f32>,
+    inputs: Arc<BTreeMap<String, Constant>>,
     rest: Range<usize>,
 }
 
 impl Ready {
-    /// Some of the images of an array.
+    /// Some of the images of arrays by the names of the inputs; all of them have entries for as many images.
     #[must_use]
-    pub fn new(values: ArrayD<f32>, range: Range<usize>) -> Self {
-        Self { values, rest: range }
+    pub fn new(inputs: Arc<BTreeMap<String, Constant>>, range: Range<usize>) -> Self {
+        Self { inputs, rest: range }
     }
 }
 
@@ -183,8 +185,8 @@ impl Feed for Ready {
         }
         self.rest.start = places.end;
         let n = places.len();
-        let values = self.values.slice_axis(Axis(0), Slice::from(places)).to_owned();
-        Ok(Some(Batch { values, n, consumed: n, left_out: Vec::new() }))
+        let inputs = self.inputs.iter().map(|(name, value)| (name.clone(), value.rows(places.clone()))).collect();
+        Ok(Some(Batch { inputs, n, consumed: n, left_out: Vec::new() }))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis, Slice};
 use serde::Serialize;
 
-use crate::Error;
+use crate::dataset::Values;
+use crate::{Dataset, Error};
 
 /// A network.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,20 @@ pub struct Port {
     pub name: String,
     /// Its shape, when the file says.
     pub shape: Option<Vec<Dim>>,
+    /// What it consists of.
+    pub element: Element,
+}
+
+/// What a value consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Element {
+    /// Numbers.
+    #[default]
+    Float,
+    /// Whole numbers.
+    Int,
+    /// Yes or no.
+    Bool,
 }
 
 /// The length of an axis.
@@ -99,6 +114,40 @@ pub enum Constant {
 }
 
 impl Constant {
+    /// An array as a value of the given element: numbers in single precision.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for numbers that are not whole where an integer or yes and no (0 and 1) is wanted.
+    pub fn of_dataset(dataset: &Dataset, element: Element) -> Result<Self, Error> {
+        #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision; whole numbers are checked")]
+        match (element, &*dataset.values) {
+            (Element::Float, Values::F32(a)) => Ok(Self::Float(a.clone())),
+            (Element::Float, Values::F64(a)) => Ok(Self::Float(a.mapv(|v| v as f32))),
+            (_, values) => {
+                let array = match values {
+                    Values::F32(a) => a.mapv(f64::from),
+                    Values::F64(a) => a.clone(),
+                };
+                let limit = if element == Element::Bool { 1.0 } else { 9e15 };
+                if let Some(wrong) = array.iter().find(|v| v.fract() != 0.0 || v.abs() > limit || v.is_nan()) {
+                    let what = if element == Element::Bool { "0 or 1" } else { "whole numbers" };
+                    return Err(Error::input(dataset.name.clone(), format!("the network wants {what} here, but there is {wrong}")));
+                }
+                Ok(if element == Element::Bool { Self::Bool(array.mapv(|v| v != 0.0)) } else { Self::Int(array.mapv(|v| v as i64)) })
+            }
+        }
+    }
+
+    /// Entries of the first axis from one up to another.
+    pub(crate) fn rows(&self, rows: std::ops::Range<usize>) -> Self {
+        let slice = Slice::from(rows);
+        match self {
+            Self::Float(a) => Self::Float(a.slice_axis(Axis(0), slice).to_owned()),
+            Self::Int(a) => Self::Int(a.slice_axis(Axis(0), slice).to_owned()),
+            Self::Bool(a) => Self::Bool(a.slice_axis(Axis(0), slice).to_owned()),
+        }
+    }
+
     /// Lengths of the axes.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
@@ -138,6 +187,35 @@ impl Graph {
             named.map(layer).collect::<Vec<_>>()
         };
         self.nodes.iter().flat_map(of).collect()
+    }
+
+    /// Names of values that are shapes, indices and masks, as far as the graph tells: what is made of integers alone, and what is compared or counted.
+    #[must_use]
+    pub fn integers(&self) -> BTreeSet<&str> {
+        let is_whole = |constant: &Constant| !matches!(constant, Constant::Float(_));
+        let mut out: BTreeSet<&str> = self.constants.iter().filter(|(_, c)| is_whole(c)).map(|(name, _)| name.as_str()).collect();
+        for node in &self.nodes {
+            let mut inputs = node.inputs.iter().filter(|name| !name.is_empty()).peekable();
+            let from_integers = inputs.peek().is_some() && inputs.all(|name| out.contains(name.as_str()));
+            let of_attribute = |name: &str| match node.attributes.get(name) {
+                Some(Attribute::Constant(constant)) => is_whole(constant),
+                Some(Attribute::Int(_) | Attribute::Ints(_)) => true,
+                _ => false,
+            };
+            let whole = match node.op.as_str() {
+                "Shape" | "Size" | "NonZero" | "ArgMax" | "ArgMin" | "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual"
+                | "And" | "Or" | "Xor" | "Not" | "IsNaN" | "IsInf" => true,
+                // 1: single, 10: half, 11: double, 16: bfloat.
+                "Cast" => node.attributes.get("to").is_some_and(|to| !matches!(to, Attribute::Int(1 | 10 | 11 | 16))),
+                "ConstantOfShape" => of_attribute("value"),
+                "Constant" => ["value", "value_int", "value_ints"].into_iter().any(of_attribute),
+                _ => from_integers,
+            };
+            if whole {
+                out.extend(node.outputs.iter().map(String::as_str));
+            }
+        }
+        out
     }
 
     /// The layers that patterns name, in the order in which they are made: `all`, `outputs`, names, and names with `*` for any letters.

@@ -17,7 +17,7 @@ mod torch;
 #[cfg(feature = "network")]
 pub use extract::{Batch, Collected, Feed, Files, Plan, Ready, Sink, extract, of_each_image};
 pub use file::NetworkFile;
-pub use graph::{Attribute, Constant, Dim, Graph, Layer, Node, Port, is_named_by};
+pub use graph::{Attribute, Constant, Dim, Element, Graph, Layer, Node, Port, is_named_by};
 pub use onnx::{read_onnx, read_onnx_array};
 #[cfg(feature = "network")]
 pub use run::{Activations, Network};

@@ -9,7 +9,7 @@ use ndarray::{ArrayD, IxDyn};
 use prost::Message as _;
 
 use self::proto::Length;
-use super::graph::{Attribute, Constant, Dim, Graph, Node, Port};
+use super::graph::{Attribute, Constant, Dim, Element, Graph, Node, Port};
 use crate::Error;
 use crate::dataset::shape_text;
 
@@ -65,7 +65,7 @@ pub fn read_onnx(file: &str, bytes: &[u8]) -> Result<Graph, Error> {
     }
     // Old files list their weights among the inputs, too.
     let fed = graph.input.iter().filter(|info| !out.constants.contains_key(&info.name));
-    out.inputs = fed.map(|info| Port { name: info.name.clone(), shape: shape(info) }).collect();
+    out.inputs = fed.map(|info| Port { name: info.name.clone(), shape: shape(info), element: element(info) }).collect();
     out.outputs = graph.output.iter().map(|info| info.name.clone()).collect();
     if out.outputs.is_empty() || graph.node.is_empty() {
         return Err(Error::format(file, "this is no ONNX file, or it is damaged: the graph has no nodes or no outputs"));
@@ -152,6 +152,16 @@ fn shape(info: &proto::ValueInfo) -> Option<Vec<Dim>> {
         None => Dim::Named(String::new()),
     };
     Some(shape.dim.iter().map(dim).collect())
+}
+
+/// What an input consists of.
+fn element(info: &proto::ValueInfo) -> Element {
+    match info.kind.as_ref().and_then(|kind| kind.tensor_type.as_ref()).map_or(0, |tensor| tensor.elem_type) {
+        // Integers of 8 to 64 bits, with and without a sign.
+        2..=7 | 12 | 13 => Element::Int,
+        9 => Element::Bool,
+        _ => Element::Float,
+    }
 }
 
 /// An array, from its bytes or from the field of its type.

@@ -232,3 +232,25 @@ fn hostile_files_are_one_sentence() {
         "graph inside",
     );
 }
+
+/// Every value that a run makes of integers is known to be one before, and no other.
+#[test]
+fn integers_are_known_from_the_graph() {
+    for name in ["efficientnet_lite0", "tiny_resnet", "tiny_vit", "squeezenet1_1", "mobilenet_v3_small_050"] {
+        let Some(graph) = read(&format!("{name}.onnx")) else { return };
+        let side = match graph.inputs[0].shape.as_deref() {
+            Some([_, _, Dim::Fixed(side), _]) => usize::try_from(*side).expect("small"),
+            other => panic!("{other:?}"),
+        };
+        let layers: Vec<String> = graph.layers().into_iter().map(|layer| layer.name).collect();
+        let integers: Vec<String> = graph.integers().into_iter().map(Into::into).collect();
+        let image = ndarray::ArrayD::from_elem(vec![1, 3, side, side], 0.5f32);
+        let inputs = std::collections::BTreeMap::from([("input".to_owned(), Constant::Float(image))]);
+        let network = Network::new(name, graph, &crate::Device::cpu()).expect("known operators");
+        let made = pollster::block_on(network.run(&inputs, &layers, Reading::Avg)).expect("it runs");
+        for layer in &layers {
+            let is_float = matches!(made.values[layer], Constant::Float(_));
+            assert_eq!(integers.contains(layer), !is_float, "{name}, {layer}");
+        }
+    }
+}

@@ -1,14 +1,13 @@
 //! The run itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use ndarray::ArrayD;
 
 use super::{ArrayIs, BATCH_BYTES, Layer, Output, Range, Spec};
 use crate::analysis::Context;
-use crate::dataset::{Inputs, Values};
+use crate::dataset::Inputs;
 use crate::input::{ImageFiles, Stack};
-use crate::network::{Collected, Feed, Files, Network, Plan, Preprocess, Ready, extract};
+use crate::network::{Collected, Constant, Feed, Files, Network, Plan, Preprocess, Ready, extract};
 use crate::stats::small;
 use crate::{Array, Error, Progress};
 
@@ -24,7 +23,7 @@ pub(in crate::analysis) struct Opened {
 
 enum Source {
     Images(Arc<dyn ImageFiles>, Preprocess),
-    Array(String, ArrayD<f32>),
+    Array(String, usize, Arc<BTreeMap<String, Constant>>),
 }
 
 /// Reads the network and finds the layers.
@@ -43,15 +42,11 @@ pub(in crate::analysis) fn open(spec: &Spec, inputs: &Inputs, context: &Context<
         }
         None => {
             let dataset = inputs.get("images", &spec.images)?;
-            #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision")]
-            let values = match &*dataset.values {
-                Values::F32(a) => a.clone(),
-                Values::F64(a) => a.mapv(|v| v as f32),
-            };
-            if values.is_empty() {
+            if dataset.values.is_empty() {
                 return Err(Error::input("images", "the array is empty"));
             }
-            Source::Array(dataset.name.clone(), values)
+            let values = Arc::new(BTreeMap::from([(port.name.clone(), Constant::of_dataset(dataset, port.element)?)]));
+            Source::Array(dataset.name.clone(), dataset.shape()[0], values)
         }
     };
     let network = Network::new(&spec.network, graph, context.device)?;
@@ -63,7 +58,7 @@ impl Opened {
     pub(in crate::analysis) fn len(&self) -> usize {
         match &self.source {
             Source::Images(images, _) => images.names().len(),
-            Source::Array(_, values) => values.shape().first().copied().unwrap_or(0),
+            Source::Array(_, n, _) => *n,
         }
     }
 
@@ -71,7 +66,7 @@ impl Opened {
     fn name(&self, i: usize) -> String {
         match &self.source {
             Source::Images(images, _) => images.names().get(i).cloned().unwrap_or_default(),
-            Source::Array(name, _) => format!("{name}[{i}]"),
+            Source::Array(name, ..) => format!("{name}[{i}]"),
         }
     }
 
@@ -84,9 +79,10 @@ impl Opened {
     ) -> Result<Collected, Error> {
         let mut feed: Box<dyn Feed> = match &self.source {
             Source::Images(images, preprocess) => {
-                Box::new(Files::new(Arc::clone(images), preprocess.clone(), self.spec.skip_unreadable, range.clone()))
+                let port = self.network.graph().inputs.first().map_or_else(String::new, |port| port.name.clone());
+                Box::new(Files::new(port, Arc::clone(images), preprocess.clone(), self.spec.skip_unreadable, range.clone()))
             }
-            Source::Array(_, values) => Box::new(Ready::new(values.clone(), range.clone())),
+            Source::Array(_, _, values) => Box::new(Ready::new(Arc::clone(values), range.clone())),
         };
         let mut out = Collected::new(self.named.clone());
         let plan = Plan { layers, reading: self.spec.reading, batch: None, budget_bytes: BATCH_BYTES };

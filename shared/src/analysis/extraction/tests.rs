@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ndarray::{ArrayD, IxDyn};
 
 use super::*;
-use crate::network::NetworkFile;
+use crate::network::{Element, NetworkFile};
 use crate::{AnalysisResult, AnalysisSpec, Dataset, Device, Input, Silent, tasks};
 
 /// A built-in network with random weights and eight small images of values.
@@ -79,7 +79,7 @@ fn what_is_no_network_is_said_so() {
 
 #[test]
 fn sizes_come_from_the_file_or_from_the_spec() {
-    let port = |shape: Vec<Dim>| Port { name: "x".into(), shape: Some(shape) };
+    let port = |shape: Vec<Dim>| Port { name: "x".into(), shape: Some(shape), element: Element::Float };
     let fixed = port(vec![Dim::Named("batch".into()), Dim::Fixed(3), Dim::Fixed(96), Dim::Fixed(64)]);
     let open = port(vec![Dim::Named("batch".into()), Dim::Fixed(3), Dim::Named(String::new()), Dim::Named(String::new())]);
     assert_eq!(spec().preprocess(&fixed).expect("known").size, [96, 64]);

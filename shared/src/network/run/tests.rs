@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use ndarray::ArrayD;
 
 use super::*;
-use crate::network::{Attribute, Port};
+use crate::network::{Attribute, Element, Port};
 use crate::rng::Stream;
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f32> {
@@ -28,7 +28,7 @@ fn padded(op: &str) -> Graph {
     let number = |v: f32| Constant::Float(ArrayD::from_elem(vec![], v));
     let bounded = if op == "Clip" { node(op, &["conv", "low", "high"], "bounded", &[]) } else { node(op, &["conv"], "bounded", &[]) };
     Graph {
-        inputs: vec![Port { name: "x".into(), shape: None }],
+        inputs: vec![Port { name: "x".into(), shape: None, element: Element::Float }],
         outputs: vec!["sum".into()],
         nodes: vec![
             node("Concat", &["before", "after"], "pads", &[("axis", Attribute::Int(0))]),
@@ -97,8 +97,13 @@ fn values_are_dropped_after_their_last_reader() {
     for i in 1..20 {
         nodes.push(node("Sigmoid", &[&format!("v{}", i - 1)], &format!("v{i}"), &[]));
     }
-    let graph =
-        Graph { inputs: vec![Port { name: "x".into(), shape: None }], outputs: vec!["v19".into()], nodes, opset: 13, ..Graph::default() };
+    let graph = Graph {
+        inputs: vec![Port { name: "x".into(), shape: None, element: Element::Float }],
+        outputs: vec!["v19".into()],
+        nodes,
+        opset: 13,
+        ..Graph::default()
+    };
     let network = Network::new("chain", graph, &Device::cpu()).expect("every operator is known");
     let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[100, 10], 1)))]);
     let made = pollster::block_on(network.run(&inputs, &["v19".into()], Reading::Full)).expect("it runs");

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use crate::Error;
 use crate::dataset::shape_text;
-use crate::network::{Attribute, Constant, Dim, Graph, Node, Port};
+use crate::network::{Attribute, Constant, Dim, Element, Graph, Node, Port};
 use crate::rng::Stream;
 
 /// A family of networks.
@@ -225,8 +225,11 @@ pub fn from_state(file: &str, state: State) -> Result<Graph, Error> {
         None => 3,
     };
     let dim = |name: &str| Dim::Named(name.into());
-    builder.graph.inputs =
-        vec![Port { name: "input".into(), shape: Some(vec![dim("batch"), Dim::Fixed(channels as u64), dim("height"), dim("width")]) }];
+    builder.graph.inputs = vec![Port {
+        name: "input".into(),
+        shape: Some(vec![dim("batch"), Dim::Fixed(channels as u64), dim("height"), dim("width")]),
+        element: Element::Float,
+    }];
     let output = kind(&mut builder)?;
     builder.node("Identity", &[&output], "output", BTreeMap::new());
     builder.graph.outputs = vec!["output".into()];

@@ -6,7 +6,7 @@ use ndarray::ArrayD;
 use serde_json::Value as Json;
 
 use crate::Device;
-use crate::network::{Attribute, Constant, Graph, Network, Node, Port, Reading};
+use crate::network::{Attribute, Constant, Element, Graph, Network, Node, Port, Reading};
 
 fn numbers<T: serde::de::DeserializeOwned>(json: &Json) -> ArrayD<T> {
     let shape: Vec<usize> = serde_json::from_value(json["shape"].clone()).expect("a shape");
@@ -48,7 +48,11 @@ fn joined_operators_have_the_values_of_onnxruntime() {
             outputs: (0..n_outputs).map(made).collect(),
             attributes: case["attributes"].as_object().expect("attributes").iter().map(|(k, v)| (k.clone(), attribute(v))).collect(),
         };
-        let ports = named.iter().filter(|name| !name.is_empty()).map(|name| Port { name: name.clone(), shape: None }).collect();
+        let ports = named
+            .iter()
+            .filter(|name| !name.is_empty())
+            .map(|name| Port { name: name.clone(), shape: None, element: Element::Float })
+            .collect();
         let wanted: Vec<String> = node.outputs.iter().filter(|name| !name.is_empty()).cloned().collect();
         let graph = Graph { inputs: ports, outputs: wanted.clone(), nodes: vec![node], opset: 17, ..Graph::default() };
         let network = Network::new(name, graph, &Device::cpu()).expect("every operator is known");
