@@ -327,8 +327,8 @@ impl Spec {
 ///
 /// # Accuracy
 /// Fits to a gradient of 1e-8, a violation of 1e-8 or a relative gap of 1e-12, or a warning; least squares as they say. With more units than
-/// rows all fits but the lasso of all units work on one Gram matrix of the layer, centered anew for each split: directions below 1e-8 of the
-/// largest singular value are lost, and on a GPU those below 1e-3. Deterministic.
+/// rows all fits but the lasso of all units work on one Gram matrix of the layer, centered anew for each split: directions below some 1e-7 of the
+/// largest singular value are lost, and on a GPU those below some 3e-3. Deterministic.
 ///
 /// # Cost
 /// `mv`: one Gram matrix (n^2 p) when p > n, and for each split a decomposition of side n or p and the fit on what is left, at most n

@@ -55,7 +55,8 @@ pub(super) fn estimate(spec: &Spec, shapes: &Shapes) -> Estimate {
                 units + at_once * (if by_products { 3.0 * n * n } else { n * width } + 2.0 * n * q)
             }
         };
-        peak = peak.max(held);
+        let models = if spec.models && spec.map == Map::Mv { 3.0 * n * p / n_iterations.max(1.0) } else { 0.0 };
+        peak = peak.max(held + models);
     }
     Estimate { flops, peak_bytes: 8.0 * peak }
 }
