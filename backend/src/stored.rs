@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eigenscope::blocks::{LINES, Lines, Stored, Visit};
-use eigenscope::io::{self, Limits, NpyPlace};
+use eigenscope::io::{self, Limits, NpyPlace, ReadAt};
 use eigenscope::{Dataset, Error, Input};
 
 /// Files from this size on are read in parts.
@@ -26,6 +26,9 @@ pub fn read(path: &Path, name: &str, member: Option<&str>) -> Result<Dataset, Er
     if is_npy && member.is_none() {
         return io::read_npy(name, file, length, Limits::NATIVE);
     }
+    if let Some(place) = hdf5(path)? {
+        return io::read_hdf5(name, &place, member, Limits::NATIVE);
+    }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(unreadable)?;
     io::read(name, &bytes, member, Limits::NATIVE)
@@ -38,7 +41,7 @@ pub fn read(path: &Path, name: &str, member: Option<&str>) -> Result<Dataset, Er
 pub fn open(path: &Path, name: &str, member: Option<&str>) -> Result<Input, Error> {
     let unreadable = |e: std::io::Error| Error::input(path.display().to_string(), format!("the file cannot be read: {e}"));
     let mut file = File::open(path).map_err(unreadable)?;
-    if is_npy(&mut file) && member.is_none() {
+    if (is_npy(&mut file) && member.is_none()) || hdf5(path)?.is_some() {
         return Ok(Input::Array(read(path, name, member)?));
     }
     file.rewind().map_err(unreadable)?;
@@ -49,6 +52,26 @@ pub fn open(path: &Path, name: &str, member: Option<&str>) -> Result<Input, Erro
         return Ok(Input::Images(images));
     }
     io::open(name, std::fs::read(path).map_err(unreadable)?, member, Limits::NATIVE)
+}
+
+/// An HDF5 file, of which only what is wanted is read; other files are read whole.
+///
+/// # Errors
+/// [`Error::Input`] when it cannot be opened.
+pub fn hdf5(path: &Path) -> Result<Option<ReadAt>, Error> {
+    let unreadable = |e: std::io::Error| Error::input(path.display().to_string(), format!("the file cannot be read: {e}"));
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut head = Vec::new();
+    (&mut file).take(16).read_to_end(&mut head).map_err(unreadable)?;
+    if !io::is_hdf5_head(&head) {
+        return Ok(None);
+    }
+    let file = Mutex::new(file);
+    Ok(Some(ReadAt::new(length, move |at, bytes| {
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(bytes))
+    })))
 }
 
 fn is_npy(file: &mut File) -> bool {
@@ -188,6 +211,25 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() - 1]).expect("written");
         let short = read(&path, "X.npy", None).expect_err("truncated");
         assert_eq!(short, io::read("X.npy", &bytes[..bytes.len() - 1], None, Limits::NATIVE).expect_err("truncated"));
+    }
+
+    #[test]
+    fn hdf5_files_are_the_same_in_place_and_in_memory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bytes = include_bytes!("../../tests/fixtures/written.h5");
+        let path = folder.path().join("w.h5");
+        std::fs::write(&path, bytes).expect("written");
+        let place = hdf5(&path).expect("opens").expect("HDF5");
+        let listed = io::list("w.h5", bytes, Limits::NATIVE).expect("lists");
+        assert_eq!(io::list_hdf5("w.h5", &place, Limits::NATIVE).expect("lists"), listed);
+        for info in listed {
+            let member = info.member.as_deref();
+            let in_place = read(&path, "w.h5", member).expect("reads");
+            assert_eq!(in_place, io::read("w.h5", bytes, member, Limits::NATIVE).expect("reads"), "{member:?}");
+        }
+        std::fs::write(&path, &bytes[..60_000]).expect("written");
+        let short = read(&path, "w.h5", Some("output")).expect_err("truncated");
+        assert_eq!(short, io::read("w.h5", &bytes[..60_000], Some("output"), Limits::NATIVE).expect_err("truncated"));
     }
 
     #[test]

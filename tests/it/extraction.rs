@@ -239,7 +239,7 @@ fn hdf5_holds_what_npz_holds() {
     }
     let bytes = fs::read(dir.join("out.h5")).expect("read");
     assert!(bytes.windows(15).any(|w| w == b"\"model_hash\": \""), "what was done is in the file");
-    // Every layer of the file, without naming it.
+    // Every layer of the file, without naming it, in the order of the network.
     let dims = run(dir, "dims out.h5 --pool avg --device cpu --json");
     let names: Vec<_> = dims.as_array().expect("layers").iter().map(|layer| layer["input"].as_str().expect("a name")).collect();
     assert_eq!(names, ["out::layer1/layer1.0/relu/Relu_output_0", "out::output"]);

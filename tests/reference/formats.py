@@ -66,18 +66,22 @@ def filters(file):
         "lzf": {"compression": "lzf"},
         "lzf shuffled": {"compression": "lzf", "shuffle": True, "fletcher32": True},
         "gzip": {"compression": 9, "chunks": (7, 3)},
+        "szip": {"compression": "szip", "chunks": (8, 16)},
         "never written": {"fillvalue": -1.5, "chunks": (2, 3)},
     }.items():
         if name == "never written":
             file.create_dataset(name, (4, 5), "f4", **options)
         else:
             file.create_dataset(name, data=steps, **options)
+    file.create_dataset("whole", data=whole, scaleoffset=True, chunks=(12, 8))
     file.create_dataset("z noise", data=shuffled.astype("f2"), compression="lzf", chunks=(30, 30))
     return [
         found("gzip", steps),
         found("lzf", steps),
         found("lzf shuffled", steps),
+        found("szip", steps),
         found("never written", np.full((4, 5), -1.5, "f4")),
+        found("whole", whole),
         found("z noise", shuffled.astype("f2")),
     ]
 

@@ -55,7 +55,7 @@ impl InputArg {
     /// # Errors
     /// The reader's.
     pub(super) fn array(&self) -> Result<eigenscope::Dataset, Error> {
-        io::read(&self.file_name(), &self.bytes()?, self.member.as_deref(), Limits::NATIVE)
+        stored::read(&self.path, &self.file_name(), self.member.as_deref())
     }
 
     /// Whether the file holds arrays, by its name.
@@ -86,9 +86,14 @@ pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
         }
         let name = arg.file_name();
         let before = out.len();
-        for array in io::list(&name, &arg.bytes()?, Limits::NATIVE)? {
+        let arrays = match stored::hdf5(&arg.path)? {
+            Some(place) => io::list_hdf5(&name, &place, Limits::NATIVE)?,
+            None => io::list(&name, &arg.bytes()?, Limits::NATIVE)?,
+        };
+        for array in arrays {
+            let label = format!("{name}::{}: ", array.member.as_deref().unwrap_or_default());
             let reason = match array.shape.len() {
-                _ if array.refused.is_some() => array.refused.unwrap_or_default(),
+                _ if array.refused.is_some() => array.refused.map(|why| why.trim_start_matches(&*label).to_owned()).unwrap_or_default(),
                 0 | 1 => format!("it has {} axes; a matrix has at least 2", array.shape.len()),
                 _ => {
                     out.push(InputArg { path: arg.path.clone(), member: array.member });
@@ -160,7 +165,7 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
             }
             continue;
         }
-        let dataset = if arg.is_archive() {
+        let dataset = if arg.is_archive() && stored::hdf5(&arg.path)?.is_none() {
             let bytes = match last.take() {
                 Some((path, bytes)) if path == arg.path => bytes,
                 _ => arg.bytes()?,

@@ -22,7 +22,7 @@ mod tensors;
 mod tests;
 
 pub use archive::{pack, unpack};
-pub use hdf5::{Hdf5Writer, check_hdf5_names};
+pub use hdf5::{Hdf5Writer, ReadAt, check_hdf5_names, is_hdf5_head};
 pub use images::{holds_images, zipped_images};
 pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
@@ -75,7 +75,7 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
         Format::Npy => Ok(vec![npy::list(name, None, bytes, bytes.len() as u64, limits)?]),
         Format::Npz => npz::list(name, bytes, limits),
         Format::Nifti => nifti::list(name, bytes, limits),
-        Format::Hdf5 => hdf5::list(name, bytes, limits),
+        Format::Hdf5 => hdf5::list(name, hdf5::Source::Memory(bytes), limits),
         Format::Mat => mat::list(name, bytes, limits),
         Format::Safetensors => tensors::list(name, bytes, limits),
         Format::Csv => csv::read(name, bytes, limits).map(|dataset| {
@@ -123,7 +123,7 @@ pub fn read(name: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> R
         Format::Npy => npy::read(name, stem(name), &mut &*bytes, bytes.len() as u64, limits),
         Format::Npz => npz::read(name, bytes, member, limits),
         Format::Nifti => nifti::read(name, stem(name), bytes, limits),
-        Format::Hdf5 => hdf5::read(name, bytes, member, limits),
+        Format::Hdf5 => hdf5::read(name, hdf5::Source::Memory(bytes), member, limits),
         Format::Mat => mat::read(name, bytes, member, limits),
         Format::Safetensors => tensors::read(name, bytes, member, limits),
         Format::Csv => csv::read(name, bytes, limits),
@@ -142,6 +142,22 @@ fn no_array(name: &str, what: &str) -> Error {
 /// As [`read`].
 pub fn read_npy(name: &str, mut reader: impl std::io::Read, available: u64, limits: Limits) -> Result<Dataset, Error> {
     npy::read(name, stem(name), &mut reader, available, limits)
+}
+
+/// As [`list`], of an HDF5 file that stays where it is.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_hdf5(name: &str, file: &ReadAt, limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
+    hdf5::list(name, hdf5::Source::Place(file), limits)
+}
+
+/// As [`read`], of an HDF5 file that stays where it is: of the others, no array is read.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_hdf5(name: &str, file: &ReadAt, member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
+    hdf5::read(name, hdf5::Source::Place(file), member, limits)
 }
 
 /// Whether a file of this name that begins so may hold several arrays, which its readers know by their names.

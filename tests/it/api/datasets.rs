@@ -2,10 +2,10 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
-use eigenscope::api::DatasetInfo;
+use eigenscope::api::{DatasetInfo, Job, JobState};
 use serde_json::json;
 
-use crate::support::{TestApp, npy, request};
+use crate::support::{TestApp, dims_request, npy, request};
 
 /// Files below a folder.
 fn count_files(folder: &std::path::Path) -> usize {
@@ -31,6 +31,19 @@ async fn a_file_comes_back_as_it_was_uploaded() {
     app.get(&path).await.fails(404, "not_found");
     app.call(Method::DELETE, &path, Body::empty()).await.fails(404, "not_found");
     assert_eq!(count_files(&app.dir.path().join("data/blobs")), 0, "the bytes are gone");
+}
+
+#[tokio::test]
+async fn a_job_reads_an_array_of_hdf5_by_its_path() {
+    let app = TestApp::start().await;
+    let info = app.upload("act.h5", include_bytes!("../../fixtures/written.h5").to_vec()).await;
+    let relu = info.arrays.iter().find(|array| array.member.as_deref() == Some("layer1/layer1.0/relu/Relu_output_0")).expect("listed");
+    assert_eq!((relu.dtype.as_str(), relu.shape.as_slice()), ("float32", &[5, 3, 4][..]));
+    let mut request = dims_request(&info.id);
+    request["inputs"]["X"]["member"] = "output".into();
+    let job: Job = app.post("/api/v1/jobs", &request).await.read();
+    let done = app.wait_for(&job.id, JobState::Done).await;
+    assert_eq!((done.id, done.error), (job.id, None));
 }
 
 #[tokio::test]

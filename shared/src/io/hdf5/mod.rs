@@ -1,11 +1,13 @@
 //! HDF5: arrays in a tree of groups, and what is built on it: MATLAB 7.3 and NetCDF-4.
 
 mod lzf;
+mod place;
 mod write;
 
 use hdf5_reader::group::Group;
 use hdf5_reader::{Datatype, FilterRegistry, Hdf5File, OpenOptions};
 
+pub use place::ReadAt;
 pub use write::{Hdf5Writer, check_hdf5_names};
 
 use super::element::{self, Element, Numbers, shape_text};
@@ -14,6 +16,8 @@ use crate::api::ArrayInfo;
 use crate::{Dataset, Error};
 
 const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// How the block before an HDF5 file of MATLAB begins.
+const MATLAB: &[u8] = b"MATLAB 7.3";
 /// The filter of h5py's `compression="lzf"`.
 const LZF: u16 = 32000;
 /// Groups in groups.
@@ -29,6 +33,18 @@ const UNWRITTEN_BYTES: u64 = 16 << 20;
 pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
     let places = std::iter::once(0).chain(std::iter::successors(Some(512usize), |at| at.checked_mul(2)));
     places.take_while(|at| *at < bytes.len()).any(|at| bytes[at..].starts_with(MAGIC))
+}
+
+/// Whether a file that begins so is HDF5, as far as its beginning tells.
+#[must_use]
+pub fn is_hdf5_head(head: &[u8]) -> bool {
+    head.starts_with(MAGIC) || head.starts_with(MATLAB)
+}
+
+/// Where the bytes of a file are.
+pub(super) enum Source<'a> {
+    Memory(&'a [u8]),
+    Place(&'a ReadAt),
 }
 
 struct Tree {
@@ -53,13 +69,15 @@ struct Plan {
 /// Where an array is, and what it is or why it cannot be read.
 struct Found {
     path: String,
+    /// The place of its header in the file.
+    address: u64,
     array: Result<(hdf5_reader::Dataset, Plan), Error>,
     dtype: String,
     shape: Vec<u64>,
 }
 
-pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
-    let found = Tree::open(file, bytes, limits)?.walk()?;
+pub(super) fn list(file: &str, source: Source<'_>, limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
+    let found = Tree::open(file, source, limits)?.walk()?;
     let info = |found: Found| match found.array {
         Ok((_, plan)) => ArrayInfo { member: Some(found.path), dtype: plan.dtype, shape: plan.shape, refused: None },
         Err(why) => ArrayInfo { member: Some(found.path), dtype: found.dtype, shape: found.shape, refused: Some(why.to_string()) },
@@ -67,8 +85,8 @@ pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<Array
     Ok(found.into_iter().map(info).collect())
 }
 
-pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
-    let tree = Tree::open(file, bytes, limits)?;
+pub(super) fn read(file: &str, source: Source<'_>, member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
+    let tree = Tree::open(file, source, limits)?;
     let mut found = tree.walk()?;
     let names: Vec<(&str, bool)> = found.iter().map(|found| (&*found.path, found.array.is_ok())).collect();
     let index = choose(file, &names, member.map(|member| member.trim_matches('/')))?;
@@ -81,7 +99,7 @@ pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limit
 }
 
 impl Tree {
-    fn open(file: &str, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
+    fn open(file: &str, source: Source<'_>, limits: Limits) -> Result<Self, Error> {
         let most = usize::try_from(limits.max_array_bytes).unwrap_or(usize::MAX);
         let mut filters = FilterRegistry::new();
         filters.register(
@@ -98,15 +116,21 @@ impl Tree {
             .with_max_chunk_bytes(most)
             .with_max_read_bytes(most)
             .with_filter_registry(filters);
-        let hdf5 = Hdf5File::from_bytes_with_options(bytes, options).map_err(|e| bad(file, &e))?;
-        let (declared, found) = (hdf5.superblock().eof_address, bytes.len() as u64);
+        let (hdf5, found, is_matlab) = match source {
+            Source::Memory(bytes) => (Hdf5File::from_bytes_with_options(bytes, options), bytes.len() as u64, bytes.starts_with(MATLAB)),
+            Source::Place(place) => {
+                (Hdf5File::from_storage_with_options(place.storage(), options), place.length(), place.begins_with(MATLAB))
+            }
+        };
+        let hdf5 = hdf5.map_err(|e| bad(file, &e))?;
+        let declared = hdf5.superblock().eof_address;
         if declared > found {
             return Err(Error::format(
                 file,
                 format!("the HDF5 file declares {declared} bytes but has {found}; it is truncated, save or copy it again"),
             ));
         }
-        Ok(Self { file: file.into(), hdf5, bytes: found, is_matlab: bytes.starts_with(b"MATLAB"), limits })
+        Ok(Self { file: file.into(), hdf5, bytes: found, is_matlab, limits })
     }
 
     /// Names of the columns of a `.roi.h5` of `DNNBrain`: an attribute of the root.
@@ -120,6 +144,8 @@ impl Tree {
         let root = self.hdf5.root_group().map_err(|e| bad(&self.file, &e))?;
         let (mut out, mut above, mut n) = (Vec::new(), Vec::new(), 0);
         self.visit(&root, "", &mut above, &mut n, &mut out)?;
+        // In the order in which they lie in the file, which is that in which they were made; links have it by their names, hashes do not.
+        out.sort_by(|a, b| (a.address, &a.path).cmp(&(b.address, &b.path)));
         if out.is_empty() {
             return Err(Error::Unsupported { file: self.file.clone(), message: "the HDF5 file holds no arrays".into() });
         }
@@ -134,10 +160,7 @@ impl Tree {
         if above.len() > MAX_DEPTH {
             return Err(Error::format(&*self.file, format!("its groups are nested more than {MAX_DEPTH} deep")));
         }
-        let (mut groups, mut datasets) = group.member_names().map_err(|e| bad(&self.file, &e))?;
-        // The order of a file may be that of hashes.
-        groups.sort();
-        datasets.sort();
+        let (groups, datasets) = group.member_names().map_err(|e| bad(&self.file, &e))?;
         *n += groups.len() + datasets.len();
         if *n > MAX_OBJECTS {
             return Err(Error::format(&*self.file, format!("it holds more than {MAX_OBJECTS} groups and arrays")));
@@ -162,7 +185,7 @@ impl Tree {
         let label = format!("{}::{path}", self.file);
         let dataset = match group.dataset(name) {
             Ok(dataset) => dataset,
-            Err(e) => return Some(Found { path, array: Err(bad(&label, &e)), dtype: String::new(), shape: Vec::new() }),
+            Err(e) => return Some(Found { path, address: u64::MAX, array: Err(bad(&label, &e)), dtype: String::new(), shape: Vec::new() }),
         };
         let attributes = dataset.attributes();
         // NetCDF keeps the length of an axis without coordinates as an array that has no meaning.
@@ -173,7 +196,7 @@ impl Tree {
         let shape = dataset.shape().to_vec();
         let plan = self.plan(&label, &dataset, &attributes);
         let dtype = dtype_of(dataset.dtype());
-        Some(Found { path, array: plan.map(|plan| (dataset, plan)), dtype, shape })
+        Some(Found { path, address: dataset.address(), array: plan.map(|plan| (dataset, plan)), dtype, shape })
     }
 
     fn plan(&self, label: &str, dataset: &hdf5_reader::Dataset, attributes: &[hdf5_reader::Attribute]) -> Result<Plan, Error> {
@@ -261,9 +284,10 @@ fn element_of(raw: &[u8]) -> Result<(Element, bool), String> {
         // The type below comes first.
         8 => element_of(raw.get(8..).unwrap_or_default()),
         3 => Err("it is text, not numbers".into()),
+        9 if head[1] & 0x0f == 1 => Err("it is text, not numbers".into()),
         6 => other("records or complex numbers"),
         7 => other("references (a cell array of MATLAB)"),
-        9 => other("text or lists of different lengths"),
+        9 => other("lists of different lengths"),
         10 => other("small arrays"),
         _ => other("of an unusual type"),
     }
@@ -285,7 +309,8 @@ fn element_of_class(class: &str) -> Option<Element> {
 fn dtype_of(datatype: &Datatype) -> String {
     let word = match datatype {
         Datatype::String { .. } => "text",
-        Datatype::VarLen { .. } => "text or lists",
+        Datatype::VarLen { kind: hdf5_reader::VarLenKind::String, .. } => "text",
+        Datatype::VarLen { .. } => "lists",
         Datatype::Compound { .. } => "records",
         Datatype::Reference { .. } => "references",
         _ => "",
