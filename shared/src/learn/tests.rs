@@ -130,7 +130,7 @@ fn one_against_one_machines_are_those_of_scikit_learn() {
             let options = hinge::Options { c: machine["c"].as_f64().expect("a number"), stop };
             let fit = hinge::fit(x.as_ref(), &classes.codes, classes.names.len(), &options).expect("fits");
             assert_eq!(fit.info.stopped, StopReason::Converged, "{}: {:?}", case["name"], fit.info);
-            // A violation of 1e-12, as in the reference, leaves the objective within some 1e-12 of its minimum, and weights within the root.
+            // A violation of 1e-12 leaves the objective within some 1e-12 of its minimum, and weights within the root.
             close(&format!("{}: weight", case["name"]), &fit.weights, &numbers(&machine["weights"]), 1e-6);
             let intercepts = Mat::from_fn(1, fit.intercepts.len(), |_, j| fit.intercepts[j]);
             close(&format!("{}: intercept", case["name"]), &intercepts, &numbers(&machine["intercepts"]), 1e-6);
