@@ -63,7 +63,7 @@ pub fn hdf5(path: &Path) -> Result<Option<ReadAt>, Error> {
     let mut file = File::open(path).map_err(unreadable)?;
     let length = file.metadata().map_err(unreadable)?.len();
     let mut head = Vec::new();
-    (&mut file).take(16).read_to_end(&mut head).map_err(unreadable)?;
+    (&mut file).take(128).read_to_end(&mut head).map_err(unreadable)?;
     if !io::is_hdf5_head(&head) {
         return Ok(None);
     }

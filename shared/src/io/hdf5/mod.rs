@@ -16,8 +16,9 @@ use crate::api::ArrayInfo;
 use crate::{Dataset, Error};
 
 const MAGIC: &[u8] = b"\x89HDF\r\n\x1a\n";
-/// How the block before an HDF5 file of MATLAB begins.
-const MATLAB: &[u8] = b"MATLAB 7.3";
+/// How the block before an HDF5 file of MATLAB begins, and what its version is.
+const MATLAB: &[u8] = b"MATLAB ";
+const MATLAB_VERSION: &[u8] = b"\x00\x02IM";
 /// The filter of h5py's `compression="lzf"`.
 const LZF: u16 = 32000;
 /// Groups in groups.
@@ -35,10 +36,10 @@ pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
     places.take_while(|at| *at < bytes.len()).any(|at| bytes[at..].starts_with(MAGIC))
 }
 
-/// Whether a file that begins so is HDF5, as far as its beginning tells.
+/// Whether a file that begins so is HDF5, as far as its first 128 bytes tell.
 #[must_use]
 pub fn is_hdf5_head(head: &[u8]) -> bool {
-    head.starts_with(MAGIC) || head.starts_with(MATLAB)
+    head.starts_with(MAGIC) || head.starts_with(MATLAB) && head.get(124..128) == Some(MATLAB_VERSION)
 }
 
 /// Where the bytes of a file are.
