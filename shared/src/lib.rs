@@ -8,6 +8,7 @@
 //! - [`compute`] holds the devices and the few contractions that carry all the flops.
 //! - [`shapes`] has shape metrics that are fitted on some rows and applied to others, averages and paths of shapes.
 //! - [`network`] reads networks (ONNX) as graphs with the names of their files.
+//! - [`warp`] moves networks along few random directions of all their parameters.
 //! - [`analysis`] is the registry: a spec, a check, a run and an output for each analysis.
 //! - [`wire`] packs results with binary arrays; [`api`] has the types of the HTTP interface.
 
@@ -37,6 +38,7 @@ mod table;
 pub mod tasks;
 #[cfg(test)]
 mod testing;
+pub mod warp;
 pub mod wire;
 
 pub use analysis::{AnalysisResult, AnalysisSpec, run};

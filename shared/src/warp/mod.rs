@@ -1,0 +1,14 @@
+//! Warping networks along few random directions of all their parameters.
+//!
+//! A [`Subspace`] maps few trainable values to the changes of all parameters, and gradients of all parameters back to the few, without a matrix between
+//! them ([`Fastfood`]). [`sweep`] has the dimensions that are tried and what is read off the scores; [`rsa`] the objective that warps a network's RDM to a measured one.
+
+mod fastfood;
+mod hadamard;
+pub mod rsa;
+mod subspace;
+pub mod sweep;
+
+pub use fastfood::Fastfood;
+pub use hadamard::{Real, transform};
+pub use subspace::{Gradients, Group, Subspace};
