@@ -219,7 +219,7 @@ fn archive(args: &ExtractArgs, global: &Global) -> Result<Extracted, Error> {
     let masks = masks(args)?;
     let wanted = if masks.is_empty() { what.layers.clone() } else { masks.keys().cloned().collect() };
     let layers = graph.select(&wanted)?;
-    let (source, images, preprocess, levels) = source(what, &graph)?;
+    let Fed { source, images, preprocess, levels } = source(what, &graph)?;
     let spec = Spec {
         model: what.network.model.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         model_hash,
@@ -257,7 +257,14 @@ fn masks(args: &ExtractArgs) -> Result<BTreeMap<String, Mask>, Error> {
 }
 
 /// What is fed in, the names of the images, and what is done to them.
-fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option<Preprocess>, Option<Levels>), Error> {
+struct Fed {
+    source: Source,
+    images: Vec<String>,
+    preprocess: Option<Preprocess>,
+    levels: Option<Levels>,
+}
+
+fn source(args: &WhatArgs, graph: &Graph) -> Result<Fed, Error> {
     let port = graph.inputs.first().ok_or_else(|| Error::input(args.network.model.display().to_string(), "the network has no input"))?;
     let Some(images) = &args.images else {
         let mut inputs = BTreeMap::new();
@@ -278,7 +285,8 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
             inputs.insert(name.clone(), Constant::of_dataset(&dataset, port.element)?);
         }
         let (name, n) = first.ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
-        return Ok((Source::Arrays(inputs, n), (0..n).map(|i| format!("{name}[{i}]")).collect(), None, None));
+        let images = (0..n).map(|i| format!("{name}[{i}]")).collect();
+        return Ok(Fed { source: Source::Arrays(inputs, n), images, preprocess: None, levels: None });
     };
     let option = |error| match error {
         Error::Parameter { field, message } => Error::parameter(format!("--{field}"), message),
@@ -291,7 +299,7 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<(Source, Vec<String>, Option
         OnErrorArg::Skip => OnError::Skip,
     };
     let names = found.names().to_vec();
-    Ok((Source::Images(found, preprocess.clone(), on_error), names, Some(preprocess), levels))
+    Ok(Fed { source: Source::Images(found, preprocess.clone(), on_error), images: names, preprocess: Some(preprocess), levels })
 }
 
 /// The images of a folder, a list or an array; of an array also how its numbers were read, which is told.

@@ -20,8 +20,10 @@ pub(super) use network::open;
 
 /// Memory for values while a batch runs.
 const BATCH_BYTES: u64 = 256 << 20;
+/// The same for estimates.
+const BATCH_MEMORY: f64 = 268_435_456.0;
 
-/// Multiply-adds for one weight and image, about: 85 (EfficientNet-Lite0) to 155 (ResNet18), 112 (VGG16), 100 (ViT-B/16).
+/// Multiply-adds for one weight and image, about: 85 (EfficientNet-Lite0) to 155 (`ResNet18`), 112 (VGG16), 100 (ViT-B/16).
 const USES_OF_A_WEIGHT: f64 = 120.0;
 
 /// What to compute.
@@ -125,7 +127,7 @@ impl Spec {
     pub(super) fn estimate(&self, shapes: &Shapes) -> Estimate {
         let (n_weights, _) = shapes.of(&self.network);
         let (n, _) = shapes.of(&self.images);
-        Estimate { flops: 2.0 * USES_OF_A_WEIGHT * n_weights * n, peak_bytes: 12.0 * n_weights + 2.0 * count(BATCH_BYTES as usize) }
+        Estimate { flops: 2.0 * USES_OF_A_WEIGHT * n_weights * n, peak_bytes: 12.0 * n_weights + 2.0 * BATCH_MEMORY }
     }
 
     /// What is done to images for a network with this input.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::{ArrayD, Axis, Slice};
+use ndarray::ArrayD;
 use serde::Serialize;
 
 use crate::dataset::Values;
@@ -139,7 +139,9 @@ impl Constant {
     }
 
     /// Entries of the first axis from one up to another.
+    #[cfg(feature = "network")]
     pub(crate) fn rows(&self, rows: std::ops::Range<usize>) -> Self {
+        use ndarray::{Axis, Slice};
         let slice = Slice::from(rows);
         match self {
             Self::Float(a) => Self::Float(a.slice_axis(Axis(0), slice).to_owned()),

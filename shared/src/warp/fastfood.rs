@@ -135,7 +135,7 @@ mod tests {
             let map = Fastfood::new(9, 2, d, n).expect("sizes");
             let length = map.normals.len();
             assert_eq!(length, n.max(d).next_power_of_two());
-            let h = |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+            let h = |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
             let theta: Vec<f64> = (0..d).map(|k| (k as f64 + 1.0).cos()).collect();
             let signed = |j: usize| if j < d { if map.negative[j] { -theta[j] } else { theta[j] } } else { 0.0 };
             let a: Vec<f64> = (0..length).map(|i| (0..length).map(|j| h(i, j) * signed(j)).sum()).collect();

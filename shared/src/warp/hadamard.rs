@@ -122,7 +122,7 @@ mod tests {
             transform(&mut got);
             for (i, got) in got.iter().enumerate() {
                 // The sign is that of the number of common bits.
-                let want: f64 = x.iter().enumerate().map(|(j, v)| if (i & j).count_ones() % 2 == 0 { *v } else { -v }).sum();
+                let want: f64 = x.iter().enumerate().map(|(j, v)| if (i & j).count_ones().is_multiple_of(2) { *v } else { -v }).sum();
                 assert!((got - want).abs() < 1e-13, "{n}, {i}: {got}, not {want}");
             }
         }

@@ -20,9 +20,14 @@ pub struct Loss {
 /// 1 minus the Pearson correlation between the correlation distances of rows and those of a target, with its gradient.
 ///
 /// # Definition
-/// With z_i the rows, centered over features and of length 1, the distances are q_ij = 1 - z_i z_j'. The loss is 1 - r(q, t) over the pairs i < j.
-/// Gradient: dL/dq = -(t / (|q||t|) - rho q / |q|^2) with q and t centered; in a symmetric matrix W with zero diagonal, dL/dZ = -W Z; then
-/// dL/dx_i = C (I - z_i z_i') dL/dz_i / |x_i - mean| with C the centering over features.
+/// With z the rows, centered over features and of length 1, the loss is 1 - r(q, t) over the pairs of rows. Its gradient:
+///
+/// ```text
+/// q_ij    = 1 - z_i z_j'
+/// dL/dq   = -( t/(|q||t|) - rho q/|q|^2 )      q and t centered; in a symmetric matrix W with zero diagonal
+/// dL/dZ   = -W Z
+/// dL/dx_i = C (I - z_i z_i') dL/dz_i / |x_i - mean|      C: the centering over features
+/// ```
 ///
 /// # Shapes
 /// x: n x p; the target n x n, of which the upper triangle is read.

@@ -14,7 +14,7 @@ pub struct Group {
 /// Changes of parameters as a function of few values.
 ///
 /// # Definition
-/// The change of tensor i is `lambda_g(i) F_i(theta)`: F_i is a [`Fastfood`] map of its own, g(i) the first group that its name fits. There are d values to train:
+/// The change of each tensor is the scaler of its group times F(theta): F is a [`Fastfood`] map of its own, its group the first that its name fits. There are d values to train:
 /// the m scalers (SAID; without groups none, DID) and theta. At the start theta is 0 and the scalers are 1, so that nothing is changed.
 ///
 /// # Source
@@ -167,9 +167,9 @@ mod tests {
                 let at = |by: f64| {
                     let (mut theta, mut scalers) = (theta.clone(), scalers.clone());
                     if k < theta.len() {
-                        theta[k] += by
+                        theta[k] += by;
                     } else {
-                        scalers[k - theta.len()] += by
+                        scalers[k - theta.len()] += by;
                     }
                     loss(&theta, &scalers)
                 };

@@ -9,7 +9,7 @@ use crate::stats::count;
 /// 0 and `n - 1` dimensions up to `max`, evenly on a logarithmic scale from 10, rounded down, without repeats.
 ///
 /// # Source
-/// The sweeps of encoder_warping: 0, 10, 23, 56, 133, 316, 749, 1778, 4216, 10000 for n = 10 and max = 10000.
+/// The sweeps of `encoder_warping`: 0, 10, 23, 56, 133, 316, 749, 1778, 4216, 10000 for n = 10 and max = 10000.
 #[must_use]
 pub fn dimensions(n: u32, max: u32) -> Vec<u32> {
     let mut out = vec![0];
@@ -152,7 +152,7 @@ mod tests {
     fn the_target_is_crossed_between_points() {
         let d = [0, 10, 100];
         let found = needed(&d, &[0.0, 0.5, 1.0], Target::Gain(0.75), None).expect("a sweep");
-        let want = (0.5 * (11f64.ln() + 101f64.ln())).exp() - 1.0;
+        let want = (0.5 * (11f64.ln() + 101f64.ln())).exp_m1();
         assert!(matches!(found, Needed::Dimensions(d) if (d - want).abs() < 1e-9), "{found:?}, not {want}");
         assert_eq!(needed(&d, &[0.0, 0.75, 1.0], Target::Gain(0.75), None), Ok(Needed::Dimensions(10f64.ln_1p().exp_m1())));
         assert_eq!(needed(&d, &[0.6, 0.7, 1.0], Target::Absolute(0.5), None), Ok(Needed::Censored0));
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(needed(&d, &[0.3, 0.1, 0.2], Target::Gain(0.9), None), Ok(Needed::Undefined));
         // A dip before the crossing is passed over by the running maximum.
         let dip = needed(&[0, 10, 20, 100], &[0.0, 0.5, 0.2, 1.0], Target::Gain(0.75), None).expect("a sweep");
-        let want = (21f64.ln() + 0.5 * (101f64.ln() - 21f64.ln())).exp() - 1.0;
+        let want = (21f64.ln() + 0.5 * (101f64.ln() - 21f64.ln())).exp_m1();
         assert!(matches!(dip, Needed::Dimensions(d) if (d - want).abs() < 1e-9), "{dip:?}, not {want}");
         assert!(needed(&[1, 2], &[0.0, 1.0], Target::Gain(0.9), None).is_err() && needed(&[0], &[0.0], Target::Gain(0.9), None).is_err());
     }
