@@ -47,7 +47,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         })
     };
     view! {
-        <li class="card dataset" class:labels-only=labels_only data-testid="dataset-card" data-name=move || name.get()>
+        <li class="card dataset" class:labels-only=!is_array data-testid="dataset-card" data-name=move || name.get()>
             {is_array.then(|| view! {
                 <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
             })}
@@ -57,7 +57,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
                 <p>
                     <span data-testid="dataset-shape">{move || if is_array || labels_only { summary.with(|s| shape_text(&s.shape)) } else { sized.size_text() }}</span>
                     " "
-                    <span class="muted">{move || summary.with(|s| s.dtype.clone())}</span>
+                    <span class="muted">{move || (is_array || labels_only).then(|| summary.with(|s| s.dtype.clone()))}</span>
                 </p>
                 <p class="muted small">{from}" · "{size}</p>
                 {move || labels().map(|text| view! { <p class="muted small">{text}</p> })}

@@ -19,9 +19,7 @@ pub use files::npz;
 pub(super) use network::open;
 
 /// Memory for values while a batch runs.
-const BATCH_BYTES: u64 = 256 << 20;
-/// The same for estimates.
-const BATCH_MEMORY: f64 = 268_435_456.0;
+const BATCH_BYTES: u32 = 256 << 20;
 
 /// Multiply-adds for one weight and image, about: 85 (EfficientNet-Lite0) to 155 (`ResNet18`), 112 (VGG16), 100 (ViT-B/16).
 const USES_OF_A_WEIGHT: f64 = 120.0;
@@ -127,7 +125,7 @@ impl Spec {
     pub(super) fn estimate(&self, shapes: &Shapes) -> Estimate {
         let (n_weights, _) = shapes.of(&self.network);
         let (n, _) = shapes.of(&self.images);
-        Estimate { flops: 2.0 * USES_OF_A_WEIGHT * n_weights * n, peak_bytes: 12.0 * n_weights + 2.0 * BATCH_MEMORY }
+        Estimate { flops: 2.0 * USES_OF_A_WEIGHT * n_weights * n, peak_bytes: 12.0 * n_weights + 2.0 * f64::from(BATCH_BYTES) }
     }
 
     /// What is done to images for a network with this input.

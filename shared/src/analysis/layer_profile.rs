@@ -82,7 +82,9 @@ impl Spec {
 
     pub(super) fn estimate(&self, shapes: &Shapes) -> Estimate {
         let Estimate { flops, peak_bytes } = self.extraction.estimate(shapes);
-        Estimate { flops, peak_bytes: peak_bytes + 3.0 * crate::stats::count(GROUP_BYTES) }
+        // Without positions a layer has a few thousand values for each image.
+        let layers = if self.extraction.reading == crate::network::Reading::Full { 3.0 * crate::stats::count(GROUP_BYTES) } else { 0.0 };
+        Estimate { flops, peak_bytes: peak_bytes + layers }
     }
 }
 

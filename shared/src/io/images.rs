@@ -14,14 +14,20 @@ use crate::input::{ImageFiles, Picture, by_number, is_image};
 /// # Errors
 /// [`Error::Format`] for a corrupt archive and one without images.
 pub fn zipped_images<R: Read + Seek + Send + 'static>(file: &str, reader: R, limits: Limits) -> Result<Arc<dyn ImageFiles>, Error> {
+    let (archive, entries) = entries(file, reader)?;
+    let names = entries.iter().map(|entry| entry.name.clone()).collect();
+    Ok(Arc::new(Zipped { names, entries, archive: Mutex::new(archive), limits }))
+}
+
+/// An archive and its images, in their order.
+pub(super) fn entries<R: Read + Seek>(file: &str, reader: R) -> Result<(Archive<R>, Vec<Entry>), Error> {
     let mut archive = Archive::open(file, reader)?;
     let mut entries: Vec<Entry> = archive.entries()?.into_iter().filter(is_picture).collect();
     if entries.is_empty() {
         return Err(Error::format(file, "the archive holds no images"));
     }
     entries.sort_by(|a, b| by_number(&a.name, &b.name));
-    let names = entries.iter().map(|entry| entry.name.clone()).collect();
-    Ok(Arc::new(Zipped { names, entries, archive: Mutex::new(archive), limits }))
+    Ok((archive, entries))
 }
 
 /// Whether a file is a zip archive with images and without arrays.

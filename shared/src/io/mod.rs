@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use crate::api::ArrayInfo;
 use crate::input::Input;
-use crate::network::NetworkFile;
+use crate::network::{NetworkFile, read_network};
 use crate::{Dataset, Error};
 
 /// Element type of what is a network, in lists of arrays.
@@ -83,11 +83,11 @@ pub fn list(name: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, 
             vec![ArrayInfo { member: None, dtype: dataset.dtype, shape, refused: None }]
         }),
         Format::Network => {
-            let n_weights = NetworkFile::new(name, bytes.to_vec()).graph()?.n_weights() as u64;
+            let n_weights = read_network(name, bytes)?.n_weights() as u64;
             Ok(vec![ArrayInfo { member: None, dtype: NETWORK.into(), shape: vec![n_weights], refused: None }])
         }
         Format::Images => {
-            let n = zipped_images(name, Cursor::new(bytes.to_vec()), limits)?.names().len() as u64;
+            let n = images::entries(name, Cursor::new(bytes))?.1.len() as u64;
             Ok(vec![ArrayInfo { member: None, dtype: IMAGES.into(), shape: vec![n], refused: None }])
         }
     }

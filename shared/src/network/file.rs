@@ -41,14 +41,21 @@ impl NetworkFile {
     /// Reads it.
     ///
     /// # Errors
-    /// Those of [`read_onnx`], [`read_state`] and [`from_state`].
+    /// Those of [`read_network`].
     pub fn graph(&self) -> Result<Graph, Error> {
         match &self.content {
             Content::Untrained(architecture, seed) => from_state(&self.name, architecture.untrained(*seed)),
-            Content::Bytes(bytes) if is_state(&self.name) => from_state(&self.name, read_state(&self.name, bytes)?),
-            Content::Bytes(bytes) => read_onnx(&self.name, bytes),
+            Content::Bytes(bytes) => read_network(&self.name, bytes),
         }
     }
+}
+
+/// Reads a network from the bytes of its file: ONNX, or by its ending a state dict of a built-in architecture.
+///
+/// # Errors
+/// Those of [`read_onnx`], [`read_state`] and [`from_state`].
+pub fn read_network(name: &str, bytes: &[u8]) -> Result<Graph, Error> {
+    if is_state(name) { from_state(name, read_state(name, bytes)?) } else { read_onnx(name, bytes) }
 }
 
 fn is_state(name: &str) -> bool {

@@ -16,7 +16,7 @@ mod torch;
 
 #[cfg(feature = "network")]
 pub use extract::{Batch, Collected, Feed, Files, Plan, Ready, Sink, extract, of_each_image};
-pub use file::NetworkFile;
+pub use file::{NetworkFile, read_network};
 pub use graph::{Attribute, Constant, Dim, Element, Graph, Layer, Node, Port, is_named_by};
 pub use onnx::{read_onnx, read_onnx_array};
 #[cfg(feature = "network")]

@@ -85,7 +85,7 @@ impl Opened {
             Source::Array(_, _, values) => Box::new(Ready::new(Arc::clone(values), range.clone())),
         };
         let mut out = Collected::new(self.named.clone());
-        let plan = Plan { layers, reading: self.spec.reading, batch: None, budget_bytes: BATCH_BYTES };
+        let plan = Plan { layers, reading: self.spec.reading, batch: None, budget_bytes: BATCH_BYTES.into() };
         extract(&self.network, plan, feed.as_mut(), &mut out, (0, range.len()), progress).await?;
         Ok(out)
     }
