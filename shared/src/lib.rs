@@ -8,6 +8,7 @@
 //! - [`compute`] holds the devices and the few contractions that carry all the flops.
 //! - [`shapes`] has shape metrics that are fitted on some rows and applied to others, averages and paths of shapes.
 //! - [`network`] reads networks (ONNX) as graphs with the names of their files.
+//! - [`orientation`] has the gratings and neurons of the guided example.
 //! - [`warp`] moves networks along few random directions of all their parameters.
 //! - [`analysis`] is the registry: a spec, a check, a run and an output for each analysis.
 //! - [`wire`] packs results with binary arrays; [`api`] has the types of the HTTP interface.
@@ -28,6 +29,7 @@ pub mod labels;
 pub mod learn;
 pub mod linalg;
 pub mod network;
+pub mod orientation;
 mod parallel;
 pub mod progress;
 pub mod rng;

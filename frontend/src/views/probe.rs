@@ -19,14 +19,19 @@ use crate::plot::{
 const NO_SCORE: &str = "no split has a defined score";
 const NO_ERROR: &str = "needs at least two splits";
 
+/// Layers whose bars stand side by side, at most: before and after an activation, say.
+const MAX_GROUP: usize = 4;
+
 /// The view of [`Output`].
 pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     let (behavior, set_behavior) = signal(0usize);
     let (layer, set_layer) = signal(0usize);
+    let (group, set_group) = signal(0usize);
     let bars = {
         let output = output.clone();
-        Memo::new_with_compare(move |_| Arc::new(bars(&output, behavior.get())), |_, _| true)
+        Memo::new_with_compare(move |_| Arc::new(bars(&output, behavior.get(), group.get() + 1)), |_, _| true)
     };
+    let sizes: Vec<String> = (1..=MAX_GROUP.min(output.layers.len())).map(|n| n.to_string()).collect();
     let table = table(&output);
     let behaviors = select("Behavior ", "probe-behavior", &output.behaviors, set_behavior);
     let names: Vec<String> = output.layers.iter().map(|l| l.name.clone()).collect();
@@ -53,6 +58,7 @@ pub(super) fn view(output: Part<Output>, spec: Arc<AnalysisSpec>) -> AnyView {
     view! {
         <FigureCard id="probe" title="Scores of layers" chart=bars spec>
             {behaviors}
+            {select("Layers in a group ", "probe-group", &sizes, set_group)}
         </FigureCard>
         <DataTable table caption="Scores: mean and standard error over splits" test_id="probe-table" />
         {map}
@@ -110,25 +116,35 @@ fn place(output: &Output, layer: &Layer, iteration: usize) -> String {
     }
 }
 
-fn bars(output: &Output, behavior: usize) -> Chart {
+/// Bars of layers; those that follow each other stand in groups of so many.
+fn bars(output: &Output, behavior: usize, group: usize) -> Chart {
     let names = told_apart(&output.layers.iter().map(|l| l.name.clone()).collect::<Vec<_>>());
     let scores: Vec<Option<Score>> = output.layers.iter().map(|layer| score(layer, behavior, output.behaviors.len())).collect();
     let means: Vec<f64> = scores.iter().map(|s| s.map_or(f64::NAN, |s| s.mean)).collect();
     let errors: Vec<f64> = scores.iter().map(|s| s.map_or(f64::NAN, |s| s.sem)).collect();
     let has_errors = errors.iter().any(|e| e.is_finite());
-    let bar = Bar {
-        name: metric(output).into(),
-        x: Values::Numbers((0u32..).map(f64::from).take(names.len()).collect()),
-        y: means.clone(),
-        errors: if has_errors { errors.clone() } else { Vec::new() },
-        width: Some(0.43),
-        color: Color::Series(0),
-        texts: names.clone(),
-        hover: "%{text}<br><b>%{y:.4f}</b><extra></extra>",
+    let slots: Vec<String> = names.iter().step_by(group).cloned().collect();
+    #[expect(clippy::cast_precision_loss, reason = "few layers")]
+    let (width, half) = (if group == 1 { 0.43 } else { 0.86 / group as f64 }, (group as f64 - 1.0) / 2.0);
+    let series = |k: usize| {
+        let of = |values: &[f64]| values.iter().skip(k).step_by(group).copied().collect::<Vec<_>>();
+        #[expect(clippy::cast_precision_loss, reason = "few layers")]
+        let shift = (k as f64 - half) * width;
+        let y = of(&means);
+        Trace::Bar(Bar {
+            name: if group == 1 { metric(output).into() } else { format!("place {} of a group", k + 1) },
+            x: Values::Numbers((0u32..).map(|i| f64::from(i) + shift).take(y.len()).collect()),
+            y,
+            errors: if has_errors { of(&errors) } else { Vec::new() },
+            width: Some(width),
+            color: Color::Series(k),
+            texts: names.iter().skip(k).step_by(group).cloned().collect(),
+            hover: "%{text}<br><b>%{y:.4f}</b><extra></extra>",
+        })
     };
-    let mut traces = vec![Trace::Bar(bar)];
+    let mut traces: Vec<Trace> = (0..group).map(series).collect();
     if let Some(chance) = output.chance {
-        let right = (0u32..).map(f64::from).take(names.len()).last().unwrap_or(0.0) + 0.5;
+        let right = (0u32..).map(f64::from).take(slots.len()).last().unwrap_or(0.0) + 0.5;
         traces.push(Trace::Scatter(Scatter {
             name: "chance".into(),
             x: Values::Numbers(vec![-0.5, right]),
@@ -145,9 +161,10 @@ fn bars(output: &Output, behavior: usize) -> Chart {
         if has_errors { "vertical lines: ± 1 SEM over splits".into() } else { String::new() },
         if output.chance.is_some() { "dashed: the share of the most frequent class".into() } else { String::new() },
         if output.iterate == Iterate::None { String::new() } else { "of each layer the best of its channels or positions".into() },
+        if group > 1 { "each group is named by its first layer".into() } else { String::new() },
     ]);
     let y = Axis { range: limits(output, &means, &errors), ..Axis::linear(metric(output)) };
-    let layout = Layout { x: Axis::slots(names.clone()), y, ..Layout::default() };
+    let layout = Layout { x: Axis::slots(slots), y, ..Layout::default() };
     let csv = table(output);
     Chart { figure: Figure { traces, layout }, summary: summary(output, behavior, &scores), caption, csv: Csv::new(move || csv.csv()) }
 }
@@ -338,7 +355,7 @@ mod tests {
 
     #[test]
     fn layers_are_bars_with_errors_and_a_line_at_chance() {
-        let chart = bars(&plain(), 0);
+        let chart = bars(&plain(), 0, 1);
         crate::views::dump("probe", &chart);
         let [Trace::Bar(bar), Trace::Scatter(chance)] = &chart.figure.traces[..] else { panic!("bars and a line") };
         assert_eq!((&bar.y, &bar.errors, &chance.y), (&vec![0.75, 0.8], &vec![0.01, 0.01], &vec![0.6, 0.6]));
@@ -358,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn layers_stand_in_groups() {
+        let output = plain();
+        let n = output.layers.len();
+        let chart = bars(&output, 0, 2);
+        let bars: Vec<&Bar> = chart.figure.traces.iter().filter_map(|t| if let Trace::Bar(bar) = t { Some(bar) } else { None }).collect();
+        assert_eq!((bars.len(), bars[0].y.len() + bars[1].y.len()), (2, n), "each layer once");
+        assert_eq!((&bars[0].x, bars[0].width), (&Values::Numbers((0..n.div_ceil(2)).map(|i| i as f64 - 0.215).collect()), Some(0.43)));
+        assert_eq!(bars[1].texts[0], output.layers[1].name);
+        assert_eq!(chart.figure.layout.x.ticks.as_ref().map(Vec::len), Some(n.div_ceil(2)), "a name for each group");
+    }
+
+    #[test]
     fn positions_are_cells_and_channels_are_bars() {
         let counts: Vec<f64> = (0..16).map(f64::from).collect();
         let positions = output(Iterate::Position, vec![layer("conv2", [2, 2], &[0.5, 0.7, f64::NAN, 0.6], &counts)]);
@@ -366,7 +395,7 @@ mod tests {
         let Trace::Heatmap(cells) = &chart.figure.traces[0] else { panic!("a heat map") };
         assert_eq!((cells.rows.len(), cells.range), (2, Some([0.5, 0.7])));
         assert_eq!(chart.summary, "conv2: Accuracy is largest at position 1, 2 (0.700).");
-        assert!(bars(&positions, 0).summary.contains("in conv2, position 1, 2"), "the best of the layer");
+        assert!(bars(&positions, 0, 1).summary.contains("in conv2, position 1, 2"), "the best of the layer");
         let Trace::Heatmap(best) = &confusion(&positions, 0).figure.traces[0] else { panic!("a heat map") };
         assert_eq!(best.z[0], 4.0 / 9.0, "of the best position");
         let channels = output(Iterate::Channel, vec![layer("conv2", [4, 1], &[0.5, 0.7, 0.4, 0.6], &counts)]);
