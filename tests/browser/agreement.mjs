@@ -11,9 +11,9 @@ export function expectedOf(specs, files) {
   return Promise.all(specs.map((spec) => commandLine(spec, Object.fromEntries(used(spec)))));
 }
 
-/** A page that keeps what its workers send and has the checker of accessibility; it closes with the test. */
-export async function openRecorded(t, server) {
-  const browser = await startBrowser();
+/** A page that keeps what its workers send and has the checker of accessibility; it closes with the test. `options` are those of the browser. */
+export async function openRecorded(t, server, options) {
+  const browser = await startBrowser(options);
   t.after(() => browser.close());
   const opened = await openPage(browser, "about:blank", { bypassCSP: true });
   await opened.page.addInitScript(recordWorkers);

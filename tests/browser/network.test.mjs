@@ -7,9 +7,10 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 
+import { openRecorded } from "./agreement.mjs";
 import { readNpz } from "./npz.mjs";
-import { difference, lastRecorded, newestResult, recordWorkers } from "./results.mjs";
-import { axeSource, openPage, startBrowser, startServer } from "./server.mjs";
+import { difference, lastRecorded, newestResult } from "./results.mjs";
+import { startServer } from "./server.mjs";
 import { applySpec, finished, narrow, runHere, runOnServer, shot, violations } from "./steps.mjs";
 
 const data = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data");
@@ -22,16 +23,6 @@ before(async () => {
   if (!skip) server = await startServer();
 });
 after(() => server?.stop());
-
-async function open(t, gpu) {
-  const browser = await startBrowser({ gpu });
-  t.after(() => browser.close());
-  const opened = await openPage(browser, "about:blank", { bypassCSP: true });
-  await opened.page.addInitScript(recordWorkers);
-  await opened.page.goto(server.url);
-  await opened.page.addScriptTag({ path: axeSource });
-  return opened;
-}
 
 const card = (page, name) => page.locator(`[data-testid="dataset-card"][data-name="${name}"]`);
 
@@ -54,7 +45,7 @@ function worst(result, reference) {
 // 1e-4 on the CPU as for the native program; 1e-3 on WebGPU, whose drivers may contract and reorder sums of single precision.
 for (const [device, tolerance] of [["cpu", 1e-4], ["webgpu", 1e-3]]) {
   test(`networks have the values of their references on ${device}`, { skip, timeout: 900_000 }, async (t) => {
-    const { page, errors } = await open(t, device === "webgpu");
+    const { page, errors } = await openRecorded(t, server, { gpu: device === "webgpu" });
     for (const name of networks) {
       await page.getByTestId("file-input").setInputFiles([file(`${name}.onnx`), file(`${name}.reference.npz`)]);
       const picker = page.getByTestId("picker");
@@ -81,7 +72,7 @@ for (const [device, tolerance] of [["cpu", 1e-4], ["webgpu", 1e-3]]) {
 }
 
 test("a network is profiled against brains, here and on the server", { skip, timeout: 600_000 }, async (t) => {
-  const { page, errors } = await open(t, false);
+  const { page, errors } = await openRecorded(t, server);
   const photos = readdirSync(join(data, "images92")).filter((name) => name.endsWith(".png")).map((name) => join(data, "images92", name));
   const brains = join(data, "images92/humanIT_4subjects_mean.npy");
   await page.getByTestId("file-input").setInputFiles([file("efficientnet_lite0.onnx"), ...photos]);
@@ -134,7 +125,7 @@ test("a network is profiled against brains, here and on the server", { skip, tim
 });
 
 test("what is wrong with a network is one sentence", { skip }, async (t) => {
-  const { page } = await open(t, false);
+  const { page } = await openRecorded(t, server);
   await page.getByTestId("file-input").setInputFiles({ name: "broken.onnx", mimeType: "application/octet-stream", buffer: Buffer.from("no network at all") });
   await page.getByTestId("error-card").first().waitFor();
   assert.match(await page.getByTestId("error-card").first().innerText(), /broken\.onnx.*no ONNX file/s);

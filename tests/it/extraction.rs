@@ -119,6 +119,17 @@ fn stimulus_tables_and_state_dicts_give_the_same_values() {
 }
 
 #[test]
+fn weights_are_a_state_dict_whatever_their_ending() {
+    let Some(dir) = folder() else { return };
+    let dir = dir.path();
+    fs::copy(dir.join("net.pth"), dir.join("net.bin")).expect("copied");
+    let rest = "--images photos --size 96x96 --preprocess stretch --layers output";
+    succeed(dir, &format!("net.pth {rest} -o a.npz"));
+    succeed(dir, &format!("resnet18 --weights net.bin {rest} -o b.npz"));
+    assert_eq!(array(&dir.join("a.npz"), "output"), array(&dir.join("b.npz"), "output"));
+}
+
+#[test]
 fn what_cannot_be_extracted_is_one_sentence() {
     let Some(dir) = folder() else { return };
     let dir = dir.path();

@@ -70,11 +70,11 @@ fn print(out: &mut dyn Write, graph: &Graph) -> io::Result<()> {
 impl NetworkArg {
     /// The network, and a hash of what it comes from.
     fn open(&self, seed: Option<u64>) -> Result<(NetworkFile, String), Error> {
-        let read = |path: &Path| {
+        let read = |path: &Path, network: fn(String, Vec<u8>) -> NetworkFile| {
             let bytes =
                 std::fs::read(path).map_err(|e| Error::input(path.display().to_string(), format!("the network cannot be read: {e}")))?;
             let hash = blake3::hash(&bytes).to_hex().to_string();
-            Ok::<_, Error>((NetworkFile::new(path.display().to_string(), bytes), hash))
+            Ok::<_, Error>((network(path.display().to_string(), bytes), hash))
         };
         let shown = self.model.display().to_string();
         let Some(architecture) = Architecture::of_name(&shown).filter(|_| !self.model.exists()) else {
@@ -83,10 +83,10 @@ impl NetworkArg {
                 let message = format!("--weights and --untrained are for a built-in architecture ({names}), not for {shown}");
                 return Err(Error::parameter("MODEL", message));
             }
-            return read(&self.model);
+            return read(&self.model, NetworkFile::new);
         };
         match &self.weights {
-            Some(weights) => read(weights),
+            Some(weights) => read(weights, NetworkFile::state),
             None if self.untrained => {
                 let seed = seed.unwrap_or(0);
                 Ok((NetworkFile::untrained(shown, architecture, seed), format!("untrained, seed {seed}")))

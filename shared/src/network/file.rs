@@ -15,7 +15,8 @@ pub struct NetworkFile {
 
 #[derive(Debug)]
 enum Content {
-    Bytes(Vec<u8>),
+    /// Of a file, and whether it is a state dict.
+    Bytes(Vec<u8>, bool),
     Untrained(Architecture, u64),
 }
 
@@ -23,7 +24,15 @@ impl NetworkFile {
     /// The bytes of a file: ONNX, or by its ending a state dict of a built-in architecture.
     #[must_use]
     pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self { name: name.into(), content: Content::Bytes(bytes) }
+        let name = name.into();
+        let is_state = is_state(&name);
+        Self { name, content: Content::Bytes(bytes, is_state) }
+    }
+
+    /// The bytes of a state dict of a built-in architecture, whatever the ending of its file.
+    #[must_use]
+    pub fn state(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), content: Content::Bytes(bytes, true) }
     }
 
     /// A built-in architecture with random parameters.
@@ -45,7 +54,7 @@ impl NetworkFile {
     pub fn graph(&self) -> Result<Graph, Error> {
         match &self.content {
             Content::Untrained(architecture, seed) => from_state(&self.name, architecture.untrained(*seed)),
-            Content::Bytes(bytes) => read_network(&self.name, bytes),
+            Content::Bytes(bytes, is_state) => read(&self.name, bytes, *is_state),
         }
     }
 }
@@ -55,7 +64,11 @@ impl NetworkFile {
 /// # Errors
 /// Those of [`read_onnx`], [`read_state`] and [`from_state`].
 pub fn read_network(name: &str, bytes: &[u8]) -> Result<Graph, Error> {
-    if is_state(name) { from_state(name, read_state(name, bytes)?) } else { read_onnx(name, bytes) }
+    read(name, bytes, is_state(name))
+}
+
+fn read(name: &str, bytes: &[u8], is_state: bool) -> Result<Graph, Error> {
+    if is_state { from_state(name, read_state(name, bytes)?) } else { read_onnx(name, bytes) }
 }
 
 fn is_state(name: &str) -> bool {
