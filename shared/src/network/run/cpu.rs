@@ -13,7 +13,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::parallel;
 
 /// Values of a strip: half of a second cache of 1 MiB.
-const STRIP: usize = 128 * 1024;
+pub(super) const STRIP: usize = 128 * 1024;
 /// Values of a row that are computed at once: four registers of 512 bits, eight of 256.
 const LANES: usize = 64;
 
@@ -52,7 +52,7 @@ const KEPT: usize = 12;
 
 impl Buffers {
     /// `n` values, whatever they are: the smallest kept buffer that is not four times too large, else a new one.
-    fn take(&self, n: usize) -> Vec<f32> {
+    pub(super) fn take(&self, n: usize) -> Vec<f32> {
         let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let fits =
             kept.iter().enumerate().filter(|(_, b)| (n..=4 * n).contains(&b.capacity())).min_by_key(|(_, b)| b.capacity()).map(|(i, _)| i);
@@ -200,7 +200,7 @@ fn finish(row: &mut [f32], bias: f32, bounds: Option<(f32, f32)>) {
 }
 
 /// Lays out the windows of some rows of the output: one row for each channel and place in the kernel, one column for each position.
-fn windows(from: &[f32], strip: &mut [f32], first: usize, rows: usize, g: &Geometry) {
+pub(super) fn windows(from: &[f32], strip: &mut [f32], first: usize, rows: usize, g: &Geometry) {
     let [_, _, h, width] = g.input;
     let columns = g.out[1];
     let n = rows * columns;

@@ -3,8 +3,10 @@
 //! Floats are on the device, integers and booleans (shapes, indices, masks) on the host. Constants are copied to the device once, when the network is prepared.
 //! Only what is asked for is computed, and each value is dropped when its last reader has run.
 
+mod backward;
 mod conv;
 mod cpu;
+mod cpu_back;
 mod elementwise;
 mod fused;
 mod fusion;
@@ -14,6 +16,8 @@ mod making;
 mod moving;
 mod normalize;
 mod operators;
+mod pool;
+mod record;
 mod reduce;
 mod resize;
 mod tensor;
@@ -26,7 +30,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::cpu::Buffers;
 use self::fusion::Fusion;
 use self::operators::Operator;
-use self::value::{Call, Value};
+use self::record::Tape;
+pub(crate) use self::tensor::Tensor;
+use self::value::{Call, Float, Value};
 use super::graph::{Constant, Graph, Node};
 use super::settings::Reading;
 use crate::{Device, Error};
@@ -86,17 +92,33 @@ impl Network {
     /// [`Error::Input`] for an input that is missing or does not fit and for a value that the network does not make; [`Error::Device`] when the device fails.
     pub async fn run(&self, inputs: &BTreeMap<String, Constant>, wanted: &[String], reading: Reading) -> Result<Activations, Error> {
         let mut out = Activations::default();
-        let mut known: BTreeMap<&str, Value> = BTreeMap::new();
-        for port in &self.graph.inputs {
-            if let Some(given) = inputs.get(&port.name) {
-                known.insert(&port.name, Value::from_constant(given, &self.device));
-            }
-        }
-        let needed = self.needed(wanted)?;
+        let inputs = inputs.iter().map(|(name, given)| (name.clone(), Value::from_constant(given, &self.device))).collect();
+        let mut walk = self.walk(&inputs, &NO_PARAMETERS, wanted)?;
         for name in wanted.iter().filter(|name| self.is_given(name)) {
-            let value = known.get(name.as_str()).or_else(|| self.constants.get(name)).cloned();
-            out.values.insert(name.clone(), value.ok_or_else(|| self.missing(name))?.read().await?);
+            let value = walk.given(name).ok_or_else(|| self.missing(name))?;
+            out.values.insert(name.clone(), value.read().await?);
         }
+        while let Some(step) = walk.next() {
+            for (name, value) in walk.run(step, None).await? {
+                out.values.insert(name, value.reduced(reading).read().await?);
+            }
+            out.peak_bytes = out.peak_bytes.max(walk.bytes());
+        }
+        Ok(out)
+    }
+
+    /// What a run for some values begins with.
+    fn walk<'n: 'r, 'r>(
+        &'n self,
+        inputs: &'r BTreeMap<String, Value>,
+        parameters: &'r BTreeMap<String, Tensor>,
+        wanted: &'r [String],
+    ) -> Result<Walk<'n, 'r>, Error> {
+        let ports = self.graph.inputs.iter().filter_map(|port| Some((port.name.as_str(), inputs.get(&port.name)?.clone())));
+        let needed = self.needed(wanted, &|name| inputs.contains_key(name))?;
+        // Values that the network makes itself may be given, too.
+        let made = inputs.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let known: BTreeMap<&str, Value> = ports.chain(made).collect();
         let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
         for node in needed.iter().map(|i| &self.graph.nodes[*i]) {
             for name in node.inputs.iter().filter(|name| !name.is_empty()) {
@@ -110,83 +132,25 @@ impl Network {
         for i in &needed {
             if let Some(fusion) = self.fusions.get(i) {
                 let own = fusion.clone().within(&self.graph, &needed, &wanted, &self.graph.nodes[*i].outputs[0]);
-                done.extend(own.pad.iter().map(|(node, _)| *node).chain(own.bounds.iter().map(|(node, _)| *node)));
+                done.extend(own.nodes());
                 fused.insert(*i, own);
             }
         }
-        for i in &needed {
-            let node = &self.graph.nodes[*i];
-            let made = if done.contains(i) {
-                vec![self.handed(&node.inputs[0], &mut known, &mut readers)?]
-            } else {
-                self.step(*i, fused.get(i), &mut known, &mut readers).await?
-            };
-            for (name, value) in node.outputs.iter().zip(made) {
-                if wanted.contains(name.as_str()) {
-                    out.values.insert(name.clone(), value.clone().reduced(reading).read().await?);
-                }
-                if readers.contains_key(name.as_str()) {
-                    known.insert(name, value);
-                }
-            }
-            out.peak_bytes = out.peak_bytes.max(known.values().map(Value::bytes).sum());
-        }
-        Ok(out)
-    }
-
-    /// A value for a reader; the last one gets it whole.
-    fn handed<'a>(
-        &self,
-        name: &'a str,
-        known: &mut BTreeMap<&'a str, Value>,
-        readers: &mut BTreeMap<&'a str, usize>,
-    ) -> Result<Value, Error> {
-        let left = readers.get_mut(name).map_or(0, |n| {
-            *n = n.saturating_sub(1);
-            *n
-        });
-        let held = if left == 0 { known.remove(name) } else { known.get(name).cloned() };
-        held.or_else(|| self.constants.get(name).cloned()).ok_or_else(|| self.missing(name))
-    }
-
-    /// Runs one node.
-    async fn step<'a>(
-        &'a self,
-        i: usize,
-        fusion: Option<&Fusion>,
-        known: &mut BTreeMap<&'a str, Value>,
-        readers: &mut BTreeMap<&'a str, usize>,
-    ) -> Result<Vec<Value>, Error> {
-        let (node, operator) = (&self.graph.nodes[i], &self.operators[i]);
-        let mut inputs = Vec::with_capacity(node.inputs.len());
-        for (k, name) in node.inputs.iter().enumerate() {
-            if name.is_empty() {
-                inputs.push(None);
-                continue;
-            }
-            let value = self.handed(name, known, readers)?;
-            inputs.push(Some(if operator.on_host.contains(&k) { value.with_host().await? } else { value }));
-        }
-        let mut call = Call { node, opset: self.graph.opset, device: &self.device, inputs, fusion, buffers: &self.buffers };
-        let made = (operator.run)(&mut call).map_err(|message| Error::Input { input: called(node), message })?;
-        let mut values = Vec::with_capacity(made.len());
-        for value in made {
-            values.push(value.value().await?);
-        }
-        Ok(values)
+        let steps = needed.into_iter().collect::<Vec<_>>().into_iter();
+        Ok(Walk { network: self, parameters, wanted, steps, done, fused, known, readers })
     }
 
     /// Nodes that the wanted values need, in order.
-    fn needed(&self, wanted: &[String]) -> Result<BTreeSet<usize>, Error> {
+    fn needed(&self, wanted: &[String], is_known: &dyn Fn(&str) -> bool) -> Result<BTreeSet<usize>, Error> {
         let maker: BTreeMap<&str, usize> =
             self.graph.nodes.iter().enumerate().flat_map(|(i, node)| node.outputs.iter().map(move |name| (name.as_str(), i))).collect();
         let mut found = BTreeSet::new();
         let mut open: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        if let Some(unknown) = wanted.iter().find(|name| !maker.contains_key(name.as_str()) && !self.is_given(name)) {
+        if let Some(unknown) = wanted.iter().find(|name| !maker.contains_key(name.as_str()) && !self.is_given(name) && !is_known(name)) {
             return Err(self.no_value(unknown));
         }
         while let Some(name) = open.pop() {
-            if let Some(i) = maker.get(name).filter(|_| !self.constants.contains_key(name))
+            if let Some(i) = maker.get(name).filter(|_| !self.constants.contains_key(name) && !is_known(name))
                 && found.insert(*i)
             {
                 open.extend(self.graph.nodes[*i].inputs.iter().filter(|name| !name.is_empty()).map(String::as_str));
@@ -206,6 +170,118 @@ impl Network {
     fn missing(&self, name: &str) -> Error {
         let given: Vec<&str> = self.graph.inputs.iter().map(|port| port.name.as_str()).collect();
         Error::Input { input: name.into(), message: format!("the network needs this input; its inputs are {}", given.join(", ")) }
+    }
+}
+
+static NO_PARAMETERS: BTreeMap<String, Tensor> = BTreeMap::new();
+
+/// A run, node by node.
+struct Walk<'n, 'r> {
+    network: &'n Network,
+    /// What takes the place of constants.
+    parameters: &'r BTreeMap<String, Tensor>,
+    wanted: BTreeSet<&'r str>,
+    steps: std::vec::IntoIter<usize>,
+    done: BTreeSet<usize>,
+    fused: BTreeMap<usize, Fusion>,
+    known: BTreeMap<&'r str, Value>,
+    readers: BTreeMap<&'r str, usize>,
+}
+
+impl<'n: 'r, 'r> Walk<'n, 'r> {
+    /// The node that is next.
+    fn next(&mut self) -> Option<usize> {
+        self.steps.next()
+    }
+
+    /// An input or a constant.
+    fn given(&self, name: &str) -> Option<Value> {
+        self.known.get(name).cloned().or_else(|| self.constant(name))
+    }
+
+    fn constant(&self, name: &str) -> Option<Value> {
+        match self.parameters.get(name) {
+            Some(tensor) => Some(Value::Float(Float { tensor: tensor.clone(), host: None })),
+            None => self.network.constants.get(name).cloned(),
+        }
+    }
+
+    /// Bytes of floats that are held, constants left out.
+    fn bytes(&self) -> u64 {
+        self.known.values().map(Value::bytes).sum()
+    }
+
+    /// A value for a reader; the last one gets it whole.
+    fn handed(&mut self, name: &str) -> Result<Value, Error> {
+        let left = self.readers.get_mut(name).map_or(0, |n| {
+            *n = n.saturating_sub(1);
+            *n
+        });
+        let held = if left == 0 { self.known.remove(name) } else { self.known.get(name).cloned() };
+        held.or_else(|| self.constant(name)).ok_or_else(|| self.network.missing(name))
+    }
+
+    /// Names of what a node reads: of a convolution also what its normalization reads.
+    fn inputs(&self, i: usize) -> Vec<&'n str> {
+        let nodes: &'n [Node] = &self.network.graph.nodes;
+        let mut names: Vec<&'n str> = nodes[i].inputs.iter().map(String::as_str).collect();
+        if let Some((norm, _)) = self.fused.get(&i).and_then(|fusion| fusion.norm) {
+            names.resize(3, "");
+            names.extend(nodes[norm].inputs[1..].iter().map(String::as_str));
+        }
+        names
+    }
+
+    /// Runs a node; what it makes that is wanted. A tape takes notes.
+    async fn run(&mut self, i: usize, tape: Option<&mut Tape<'n>>) -> Result<Vec<(String, Value)>, Error> {
+        let network = self.network;
+        let node = &network.graph.nodes[i];
+        let made = if self.done.contains(&i) {
+            if let Some(tape) = tape {
+                tape.pass(&node.inputs[0], &node.outputs[0]);
+            }
+            vec![self.handed(&node.inputs[0])?]
+        } else {
+            self.step(i, tape).await?
+        };
+        let mut found = Vec::new();
+        for (name, value) in node.outputs.iter().zip(made) {
+            if self.wanted.contains(name.as_str()) {
+                found.push((name.clone(), value.clone()));
+            }
+            if self.readers.contains_key(name.as_str()) {
+                self.known.insert(name, value);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn step(&mut self, i: usize, tape: Option<&mut Tape<'n>>) -> Result<Vec<Value>, Error> {
+        let network = self.network;
+        let (node, operator) = (&network.graph.nodes[i], &network.operators[i]);
+        let names = self.inputs(i);
+        let mut inputs = Vec::with_capacity(names.len());
+        for (k, name) in names.iter().enumerate() {
+            if name.is_empty() {
+                inputs.push(None);
+                continue;
+            }
+            // Parameters of a normalization are constants, which nobody takes away.
+            let value = if k < node.inputs.len() { self.handed(name)? } else { self.constant(name).ok_or_else(|| network.missing(name))? };
+            inputs.push(Some(if operator.on_host.contains(&k) { value.with_host().await? } else { value }));
+        }
+        let fusion = self.fused.get(&i);
+        let mut call = Call { node, opset: network.graph.opset, device: &network.device, inputs, fusion, buffers: &network.buffers };
+        let made = match tape {
+            Some(tape) => tape.run(operator, &mut call, node, &names),
+            None => (operator.run)(&mut call),
+        };
+        let made = made.map_err(|message| Error::Input { input: called(node), message })?;
+        let mut values = Vec::with_capacity(made.len());
+        for value in made {
+            values.push(value.value().await?);
+        }
+        Ok(values)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tensor::Problem;
 use super::value::{Call, Made};
-use super::{conv, elementwise, fused, indexing, linear, making, moving, normalize, reduce, resize};
+use super::{conv, elementwise, fused, indexing, linear, making, moving, normalize, pool, reduce, resize};
 use crate::Error;
 use crate::network::Graph;
 
@@ -90,10 +90,10 @@ fn operator(name: &str) -> Option<Operator> {
         "Einsum" => (linear::einsum, NONE),
         "Conv" => (conv::conv, NONE),
         "ConvTranspose" => (conv::conv_transpose, NONE),
-        "MaxPool" | "AveragePool" | "LpPool" => (conv::pool, NONE),
+        "MaxPool" | "AveragePool" | "LpPool" => (pool::pool, NONE),
         // Of built-in architectures; ONNX has none.
-        "eigenscope.AdaptiveAveragePool" => (conv::adaptive_pool, NONE),
-        "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => (conv::global_pool, NONE),
+        "eigenscope.AdaptiveAveragePool" => (pool::adaptive_pool, NONE),
+        "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => (pool::global_pool, NONE),
         "BatchNormalization" => (normalize::batch, NONE),
         "LayerNormalization" => (normalize::layer, NONE),
         "InstanceNormalization" => (normalize::instance, NONE),

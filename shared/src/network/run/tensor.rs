@@ -4,7 +4,7 @@
 //! primitives. Everything that Burn would panic on (shapes that do not fit) is checked here and is a sentence.
 
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use burn::backend::{Dispatch, DispatchTensor, Shape, Slice};
+use burn::backend::{BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Shape, Slice};
 use burn::tensor::{Bool, Device, Int, Tensor as Typed, TensorData};
 use ndarray::ArrayD;
 
@@ -16,7 +16,7 @@ pub(super) type Problem = String;
 
 /// f32 values on a device.
 #[derive(Debug, Clone)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     /// Of the same shape, but for a single number, which has one axis there.
     inner: DispatchTensor,
     shape: Vec<usize>,
@@ -42,48 +42,69 @@ pub(super) fn broadcast_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Pr
 }
 
 impl Tensor {
-    pub(super) fn new(values: Vec<f32>, shape: Vec<usize>, device: &Device) -> Self {
+    pub(crate) fn new(values: Vec<f32>, shape: Vec<usize>, device: &Device) -> Self {
         let n = values.len();
         debug_assert_eq!(n, shape.iter().product::<usize>(), "as many values as the shape has");
         let flat = Typed::<1>::from_data(TensorData::new(values, [n]), device).into_dispatch();
         Self { inner: Dispatch::float_reshape(flat, lengths(&shape)), shape }
     }
 
-    pub(super) fn from_array(array: &ArrayD<f32>, device: &Device) -> Self {
+    pub(crate) fn from_array(array: &ArrayD<f32>, device: &Device) -> Self {
         Self::new(array.iter().copied().collect(), array.shape().to_vec(), device)
     }
 
-    pub(super) fn full(value: f32, shape: Vec<usize>, device: &Device) -> Self {
+    pub(crate) fn full(value: f32, shape: Vec<usize>, device: &Device) -> Self {
         let n = shape.iter().product();
         Self::new(vec![value; n], shape, device)
     }
 
     /// What Burn made, of the given shape.
-    pub(super) fn from_inner(inner: DispatchTensor, shape: Vec<usize>) -> Self {
+    pub(crate) fn from_inner(inner: DispatchTensor, shape: Vec<usize>) -> Self {
         Self { inner, shape }
     }
 
-    pub(super) fn into_inner(self) -> DispatchTensor {
+    pub(crate) fn into_inner(self) -> DispatchTensor {
         self.inner
     }
 
-    pub(super) fn inner(&self) -> &DispatchTensor {
+    pub(crate) fn inner(&self) -> &DispatchTensor {
         &self.inner
     }
 
-    pub(super) fn shape(&self) -> &[usize] {
+    /// Where it is.
+    pub(crate) fn device(&self) -> Device {
+        use burn::backend::TensorMetadata;
+        Device::new(self.inner.device())
+    }
+
+    /// Other values of the same shape, there.
+    pub(crate) fn with_values(&self, values: Vec<f32>) -> Self {
+        self.of_values(values, self.shape.clone())
+    }
+
+    /// Other values, there.
+    pub(crate) fn of_values(&self, values: Vec<f32>, shape: Vec<usize>) -> Self {
+        Self::new(values, shape, &self.device())
+    }
+
+    /// Whether kernels of our own can read it.
+    pub(crate) fn is_on_cpu(&self) -> bool {
+        matches!(&self.inner.kind, DispatchTensorKind::Flex(BackendTensor::Float(_)))
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    pub(super) fn rank(&self) -> usize {
+    pub(crate) fn rank(&self) -> usize {
         self.shape.len()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         shape_text(&self.shape)
     }
 
@@ -97,43 +118,43 @@ impl Tensor {
     }
 
     /// Element by element.
-    pub(super) fn map(self, f: impl FnOnce(DispatchTensor) -> DispatchTensor) -> Self {
+    pub(crate) fn map(self, f: impl FnOnce(DispatchTensor) -> DispatchTensor) -> Self {
         Self { inner: f(self.inner), shape: self.shape }
     }
 
     /// Element by element with another, axes of length 1 repeated.
-    pub(super) fn zip(self, other: Self, f: impl FnOnce(DispatchTensor, DispatchTensor) -> DispatchTensor) -> Result<Self, Problem> {
+    pub(crate) fn zip(self, other: Self, f: impl FnOnce(DispatchTensor, DispatchTensor) -> DispatchTensor) -> Result<Self, Problem> {
         let shape = broadcast_shape(&self.shape, &other.shape)?;
         let (a, b) = (self.of_rank(shape.len()), other.of_rank(shape.len()));
         Ok(Self { inner: f(a.inner, b.inner), shape })
     }
 
-    pub(super) fn add(self, other: Self) -> Result<Self, Problem> {
+    pub(crate) fn add(self, other: Self) -> Result<Self, Problem> {
         self.zip(other, Dispatch::float_add)
     }
 
-    pub(super) fn sub(self, other: Self) -> Result<Self, Problem> {
+    pub(crate) fn sub(self, other: Self) -> Result<Self, Problem> {
         self.zip(other, Dispatch::float_sub)
     }
 
-    pub(super) fn mul(self, other: Self) -> Result<Self, Problem> {
+    pub(crate) fn mul(self, other: Self) -> Result<Self, Problem> {
         self.zip(other, Dispatch::float_mul)
     }
 
-    pub(super) fn div(self, other: Self) -> Result<Self, Problem> {
+    pub(crate) fn div(self, other: Self) -> Result<Self, Problem> {
         self.zip(other, Dispatch::float_div)
     }
 
-    pub(super) fn plus(self, value: f64) -> Self {
+    pub(crate) fn plus(self, value: f64) -> Self {
         self.map(|t| Dispatch::float_add_scalar(t, value.into()))
     }
 
-    pub(super) fn times(self, value: f64) -> Self {
+    pub(crate) fn times(self, value: f64) -> Self {
         self.map(|t| Dispatch::float_mul_scalar(t, value.into()))
     }
 
     /// With leading axes of length 1.
-    pub(super) fn of_rank(self, rank: usize) -> Self {
+    pub(crate) fn of_rank(self, rank: usize) -> Self {
         if self.shape.len() >= rank {
             return self;
         }
@@ -145,7 +166,7 @@ impl Tensor {
     /// The same values in the same order.
     ///
     /// The caller has checked that there are as many.
-    pub(super) fn reshape(self, shape: Vec<usize>) -> Self {
+    pub(crate) fn reshape(self, shape: Vec<usize>) -> Self {
         debug_assert_eq!(self.len(), shape.iter().product::<usize>(), "as many values");
         if shape == self.shape {
             return self;
@@ -153,7 +174,7 @@ impl Tensor {
         Self { inner: Dispatch::float_reshape(self.inner, lengths(&shape)), shape }
     }
 
-    pub(super) fn permute(self, axes: &[usize]) -> Self {
+    pub(crate) fn permute(self, axes: &[usize]) -> Self {
         if axes.iter().enumerate().all(|(i, axis)| i == *axis) {
             return self;
         }
@@ -162,7 +183,7 @@ impl Tensor {
     }
 
     /// Repeats axes of length 1.
-    pub(super) fn expand(self, shape: &[usize]) -> Result<Self, Problem> {
+    pub(crate) fn expand(self, shape: &[usize]) -> Result<Self, Problem> {
         if broadcast_shape(&self.shape, shape)? != shape {
             return Err(format!("the shape {} cannot be repeated to {}", self.text(), shape_text(shape)));
         }
@@ -174,7 +195,7 @@ impl Tensor {
     }
 
     /// `start..end` of one axis, every `step`-th.
-    pub(super) fn slice(self, axis: usize, start: usize, end: usize, step: usize) -> Self {
+    pub(crate) fn slice(self, axis: usize, start: usize, end: usize, step: usize) -> Self {
         if start == 0 && end == self.shape[axis] && step == 1 {
             return self;
         }
@@ -190,27 +211,27 @@ impl Tensor {
     }
 
     /// Entries along an axis by their numbers, which the caller has checked.
-    pub(super) fn select(self, axis: usize, indices: &[usize], device: &Device) -> Self {
+    pub(crate) fn select(self, axis: usize, indices: &[usize], device: &Device) -> Self {
         let mut shape = self.shape.clone();
         shape[axis] = indices.len();
         Self { inner: Dispatch::float_select(self.inner, axis, on_device(indices, device)), shape }
     }
 
     /// Values by their places in row-major order, which the caller has checked.
-    pub(super) fn take(self, places: &[usize], shape: Vec<usize>, device: &Device) -> Self {
+    pub(crate) fn take(self, places: &[usize], shape: Vec<usize>, device: &Device) -> Self {
         let n = self.len();
         self.reshape(vec![n]).select(0, places, device).reshape(shape)
     }
 
     /// One after the other along an axis; the caller has checked the shapes.
-    pub(super) fn concat(parts: Vec<Self>, axis: usize) -> Option<Self> {
+    pub(crate) fn concat(parts: Vec<Self>, axis: usize) -> Option<Self> {
         let mut shape = parts.first()?.shape.clone();
         shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
         Some(Self { inner: Dispatch::float_cat(parts.into_iter().map(|part| part.inner).collect(), axis), shape })
     }
 
     /// A constant around; one pair of numbers for each axis.
-    pub(super) fn pad(self, pads: &[(usize, usize)], value: f32) -> Self {
+    pub(crate) fn pad(self, pads: &[(usize, usize)], value: f32) -> Self {
         if pads.iter().all(|pad| *pad == (0, 0)) {
             return self;
         }
@@ -219,22 +240,37 @@ impl Tensor {
     }
 
     /// Reduces an axis to length 1.
-    pub(super) fn reduce(self, axis: usize, f: impl FnOnce(DispatchTensor, usize) -> DispatchTensor) -> Self {
+    pub(crate) fn reduce(self, axis: usize, f: impl FnOnce(DispatchTensor, usize) -> DispatchTensor) -> Self {
         let mut shape = self.shape.clone();
         shape[axis] = 1;
         Self { inner: f(self.inner, axis), shape }
     }
 
-    pub(super) fn sum(self, axis: usize) -> Self {
+    pub(crate) fn sum(self, axis: usize) -> Self {
         self.reduce(axis, Dispatch::float_sum_dim)
     }
 
-    pub(super) fn mean(self, axis: usize) -> Self {
+    pub(crate) fn mean(self, axis: usize) -> Self {
         self.reduce(axis, Dispatch::float_mean_dim)
     }
 
+    /// Sums over what was repeated to get from a shape to this one: the gradient of [`expand`](Self::expand).
+    pub(crate) fn sum_to(self, shape: &[usize]) -> Self {
+        if self.shape == shape {
+            return self;
+        }
+        let more = self.rank() - shape.len().min(self.rank());
+        let mut out = self;
+        for axis in 0..out.rank() {
+            if axis < more || shape[axis - more] == 1 && out.shape[axis] != 1 {
+                out = out.sum(axis);
+            }
+        }
+        out.reshape(shape.to_vec())
+    }
+
     /// The product of matrices as numpy's `matmul` has it: leading axes are repeated, vectors are rows on the left and columns on the right.
-    pub(super) fn matmul(self, other: Self) -> Result<Self, Problem> {
+    pub(crate) fn matmul(self, other: Self) -> Result<Self, Problem> {
         let (a_shape, b_shape) = (self.shape.clone(), other.shape.clone());
         if a_shape.is_empty() || b_shape.is_empty() {
             return Err("a single number is no matrix".into());
@@ -275,7 +311,7 @@ impl Tensor {
     }
 
     /// Weighted sums along an axis; weights are `from` x `to`.
-    pub(super) fn weighted(self, axis: usize, weights: Vec<f32>, to: usize, device: &Device) -> Result<Self, Problem> {
+    pub(crate) fn weighted(self, axis: usize, weights: Vec<f32>, to: usize, device: &Device) -> Result<Self, Problem> {
         let rank = self.rank();
         let from = self.shape[axis];
         let mut order: Vec<usize> = (0..rank).filter(|other| *other != axis).collect();
@@ -285,7 +321,7 @@ impl Tensor {
     }
 
     /// Each row along the last axis minus its mean, divided by its standard deviation, times `gamma`, plus `beta`.
-    pub(super) fn layer_norm(self, gamma: Self, beta: Option<Self>, epsilon: f64) -> Self {
+    pub(crate) fn layer_norm(self, gamma: Self, beta: Option<Self>, epsilon: f64) -> Self {
         let shape = self.shape;
         Self { inner: Dispatch::layer_norm(self.inner, gamma.inner, beta.map(|b| b.inner), epsilon), shape }
     }

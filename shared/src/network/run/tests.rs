@@ -6,13 +6,13 @@ use super::*;
 use crate::network::{Attribute, Element, Port};
 use crate::rng::Stream;
 
-fn random(shape: &[usize], seed: u64) -> ArrayD<f32> {
+pub(super) fn random(shape: &[usize], seed: u64) -> ArrayD<f32> {
     let mut rng = Stream::new(seed, 0);
     #[expect(clippy::cast_possible_truncation, reason = "numbers for a test")]
     ArrayD::from_shape_simple_fn(shape, || rng.normal() as f32)
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
+pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
     Node {
         name: output.into(),
         op: op.into(),
