@@ -11,6 +11,11 @@ pub trait Progress {
     /// [`Error::Canceled`] when the run should stop; pass it on with `?`.
     fn step(&self, done_frac: f64, what: &str) -> Result<(), Error>;
 
+    /// Seconds since some moment, where whoever is told has a clock.
+    fn clock(&self) -> Option<f64> {
+        None
+    }
+
     /// Offers what is known so far, NaN for what is not known yet. Nothing is made unless the receiver asks: it decides how often.
     fn preview(&self, _known: &dyn Fn() -> Option<Output>) {}
 }
@@ -49,6 +54,10 @@ impl<'a> Part<'a> {
 impl Progress for Part<'_> {
     fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
         self.whole.step(self.from + (self.to - self.from) * done_frac, what)
+    }
+
+    fn clock(&self) -> Option<f64> {
+        self.whole.clock()
     }
 
     fn preview(&self, known: &dyn Fn() -> Option<Output>) {

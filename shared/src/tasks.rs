@@ -9,7 +9,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding, extraction, shape_distance};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Context, Output, dimensionality, encoding, extraction, shape_distance, warp};
 use crate::compute::Device;
 use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Progress, Warning};
@@ -30,6 +30,8 @@ pub enum Task {
     ShapeDistance(shape_distance::Range),
     /// Some of the images.
     Extraction(extraction::Range),
+    /// A point of a sweep.
+    Warp(warp::Place),
 }
 
 /// What a task gives.
@@ -46,6 +48,7 @@ enum Content {
     Encoding(Box<encoding::Piece>),
     ShapeDistance(shape_distance::Piece),
     Extraction(Box<extraction::Output>),
+    Warp(warp::Point),
 }
 
 /// The tasks of a run on inputs of these shapes, each of about `task_flops`; empty when it is not worth dividing or cannot be divided.
@@ -60,8 +63,10 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
             shape_distance::divide(spec, shapes, task_flops).into_iter().map(Task::ShapeDistance).collect()
         }
         AnalysisSpec::Extraction(spec) => extraction::divide(spec, shapes, task_flops).into_iter().map(Task::Extraction).collect(),
+        AnalysisSpec::Warp(spec) => warp::divide(spec).into_iter().map(Task::Warp).collect(),
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::LayerProfile(_)
+        | AnalysisSpec::Orientation(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::Clustering(_)
@@ -102,6 +107,7 @@ pub async fn run(spec: &AnalysisSpec, task: &Task, inputs: &Inputs, device: &Dev
         (AnalysisSpec::Extraction(spec), Task::Extraction(range)) => {
             Content::Extraction(Box::new(extraction::run_range(spec, *range, inputs, &context).await?))
         }
+        (AnalysisSpec::Warp(spec), Task::Warp(place)) => Content::Warp(warp::run_place(spec, *place, inputs, &context).await?),
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
@@ -148,6 +154,7 @@ pub fn join(
             Content::Extraction(piece) => Ok(*piece),
             _ => Err(foreign()),
         }))?),
+        AnalysisSpec::Warp(spec) => Output::Warp(warp::join(spec, contents.map(point))?),
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
@@ -160,18 +167,33 @@ pub fn join(
 /// # Errors
 /// Those of [`join`].
 pub fn preview(spec: &AnalysisSpec, pieces: impl Iterator<Item = Result<Pieces, Error>>) -> Result<Option<Output>, Error> {
-    let AnalysisSpec::ShapeDistance(spec) = spec else { return Ok(None) };
-    let mut pieces = pieces.map(|pieces| part_of_matrix(Ok(pieces?.content))).peekable();
-    if pieces.peek().is_none() {
-        return Ok(None);
+    match spec {
+        AnalysisSpec::ShapeDistance(spec) => {
+            let mut pieces = pieces.map(|pieces| part_of_matrix(Ok(pieces?.content))).peekable();
+            if pieces.peek().is_none() {
+                return Ok(None);
+            }
+            shape_distance::preview(spec, pieces).map(|output| Some(Output::ShapeDistance(output)))
+        }
+        AnalysisSpec::Warp(spec) => {
+            let output = warp::join(spec, pieces.map(|pieces| point(Ok(pieces?.content))))?;
+            Ok((!output.points.is_empty()).then_some(Output::Warp(output)))
+        }
+        _ => Ok(None),
     }
-    shape_distance::preview(spec, pieces).map(|output| Some(Output::ShapeDistance(output)))
 }
 
 fn part_of_matrix(content: Result<Content, Error>) -> Result<shape_distance::Piece, Error> {
     match content? {
         Content::ShapeDistance(piece) => Ok(piece),
-        Content::Dimensionality(_) | Content::Encoding(_) | Content::Extraction(_) => Err(foreign()),
+        _ => Err(foreign()),
+    }
+}
+
+fn point(content: Result<Content, Error>) -> Result<warp::Point, Error> {
+    match content? {
+        Content::Warp(point) => Ok(point),
+        _ => Err(foreign()),
     }
 }
 

@@ -102,6 +102,8 @@ pub(super) enum Command {
     Extract(Box<network::ExtractArgs>),
     /// A network's layers for images in one go: dimensionality, comparison with RDMs, encoding of responses.
     Profile(Box<network::ProfileArgs>),
+    /// Warp a network to responses, classes or RDMs along few random directions of all its parameters, and how many of them it needs.
+    Warp(Box<super::warp::WarpArgs>),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

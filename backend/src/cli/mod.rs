@@ -23,6 +23,7 @@ mod run;
 mod serve;
 mod shapes;
 mod specs;
+mod warp;
 mod words;
 
 use args::{Cli, Command, Global};
@@ -104,6 +105,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
         Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),
+        Command::Warp(args) => (warp::warp(args, global.seed)?, &args.common),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),
         Command::Encode(args) => (predict::encode(args, global.seed)?, &args.common),

@@ -322,6 +322,21 @@ impl WhatArgs {
         }
     }
 
+    /// As a spec, with its network and its images among the inputs.
+    pub(super) fn insert(&self, inputs: &mut Inputs, seed: Option<u64>) -> Result<extraction::Spec, Error> {
+        if matches!(self.pool, PoolArg::Project) {
+            return Err(Error::parameter("--pool", "here all positions are read, their mean or their maximum; project with extract"));
+        }
+        let spec = self.spec()?;
+        inputs.insert_input(&spec.network, Input::Network(Arc::new(self.network.open(seed)?.0)));
+        match (&self.images, &self.input[..]) {
+            (Some(images), _) => inputs.insert_input(&spec.images, Input::Images(pictures(images)?.0)),
+            (None, [(_, values)]) => inputs.insert(&spec.images, values.array()?),
+            (None, _) => return Err(Error::parameter("--images", "images or one input are needed")),
+        }
+        Ok(spec)
+    }
+
     /// As a spec; its inputs are called `network` and `images`.
     fn spec(&self) -> Result<extraction::Spec, Error> {
         let size = |text: &String| {
@@ -372,17 +387,8 @@ pub(super) struct ProfileArgs {
 
 /// From a network and images to numbers for each layer.
 pub(super) fn profile(args: &ProfileArgs, seed: Option<u64>) -> Result<Plan, Error> {
-    if matches!(args.what.pool, PoolArg::Project) {
-        return Err(Error::parameter("--pool", "profiles read all positions, their mean or their maximum; project with extract"));
-    }
     let mut inputs = Inputs::default();
-    let extraction = args.what.spec()?;
-    inputs.insert_input(&extraction.network, Input::Network(Arc::new(args.what.network.open(seed)?.0)));
-    match (&args.what.images, &args.what.input[..]) {
-        (Some(images), _) => inputs.insert_input(&extraction.images, Input::Images(pictures(images)?.0)),
-        (None, [(_, values)]) => inputs.insert(&extraction.images, values.array()?),
-        (None, _) => return Err(Error::parameter("--images", "images or one input are needed")),
-    }
+    let extraction = args.what.insert(&mut inputs, seed)?;
     let mut name = |given: &Option<InputArg>, name: &str| {
         given.as_ref().map(|given| given.array().map(|dataset| inputs.insert(name, dataset)).map(|()| name.to_owned())).transpose()
     };

@@ -4,14 +4,16 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
+use eigenscope::analysis::warp::results_csv;
 use eigenscope::analysis::{AnalysisResult, Output, dimensionality, manifolds, searchlight};
 use eigenscope::{Error, Progress, wire};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::{Command, Common, Global};
 use super::specs::Plan;
-use super::{Failure, print, probe};
+use super::{Failure, print, probe, warp};
 use crate::{compute, machine};
 
 /// Runs a plan and shows its result.
@@ -50,6 +52,7 @@ pub(super) fn execute(plan: &Plan, command: &Command, common: &Common, global: &
     match (global.json, command, &result.output) {
         (true, Command::Dims(_), Output::Dimensionality(output)) => json(&mut out, &output.spectra)?,
         (true, Command::Probe(_), Output::Probe(output)) => json(&mut out, &probe::named(output, &result))?,
+        (true, Command::Warp(_), Output::Warp(output)) => json(&mut out, &warp::named(output, &result))?,
         (true, ..) => json(&mut out, &result)?,
         (false, ..) => print::result(&mut out, &result)?,
     }
@@ -89,6 +92,7 @@ fn tables(command: &Command) -> Vec<(&'static str, &Path)> {
     let (table, spectra) = match command {
         Command::Dims(args) => (&args.table, &args.spectra),
         Command::Manifolds(args) => (&args.table, &None),
+        Command::Warp(args) => (&args.table, &None),
         _ => return Vec::new(),
     };
     let named = [("--table", table), ("--spectra", spectra)];
@@ -109,6 +113,7 @@ fn write_tables(command: &Command, output: &Output) -> Result<(), Failure> {
             Output::Dimensionality(output) if option == "--table" => dimensionality::metrics_csv(output),
             Output::Dimensionality(output) => dimensionality::spectra_csv(output),
             Output::Manifolds(output) => manifolds::summary_csv(output),
+            Output::Warp(output) => results_csv(output),
             _ => continue,
         };
         write_bytes(option, path, text.as_bytes())?;
@@ -125,6 +130,7 @@ fn write_bytes(option: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(super) struct Terminal {
     bar: ProgressBar,
     canceled: Arc<AtomicBool>,
+    started: Instant,
 }
 
 impl Terminal {
@@ -143,7 +149,7 @@ impl Terminal {
         let flag = Arc::clone(&canceled);
         // Without the thread Ctrl-C ends the program at once, which is also right.
         std::thread::Builder::new().name("signals".into()).spawn(move || watch_interrupts(&flag)).ok();
-        Self { bar, canceled }
+        Self { bar, canceled, started: Instant::now() }
     }
 }
 
@@ -167,5 +173,9 @@ impl Progress for Terminal {
         self.bar.set_position((done_frac.clamp(0.0, 1.0) * 1000.0) as u64);
         self.bar.set_message(what.to_owned());
         Ok(())
+    }
+
+    fn clock(&self) -> Option<f64> {
+        Some(self.started.elapsed().as_secs_f64())
     }
 }

@@ -163,6 +163,8 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::VariancePartition(spec) => spec.cv.iter_mut().try_for_each(|cv| reseed_cv(cv, seed))?,
         AnalysisSpec::RdmComparison(spec) => spec.inference.seed = seed,
         AnalysisSpec::LayerProfile(spec) => spec.seed = short_seed(seed)?,
+        AnalysisSpec::Warp(spec) => spec.seeds = vec![short_seed(seed)?],
+        AnalysisSpec::Orientation(spec) => spec.seed = short_seed(seed)?,
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::RdmPool(_)

@@ -96,11 +96,12 @@ struct Printer {
     dir: PathBuf,
     last: Mutex<Option<Instant>>,
     last_preview: Mutex<Instant>,
+    started: Instant,
 }
 
 impl Printer {
     fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), last: Mutex::new(None), last_preview: Mutex::new(Instant::now()) }
+        Self { dir: dir.to_owned(), last: Mutex::new(None), last_preview: Mutex::new(Instant::now()), started: Instant::now() }
     }
 }
 
@@ -116,6 +117,10 @@ impl Progress for Printer {
         let mut out = io::stdout().lock();
         // Nobody listens any more: the server is gone and this process is about to follow.
         writeln!(out, "{line}").and_then(|()| out.flush()).or(Err(Error::Canceled))
+    }
+
+    fn clock(&self) -> Option<f64> {
+        Some(self.started.elapsed().as_secs_f64())
     }
 
     fn preview(&self, known: &dyn Fn() -> Option<Output>) {

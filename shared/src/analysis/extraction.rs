@@ -16,7 +16,7 @@ use crate::{Array, Error, Estimate};
 
 pub use files::npz;
 #[cfg(feature = "network")]
-pub(super) use network::open;
+pub(super) use network::{Opened, open};
 
 /// Memory for values while a batch runs.
 const BATCH_BYTES: u32 = 256 << 20;

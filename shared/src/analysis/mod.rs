@@ -22,6 +22,7 @@ pub mod extraction;
 pub mod few_shot;
 pub mod layer_profile;
 pub mod manifolds;
+pub mod orientation;
 pub mod probe;
 pub mod projection;
 pub mod rdm;
@@ -36,6 +37,7 @@ pub mod similarity;
 pub mod stochastic_distance;
 pub mod tuning;
 pub mod variance_partition;
+pub mod warp;
 
 /// What to compute: the form, the request body, the job payload and the saved file are all this.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,10 @@ pub enum AnalysisSpec {
     Extraction(extraction::Spec),
     /// From a network, images and brains to numbers for each layer.
     LayerProfile(layer_profile::Spec),
+    /// Networks warped along few dimensions.
+    Warp(warp::Spec),
+    /// A network that learns to tell orientations apart, beside visual cortex.
+    Orientation(orientation::Spec),
 }
 
 /// What came out, by kind.
@@ -140,6 +146,10 @@ pub enum Output {
     Extraction(extraction::Output),
     /// From a network, images and brains to numbers for each layer.
     LayerProfile(layer_profile::Output),
+    /// Networks warped along few dimensions.
+    Warp(warp::Output),
+    /// A network that learns to tell orientations apart, beside visual cortex.
+    Orientation(orientation::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -245,6 +255,8 @@ impl AnalysisSpec {
             Self::Searchlight(spec) => spec.inputs(),
             Self::Extraction(spec) => spec.inputs(),
             Self::LayerProfile(spec) => spec.inputs(),
+            Self::Warp(spec) => spec.inputs(),
+            Self::Orientation(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -282,6 +294,8 @@ impl AnalysisSpec {
             Self::Searchlight(spec) => spec.estimate(shapes),
             Self::Extraction(spec) => spec.estimate(shapes),
             Self::LayerProfile(spec) => spec.estimate(shapes),
+            Self::Warp(spec) => spec.estimate(shapes),
+            Self::Orientation(spec) => spec.estimate(shapes),
         }
     }
 
@@ -312,6 +326,8 @@ impl AnalysisSpec {
             Self::Searchlight(_) => "Searchlight",
             Self::Extraction(_) => "Extraction",
             Self::LayerProfile(_) => "Layer profile",
+            Self::Warp(_) => "Warp",
+            Self::Orientation(_) => "Orientation model",
         }
     }
 
@@ -355,6 +371,8 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Searchlight(spec) => Output::Searchlight(searchlight::run(spec, inputs, &context).await?),
         AnalysisSpec::Extraction(spec) => Output::Extraction(extraction::run(spec, inputs, &context).await?),
         AnalysisSpec::LayerProfile(spec) => Output::LayerProfile(layer_profile::run(spec, inputs, &context).await?),
+        AnalysisSpec::Warp(spec) => Output::Warp(warp::run(spec, inputs, &context).await?),
+        AnalysisSpec::Orientation(spec) => Output::Orientation(orientation::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

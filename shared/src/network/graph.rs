@@ -150,6 +150,48 @@ impl Constant {
         }
     }
 
+    /// Entries of one array after those of another.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for arrays that do not fit together.
+    #[cfg(feature = "network")]
+    pub(crate) fn concatenated(parts: Vec<Self>) -> Result<Self, Error> {
+        fn joined<T: Clone>(parts: Vec<ArrayD<T>>) -> Result<ArrayD<T>, Error> {
+            let mut parts = parts.into_iter();
+            let mut all = parts.next().ok_or_else(|| Error::internal("nothing to join"))?;
+            for part in parts {
+                all.append(ndarray::Axis(0), part.view()).map_err(|e| Error::internal(e.to_string()))?;
+            }
+            Ok(all)
+        }
+        let foreign = || Error::internal("arrays of different types");
+        match parts.first() {
+            Some(Self::Int(_)) => {
+                let of = |part| if let Self::Int(a) = part { Ok(a) } else { Err(foreign()) };
+                Ok(Self::Int(joined(parts.into_iter().map(of).collect::<Result<_, _>>()?)?))
+            }
+            Some(Self::Bool(_)) => {
+                let of = |part| if let Self::Bool(a) = part { Ok(a) } else { Err(foreign()) };
+                Ok(Self::Bool(joined(parts.into_iter().map(of).collect::<Result<_, _>>()?)?))
+            }
+            _ => {
+                let of = |part| if let Self::Float(a) = part { Ok(a) } else { Err(foreign()) };
+                Ok(Self::Float(joined(parts.into_iter().map(of).collect::<Result<_, _>>()?)?))
+            }
+        }
+    }
+
+    /// Entries of the first axis by their numbers.
+    #[cfg(feature = "network")]
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        use ndarray::Axis;
+        match self {
+            Self::Float(a) => Self::Float(a.select(Axis(0), rows)),
+            Self::Int(a) => Self::Int(a.select(Axis(0), rows)),
+            Self::Bool(a) => Self::Bool(a.select(Axis(0), rows)),
+        }
+    }
+
     /// Lengths of the axes.
     #[must_use]
     pub fn shape(&self) -> &[usize] {

@@ -8,6 +8,8 @@ mod graph;
 mod images;
 mod onnx;
 #[cfg(feature = "network")]
+mod optimizer;
+#[cfg(feature = "network")]
 mod run;
 mod settings;
 #[cfg(test)]
@@ -19,6 +21,12 @@ pub use extract::{Batch, Collected, Feed, Files, Plan, Ready, Sink, extract, of_
 pub use file::{NetworkFile, read_network};
 pub use graph::{Attribute, Constant, Dim, Element, Graph, Layer, Node, Port, is_named_by};
 pub use onnx::{read_onnx, read_onnx_array};
+#[cfg(feature = "network")]
+pub(crate) use optimizer::{Optimizer, Rule};
+#[cfg(feature = "network")]
+pub(crate) use run::Tensor;
+#[cfg(all(test, feature = "network"))]
+pub(crate) use run::record::tests::small;
 #[cfg(feature = "network")]
 pub use run::{Activations, Network};
 pub use settings::{Preprocess, Preset, Reading, Resize};

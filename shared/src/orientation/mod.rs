@@ -6,7 +6,11 @@
 mod gratings;
 mod network;
 mod population;
+mod settings;
+#[cfg(feature = "network")]
+pub(crate) mod train;
 
 pub use gratings::{HEIGHT, WIDTH, grating, training_set};
 pub use network::{KERNEL, N_FILTERS, filters};
 pub use population::{Noise, Population};
+pub use settings::{Architecture, Filters};

@@ -5,10 +5,16 @@
 
 mod fastfood;
 mod hadamard;
+#[cfg(feature = "network")]
+pub(crate) mod objective;
 pub mod rsa;
+mod settings;
 mod subspace;
 pub mod sweep;
+#[cfg(feature = "network")]
+pub(crate) mod train;
 
 pub use fastfood::Fastfood;
 pub use hadamard::{Real, transform};
+pub use settings::{Head, Parts, Schedule, Split, Start, Training};
 pub use subspace::{Gradients, Group, Subspace};

@@ -1,11 +1,14 @@
 //! A random subspace of all parameters of a network, with scalers for groups of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Fastfood;
 use super::hadamard::Real;
 use crate::Error;
 
 /// Parameters that share a scaler: those whose dotted names begin with one of the prefixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Group {
     /// Of the names, at dot boundaries: `layer1` fits `layer1.0.conv1.weight`, not `layer10.weight`.
     pub prefixes: Vec<String>,

@@ -62,37 +62,72 @@ pub enum Needed {
 /// # Errors
 /// [`Error::Parameter`] for fewer than two points, other numbers of scores, dimensions that do not begin with 0 or do not rise, scores that are not finite.
 pub fn needed(dimensions: &[u32], scores: &[f64], target: Target, reference: Option<f64>) -> Result<Needed, Error> {
+    let goal = match goal(dimensions, scores, target, reference)? {
+        Ok(goal) => goal,
+        Err(found) => return Ok(found),
+    };
+    let mut below = (0u32, scores[0]);
+    for (d, score) in dimensions.iter().zip(scores).skip(1) {
+        if *score >= goal {
+            return Ok(between(below, (*d, *score), goal));
+        }
+        // The running maximum: a point below an earlier one does not count.
+        below = (*d, score.max(below.1));
+    }
+    Ok(Needed::More)
+}
+
+/// The d from which on scores stay at the target: the last crossing.
+///
+/// # Definition
+/// As [`needed`], between the last point of all below the target and the one after it.
+///
+/// # Errors
+/// Those of [`needed`].
+pub fn last(dimensions: &[u32], scores: &[f64], target: Target, reference: Option<f64>) -> Result<Needed, Error> {
+    let goal = match goal(dimensions, scores, target, reference)? {
+        Ok(goal) => goal,
+        Err(Needed::Undefined) => return Ok(Needed::Undefined),
+        Err(_) if scores.iter().all(|s| *s >= scores[0]) => return Ok(Needed::Censored0),
+        Err(_) => wanted(scores[0], best(scores, reference), target),
+    };
+    match scores.iter().rposition(|score| *score < goal) {
+        None => Ok(Needed::Censored0),
+        Some(k) if k + 1 == scores.len() => Ok(Needed::More),
+        Some(k) => Ok(between((dimensions[k], scores[k]), (dimensions[k + 1], scores[k + 1]), goal)),
+    }
+}
+
+fn best(scores: &[f64], reference: Option<f64>) -> f64 {
+    reference.unwrap_or_else(|| scores.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+fn wanted(first: f64, reference: f64, target: Target) -> f64 {
+    match target {
+        Target::Gain(share) => first + share * (reference - first),
+        Target::Absolute(share) => share * reference,
+    }
+}
+
+/// The score that must be reached, or what is found without looking further.
+fn goal(dimensions: &[u32], scores: &[f64], target: Target, reference: Option<f64>) -> Result<Result<f64, Needed>, Error> {
     let rises = dimensions.windows(2).all(|pair| pair[0] < pair[1]);
     if dimensions.len() < 2 || dimensions.len() != scores.len() || dimensions[0] != 0 || !rises || scores.iter().any(|s| !s.is_finite()) {
         return Err(Error::parameter("dims", "a sweep has rising dimensions from 0 on, at least two, and a finite score for each"));
     }
-    let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let reference = reference.unwrap_or(best);
+    let reference = best(scores, reference);
     if reference <= scores[0] {
-        return Ok(Needed::Undefined);
+        return Ok(Err(Needed::Undefined));
     }
-    let goal = match target {
-        Target::Gain(share) => scores[0] + share * (reference - scores[0]),
-        Target::Absolute(share) => share * reference,
-    };
-    if scores[0] >= goal {
-        return Ok(Needed::Censored0);
-    }
-    let mut below = (0u32, scores[0]);
-    for (d, score) in dimensions.iter().zip(scores).skip(1) {
-        if *score >= goal {
-            let (from, to) = (f64::from(below.0).ln_1p(), f64::from(*d).ln_1p());
-            let share = (goal - below.1) / (score - below.1);
-            return Ok(Needed::Dimensions((from + share * (to - from)).exp_m1()));
-        }
-        // The running maximum: a point below an earlier one does not count.
-        if *score >= below.1 {
-            below = (*d, *score);
-        } else {
-            below.0 = *d;
-        }
-    }
-    Ok(Needed::More)
+    let goal = wanted(scores[0], reference, target);
+    Ok(if scores[0] >= goal { Err(Needed::Censored0) } else { Ok(goal) })
+}
+
+/// By linear interpolation in ln(1 + d).
+fn between(below: (u32, f64), above: (u32, f64), goal: f64) -> Needed {
+    let (from, to) = (f64::from(below.0).ln_1p(), f64::from(above.0).ln_1p());
+    let share = (goal - below.1) / (above.1 - below.1);
+    Needed::Dimensions((from + share * (to - from)).exp_m1())
 }
 
 /// The interval of the needed dimensions over seeds: quantiles of [`needed`] for means of resampled seeds; what is censored counts as 0 or infinity.
@@ -162,6 +197,17 @@ mod tests {
         let dip = needed(&[0, 10, 20, 100], &[0.0, 0.5, 0.2, 1.0], Target::Gain(0.75), None).expect("a sweep");
         let want = (21f64.ln() + 0.5 * (101f64.ln() - 21f64.ln())).exp_m1();
         assert!(matches!(dip, Needed::Dimensions(d) if (d - want).abs() < 1e-9), "{dip:?}, not {want}");
+        // The curve dips again: it stays at the target from later on.
+        let dips = [0.0, 0.8, 0.6, 1.0];
+        let (first, final_) =
+            (needed(&[0, 10, 20, 100], &dips, Target::Gain(0.75), None), last(&[0, 10, 20, 100], &dips, Target::Gain(0.75), None));
+        let want = (21f64.ln() + 0.375 * (101f64.ln() - 21f64.ln())).exp_m1();
+        assert!(
+            matches!(first, Ok(Needed::Dimensions(d)) if d < 10.0)
+                && matches!(final_, Ok(Needed::Dimensions(d)) if (d - want).abs() < 1e-9)
+        );
+        assert_eq!(last(&d, &[0.0, 1.0, 0.2], Target::Gain(0.9), None), Ok(Needed::More), "it ends below");
+        assert_eq!(last(&d, &[0.6, 0.7, 1.0], Target::Absolute(0.5), None), Ok(Needed::Censored0));
         assert!(needed(&[1, 2], &[0.0, 1.0], Target::Gain(0.9), None).is_err() && needed(&[0], &[0.0], Target::Gain(0.9), None).is_err());
     }
 

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ndarray::{ArrayD, IxDyn};
+
 use super::{ArrayIs, BATCH_BYTES, Layer, Output, Range, Spec};
 use crate::analysis::Context;
 use crate::dataset::Inputs;
 use crate::input::{ImageFiles, Stack};
 use crate::network::{Collected, Constant, Feed, Files, Network, Plan, Preprocess, Ready, extract};
 use crate::stats::small;
-use crate::{Array, Error, Progress};
+use crate::warp::train::Samples;
+use crate::{Array, Error, Progress, parallel};
 
 /// A network that is ready, and its images.
 pub(in crate::analysis) struct Opened {
@@ -53,7 +56,34 @@ pub(in crate::analysis) fn open(spec: &Spec, inputs: &Inputs, context: &Context<
     Ok(Opened { network, source, layers, named, spec: spec.clone() })
 }
 
+impl Samples for Opened {
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn inputs(&self, rows: &[usize]) -> Result<BTreeMap<String, Constant>, Error> {
+        match &self.source {
+            Source::Images(images, preprocess) => {
+                let port = self.network.graph().inputs.first().map_or_else(String::new, |port| port.name.clone());
+                let [h, w] = preprocess.size.map(|side| side as usize);
+                let mut values = Vec::with_capacity(rows.len() * 3 * h * w);
+                for image in parallel::map(rows.len(), |k| preprocess.read_one(images.as_ref(), rows[k])) {
+                    values.extend(image?);
+                }
+                let values = ArrayD::from_shape_vec(IxDyn(&[rows.len(), 3, h, w]), values).map_err(|e| Error::internal(e.to_string()))?;
+                Ok(BTreeMap::from([(port, Constant::Float(values))]))
+            }
+            Source::Array(_, _, values) => Ok(values.iter().map(|(name, value)| (name.clone(), value.select(rows))).collect()),
+        }
+    }
+}
+
 impl Opened {
+    /// The network.
+    pub(in crate::analysis) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// Number of images.
     pub(in crate::analysis) fn len(&self) -> usize {
         match &self.source {

@@ -245,11 +245,7 @@ fn of_convolution(kept: conv::Kept, dy: Tensor, tracked: &[usize], buffers: &Buf
 }
 
 /// The gradient of the sum of products with the given gradients.
-fn by_autodiff(
-    leaves: Vec<Leaf>,
-    outputs: Vec<Option<DispatchTensor>>,
-    gradients: Vec<Option<Tensor>>,
-) -> Vec<(usize, Tensor)> {
+fn by_autodiff(leaves: Vec<Leaf>, outputs: Vec<Option<DispatchTensor>>, gradients: Vec<Option<Tensor>>) -> Vec<(usize, Tensor)> {
     let mut total: Option<DispatchTensor> = None;
     for (output, gradient) in outputs.into_iter().zip(gradients) {
         let (Some(y), Some(dy)) = (output, gradient) else { continue };

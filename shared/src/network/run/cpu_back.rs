@@ -52,11 +52,8 @@ pub(super) fn of_weights(x: &[f32], dy: &[f32], g: &Geometry) -> Vec<f32> {
     let at_once = (WINDOW_ROWS / taps).clamp(1, channels);
     let blocks = channels.div_ceil(at_once);
     let mut turned = vec![0.0f32; g.groups * channels * taps * per_group];
-    let parts: Vec<(usize, &mut [f32])> = turned
-        .chunks_mut(channels * taps * per_group)
-        .flat_map(|group| group.chunks_mut(at_once * taps * per_group))
-        .enumerate()
-        .collect();
+    let parts: Vec<(usize, &mut [f32])> =
+        turned.chunks_mut(channels * taps * per_group).flat_map(|group| group.chunks_mut(at_once * taps * per_group)).enumerate().collect();
     parallel::for_each(parts, |(i, part)| {
         let (group, first) = (i / blocks, i % blocks * at_once);
         let (depth, own) = (part.len() / per_group, part.len() / per_group / taps);
@@ -210,7 +207,8 @@ mod tests {
         let (mut of_x, mut of_w, mut of_b) = (vec![0.0; x.len()], vec![0.0; w.len()], vec![0.0; g.out_channels]);
         for (at, d) in dy.iter().enumerate() {
             let d = f64::from(*d);
-            let (image, o, oy, ox) = (at / positions / g.out_channels, at / positions % g.out_channels, at / g.out[1] % g.out[0], at % g.out[1]);
+            let (image, o, oy, ox) =
+                (at / positions / g.out_channels, at / positions % g.out_channels, at / g.out[1] % g.out[0], at % g.out[1]);
             of_b[o] += d;
             for ci in 0..channels {
                 for ky in 0..g.kernel[0] {
@@ -246,7 +244,8 @@ mod tests {
             ] {
                 for image in [[7usize, 9], [12, 30]] {
                     let out = [0, 1].map(|i| (image[i] + 2 * pads[i] - dilation[i] * (kernel[i] - 1) - 1) / stride[i] + 1);
-                    let g = Geometry { input: [2, channels, image[0], image[1]], out_channels, kernel, stride, dilation, pads, out, groups };
+                    let g =
+                        Geometry { input: [2, channels, image[0], image[1]], out_channels, kernel, stride, dilation, pads, out, groups };
                     #[expect(clippy::cast_possible_truncation, reason = "numbers for a test")]
                     let mut random = |n: usize| -> Vec<f32> { (0..n).map(|_| rng.normal() as f32).collect() };
                     let x = random(2 * channels * image[0] * image[1]);
@@ -270,7 +269,16 @@ mod tests {
 
     #[test]
     fn a_maximum_hands_its_gradient_to_the_first_of_the_largest() {
-        let g = Geometry { input: [1, 1, 3, 3], out_channels: 1, kernel: [2, 2], stride: [1, 1], dilation: [1, 1], pads: [0, 0], out: [2, 2], groups: 1 };
+        let g = Geometry {
+            input: [1, 1, 3, 3],
+            out_channels: 1,
+            kernel: [2, 2],
+            stride: [1, 1],
+            dilation: [1, 1],
+            pads: [0, 0],
+            out: [2, 2],
+            groups: 1,
+        };
         let x = [1.0, 5.0, 2.0, 0.0, 5.0, 7.0, 3.0, 3.0, 3.0];
         let got = of_max_pool(&x, &[1.0, 10.0, 100.0, 1000.0], &g, &Buffers::default());
         assert_eq!(got, [0.0, 1.0, 0.0, 0.0, 100.0, 1010.0, 0.0, 0.0, 0.0]);

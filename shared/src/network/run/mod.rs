@@ -17,7 +17,7 @@ mod moving;
 mod normalize;
 mod operators;
 mod pool;
-mod record;
+pub(crate) mod record;
 mod reduce;
 mod resize;
 mod tensor;
@@ -267,7 +267,8 @@ impl<'n: 'r, 'r> Walk<'n, 'r> {
                 continue;
             }
             // Parameters of a normalization are constants, which nobody takes away.
-            let value = if k < node.inputs.len() { self.handed(name)? } else { self.constant(name).ok_or_else(|| network.missing(name))? };
+            let value =
+                if k < node.inputs.len() { self.handed(name)? } else { self.constant(name).ok_or_else(|| network.missing(name))? };
             inputs.push(Some(if operator.on_host.contains(&k) { value.with_host().await? } else { value }));
         }
         let fusion = self.fused.get(&i);

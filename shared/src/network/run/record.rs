@@ -4,7 +4,7 @@
 //! away when it has been gone back.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,7 +49,13 @@ impl<'a> Tape<'a> {
     }
 
     /// Runs an operation; what it keeps is noted when it depends on parameters.
-    pub(super) fn run(&mut self, operator: &Operator, call: &mut Call<'_>, node: &'a Node, names: &[&'a str]) -> Result<Vec<Made>, Problem> {
+    pub(super) fn run(
+        &mut self,
+        operator: &Operator,
+        call: &mut Call<'_>,
+        node: &'a Node,
+        names: &[&'a str],
+    ) -> Result<Vec<Made>, Problem> {
         let is_float = |i: usize| matches!(call.inputs[i], Some(Value::Float(_)));
         let tracked: Vec<usize> = (0..names.len()).filter(|i| self.tracked.contains(names[*i]) && is_float(*i)).collect();
         if tracked.is_empty() {
@@ -81,7 +87,12 @@ impl Network {
         let mut out = Vec::new();
         for node in &self.graph.nodes {
             let trainable: &[usize] = match node.op.as_str() {
-                "BatchNormalization" | "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" | "Conv" | "ConvTranspose"
+                "BatchNormalization"
+                | "LayerNormalization"
+                | "InstanceNormalization"
+                | "GroupNormalization"
+                | "Conv"
+                | "ConvTranspose"
                 | "SimplifiedLayerNormalization" => &[1, 2],
                 "Gemm" | "MatMul" | "Add" | "Mul" | "com.microsoft.FusedMatMul" | "com.microsoft.BiasGelu" | "com.microsoft.FastGelu" => {
                     &[0, 1, 2]
@@ -95,8 +106,8 @@ impl Network {
             };
             for name in trainable.iter().filter_map(|i| node.inputs.get(*i)).filter(|name| !name.is_empty()) {
                 if let Some(Value::Float(Float { tensor, .. })) = self.constants.get(name)
-                    // Single numbers are scales and the like.
-                    && (tensor.len() > 1 || matches!(node.op.as_str(), "PRelu"))
+                    // Single numbers that are added or multiplied are scales and the like.
+                    && (tensor.len() > 1 || !matches!(node.op.as_str(), "Add" | "Mul"))
                     && seen.insert(name.clone())
                 {
                     out.push((name.clone(), tensor.shape().to_vec()));
@@ -112,8 +123,7 @@ impl Network {
     /// [`Error::Parameter`] for a value that the network does not make.
     pub(crate) fn parameters_of(&self, wanted: &[String]) -> Result<Vec<(String, Vec<usize>)>, Error> {
         let needed = self.needed(wanted, &|_| false)?;
-        let read: BTreeSet<&str> =
-            needed.iter().flat_map(|i| self.graph.nodes[*i].inputs.iter().map(String::as_str)).collect();
+        let read: BTreeSet<&str> = needed.iter().flat_map(|i| self.graph.nodes[*i].inputs.iter().map(String::as_str)).collect();
         Ok(self.parameters().into_iter().filter(|(name, _)| read.contains(name.as_str())).collect())
     }
 
@@ -125,9 +135,10 @@ impl Network {
         for node in needed.iter().map(|i| &self.graph.nodes[*i]) {
             if node.inputs.iter().any(|name| changes.contains(name.as_str())) {
                 changes.extend(node.outputs.iter().map(String::as_str).filter(|name| !name.is_empty()));
-                let fixed = node.inputs.iter().filter(|name| {
-                    !name.is_empty() && !changes.contains(name.as_str()) && !self.constants.contains_key(*name)
-                });
+                let fixed = node
+                    .inputs
+                    .iter()
+                    .filter(|name| !name.is_empty() && !changes.contains(name.as_str()) && !self.constants.contains_key(*name));
                 for name in fixed {
                     if !out.contains(name) {
                         out.push(name.clone());
@@ -162,7 +173,7 @@ impl Network {
     /// Runs with other parameters and leaves the wanted values on the device. Values that the network makes may be given as inputs.
     pub(crate) async fn run_with(
         &self,
-        inputs: &BTreeMap<String, Tensor>,
+        inputs: &BTreeMap<String, Constant>,
         parameters: &BTreeMap<String, Tensor>,
         wanted: &[String],
     ) -> Result<BTreeMap<String, Tensor>, Error> {
@@ -172,7 +183,7 @@ impl Network {
     /// Runs with parameters that are trained, and remembers the way back.
     pub(crate) async fn record<'a>(
         &'a self,
-        inputs: &BTreeMap<String, Tensor>,
+        inputs: &BTreeMap<String, Constant>,
         parameters: &'a BTreeMap<String, Tensor>,
         wanted: &[String],
     ) -> Result<Recording<'a>, Error> {
@@ -183,13 +194,13 @@ impl Network {
 
     async fn walked<'a>(
         &'a self,
-        inputs: &BTreeMap<String, Tensor>,
+        inputs: &BTreeMap<String, Constant>,
         parameters: &'a BTreeMap<String, Tensor>,
         wanted: &[String],
         mut tape: Option<Tape<'a>>,
     ) -> Result<(Option<Tape<'a>>, BTreeMap<String, Tensor>), Error> {
-        let float = |tensor: &Tensor| Value::Float(Float { tensor: tensor.clone(), host: None });
-        let inputs: BTreeMap<String, Value> = inputs.iter().map(|(name, tensor)| (name.clone(), float(tensor))).collect();
+        let given = |(name, value): (&String, &Constant)| (name.clone(), Value::from_constant(value, &self.device));
+        let inputs: BTreeMap<String, Value> = inputs.iter().map(given).collect();
         let mut values = BTreeMap::new();
         let mut walk = self.walk(&inputs, parameters, wanted)?;
         let mut keep = |name: String, value: Value| match value {

@@ -71,6 +71,17 @@ impl Tensor {
         &self.inner
     }
 
+    /// In a row, as Burn's typed tensor.
+    pub(crate) fn into_flat(self) -> Typed<1> {
+        let n = self.len();
+        Typed::<1>::from_dispatch(Dispatch::float_reshape(self.inner, Shape::from(vec![n])))
+    }
+
+    /// Back from there.
+    pub(crate) fn from_flat(flat: Typed<1>, shape: Vec<usize>) -> Self {
+        Self { inner: Dispatch::float_reshape(flat.into_dispatch(), lengths(&shape)), shape }
+    }
+
     /// Where it is.
     pub(crate) fn device(&self) -> Device {
         use burn::backend::TensorMetadata;
@@ -109,7 +120,7 @@ impl Tensor {
     }
 
     /// Its values, on the host.
-    pub(super) async fn read(self) -> Result<ArrayD<f32>, Error> {
+    pub(crate) async fn read(self) -> Result<ArrayD<f32>, Error> {
         let (n, shape) = (self.len(), self.shape);
         let flat = Typed::<1>::from_dispatch(Dispatch::float_reshape(self.inner, Shape::from(vec![n])));
         let data = flat.into_data_async().await.map_err(|e| Error::Device { message: format!("the device failed: {e}") })?;

@@ -43,6 +43,11 @@ fn norm(input: &str, i: usize, output: &str) -> Node {
     node("BatchNormalization", &[input, &names[0], &names[1], &names[2], &names[3]], output, &[])
 }
 
+/// The network of the reference, for other tests.
+pub(crate) fn small() -> Graph {
+    residual(&reference())
+}
+
 /// Convolutions with strides and groups, normalizations, bounds, a maximum, a sum of two ways, a mean, a product.
 fn residual(reference: &Reference) -> Graph {
     let mut constants: BTreeMap<String, Constant> = reference.constants.iter().map(|(name, c)| (name.clone(), c.constant())).collect();
@@ -112,7 +117,7 @@ fn worst(device: &Device, wanted: &[&str]) -> f64 {
     let wanted = names(wanted);
     let parameters = start(&network, &wanted);
     let tensor = |n: &Numbers| network.tensor(n.values.clone(), n.shape.clone());
-    let inputs = BTreeMap::from([("x".to_owned(), tensor(&reference.input))]);
+    let inputs = BTreeMap::from([("x".to_owned(), reference.input.constant())]);
     let recording = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect("it runs");
     for name in ["block", "out"] {
         let want = &reference.values[name];
@@ -193,7 +198,7 @@ fn gradients_of_other_operators_are_slopes() {
     let wanted = names(&["out"]);
     let parameters = start(&network, &wanted);
     assert_eq!(parameters.keys().collect::<Vec<_>>(), ["beta", "gamma", "scale", "w1", "w2"]);
-    let inputs = BTreeMap::from([("x".to_owned(), Tensor::from_array(&random(&[4, 9], 7), &network.device))]);
+    let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[4, 9], 7)))]);
     let seed: Vec<f32> = random(&[4 * 6], 8).into_iter().collect();
     let recording = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect("it runs");
     assert_eq!(recording.values["out"].shape().iter().product::<usize>(), 24);
@@ -227,12 +232,17 @@ fn values_before_the_first_change_can_be_given() {
     let set = some.keys().map(String::as_str).collect();
     let border = network.border(&set, &wanted).expect("values of the network");
     assert_eq!(border, names(&["r2", "n4"]), "what the third convolution and the sum read");
-    let inputs = BTreeMap::from([("x".to_owned(), network.tensor(reference.input.values.clone(), reference.input.shape.clone()))]);
-    let cached = pollster::block_on(network.run_with(&inputs, &BTreeMap::new(), &border)).expect("it runs");
+    let inputs = BTreeMap::from([("x".to_owned(), reference.input.constant())]);
+    let cached = pollster::block_on(network.run(&inputs, &border, crate::network::Reading::Full)).expect("it runs").values;
     let recording = pollster::block_on(network.record(&cached, &some, &wanted)).expect("without the input");
     let whole = pollster::block_on(network.record(&inputs, &all, &wanted)).expect("it runs");
     assert_eq!(values(recording.values["block"].clone()), values(whole.values["block"].clone()));
-    let seed = || BTreeMap::from([("block".to_owned(), network.tensor(reference.seeds["block"].values.clone(), reference.seeds["block"].shape.clone()))]);
+    let seed = || {
+        BTreeMap::from([(
+            "block".to_owned(),
+            network.tensor(reference.seeds["block"].values.clone(), reference.seeds["block"].shape.clone()),
+        )])
+    };
     let (part, all) = (recording.back(seed()).expect("gradients"), whole.back(seed()).expect("gradients"));
     assert_eq!(values(part["conv3.w"].clone()), values(all["conv3.w"].clone()));
     assert_eq!(part.keys().filter(|name| name.contains('.')).collect::<Vec<_>>(), ["conv3.w"]);
@@ -255,7 +265,7 @@ fn operators_without_gradients_are_named() {
     let network = Network::new("sum", graph, &Device::cpu()).expect("every operator is known");
     let wanted = names(&["sum"]);
     let parameters = start(&network, &wanted);
-    let inputs = BTreeMap::from([("x".to_owned(), network.tensor(vec![1.0; 12], vec![3, 4]))]);
+    let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[3, 4], 2)))]);
     let message = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect_err("no gradient").to_string();
     assert!(message.contains("CumSum") && message.contains("has no gradient"), "{message}");
 }
