@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -146,7 +148,7 @@ class Job:
         answer = self._client.transport.request("GET", f"/api/v1/jobs/{self.id}/result", accept=MEDIA_TYPE)
         result = unpack(answer.body)
         for warning in result["warnings"]:
-            warnings.warn(f"{warning.message} ({warning.code})", ResultWarning, stacklevel=2)
+            warnings.warn(f"{warning.message} ({warning.code})", ResultWarning, stacklevel=_caller_level())
         return result
 
     def preview(self) -> Result | None:
@@ -227,6 +229,15 @@ def follow(client: Client, job_id: str, deadline: float | None) -> Iterator[dict
                 ) from error
         time.sleep(pause if deadline is None else max(0.0, min(pause, deadline - time.monotonic())))
         pause = min(2 * pause, 1.0)
+
+
+def _caller_level() -> int:
+    """How far up the first frame is that is not of this package, for ``warnings.warn`` in the function that asks."""
+    here, level = os.path.dirname(__file__), 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and os.path.dirname(frame.f_code.co_filename).startswith(here):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _silence(deadline: float | None) -> float:

@@ -21,10 +21,14 @@ _ENTRIES = {"dimensionality": "spectra", "probe": "layers", "searchlight": "maps
 
 
 class Record(Mapping[str, Any]):
-    """Named values: ``record.name`` or ``record["name"]``; ``in``, ``len``, ``keys()`` and ``dict(record)`` work as well."""
+    """Named values: ``record.name`` or ``record["name"]``; ``in``, ``len``, ``keys()`` and ``dict(record)`` work as well.
+
+    A value whose name is that of a method of mappings (``values`` of ``similarity`` and ``tuning``) wins over the method.
+    """
 
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
+        self.__dict__.update({name: values[name] for name in ("get", "items", "keys", "values") if name in values})
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -50,7 +54,7 @@ class Record(Mapping[str, Any]):
         return self._values
 
     def __setstate__(self, values: dict[str, Any]) -> None:
-        self._values = values
+        Record.__init__(self, values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, ``None`` where a number is undefined: what ``--json`` of the command line prints."""
@@ -75,11 +79,16 @@ class Result(Record):
 
     def __repr__(self) -> str:
         hidden = ("kind", "warnings", "device", "version")
-        shown = [f"{name}={brief(value)}" for name, value in self._values.items() if name not in hidden]
+        shown = {name: value for name, value in self._values.items() if name not in hidden}
+        entries = shown.get(_ENTRIES.get(self._values.get("kind", ""), ""), ())
+        if len(entries) == 1:
+            shown.pop(_ENTRIES[self._values["kind"]])
+            shown.update(entries[0])
+        words = [f"{name}={brief(value)}" for name, value in shown.items() if value is not None and not (isinstance(value, list) and not value)]
         n_warnings = len(self._values.get("warnings", ()))
         if n_warnings:
-            shown.append(f"{n_warnings} warning{'s' if n_warnings > 1 else ''}")
-        return f"<{self._values.get('kind', 'result')}: {', '.join(shown)}>"
+            words.append(f"{n_warnings} warning{'s' if n_warnings > 1 else ''}")
+        return f"<{self._values.get('kind', 'result')}: {', '.join(words)}>"
 
 
 def brief(value: Any) -> str:

@@ -218,14 +218,16 @@ def of_images(files: Sequence[str | os.PathLike[str]], name: str = "images") -> 
 
 
 def stem(source: Any) -> str | None:
-    """The name that a file gives its input: the member's, or the file's without its endings."""
-    if isinstance(source, (str, os.PathLike)):
-        text = os.fspath(source)
-        if "::" in text and not Path(text).exists():
-            return text.rpartition("::")[2]
-        name = Path(text).name
-        return name[: -len(".nii.gz")] if name.endswith(".nii.gz") else Path(name).stem
-    return None
+    """The name that a file gives its input, as on the command line: ``STEM``, or ``STEM::member``."""
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    text = os.fspath(source)
+    member = ""
+    if "::" in text and not Path(text).exists():
+        text, _, member = text.rpartition("::")
+    name = Path(text).name
+    name = name[: -len(".nii.gz")] if name.endswith(".nii.gz") else Path(name).stem
+    return f"{name}::{member}" if member else name
 
 
 def _file_stem(name: str) -> str:
