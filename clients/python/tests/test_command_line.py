@@ -49,7 +49,19 @@ def test_json_of_encode_has_the_same_numbers(client: es.Client, cli: Callable[..
     x, y = related()
     np.save(tmp_path / "X.npy", x)
     np.save(tmp_path / "Y.npy", y)
-    printed = cli("encode", "--features", tmp_path / "X.npy", "--targets", tmp_path / "Y.npy", "--model", "ridge", "--alpha", "1,10,100", "--cv", "kfold:5")
+    printed = cli(
+        "encode",
+        "--features",
+        tmp_path / "X.npy",
+        "--targets",
+        tmp_path / "Y.npy",
+        "--model",
+        "ridge",
+        "--alpha",
+        "1,10,100",
+        "--cv",
+        "kfold:5",
+    )
     ours = client.encoding(x, y, alphas=[1, 10, 100], cv=5)
     assert (ours.median_r, ours.r2_uniform) == (printed["median_r"], printed["r2_uniform"])
     assert ours.per_target_r.tolist() == printed["per_target_r"]

@@ -237,6 +237,10 @@ class Client(AllAnalyses[Result]):
         """The interface as an OpenAPI document."""
         return dict(self.transport.json("GET", "/api/v1/openapi.json"))
 
+    def __deepcopy__(self, _: object) -> Client:
+        # A handle: scikit-learn's clone copies parameters, the server stays one.
+        return self
+
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
 

@@ -165,7 +165,8 @@ class _Probe(Estimator):
         self.intercept_ = models["intercepts"][0].copy()
         self.cv_score_ = float(np.mean(layer["mean"]))
         self.cv_sem_ = layer["sem"].copy()
-        self.cv_scores_ = None if layer["scores"] is None else layer["scores"][0]
+        scores = layer["scores"][0]
+        self.cv_scores_ = scores[0] if len(scores) == 1 else scores
         self.n_features_in_ = self.coef_.shape[1]
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -292,7 +293,7 @@ class ProbeRegressor(_Probe):
     coef_, intercept_ : array (n_targets, n_features), (n_targets,)
         Fit on all rows.
     cv_score_ : float
-        Mean R2 on held-out rows over targets; of the folds in ``cv_scores_``.
+        Mean R2 on held-out rows over targets; of the folds in ``cv_scores_``, (n_folds,) or (n_targets, n_folds).
     """
 
     _kind = "regressor"

@@ -84,7 +84,9 @@ class Result(Record):
         if len(entries) == 1:
             shown.pop(_ENTRIES[self._values["kind"]])
             shown.update(entries[0])
-        words = [f"{name}={brief(value)}" for name, value in shown.items() if value is not None and not (isinstance(value, list) and not value)]
+        words = [
+            f"{name}={brief(value)}" for name, value in shown.items() if value is not None and not (isinstance(value, list) and not value)
+        ]
         n_warnings = len(self._values.get("warnings", ()))
         if n_warnings:
             words.append(f"{n_warnings} warning{'s' if n_warnings > 1 else ''}")

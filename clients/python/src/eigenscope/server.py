@@ -57,6 +57,8 @@ class LocalServer:
         Folder for datasets, jobs and results, which stays; without it a temporary one, which is removed.
     port : int
         Where to listen; 0 for a free one.
+    token : str, optional
+        The token that requests must carry; a random one without it.
     workers : int
         Jobs that run at the same time.
     args : list of str
@@ -74,11 +76,12 @@ class LocalServer:
         binary: str | os.PathLike[str] | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         port: int = 0,
+        token: str | None = None,
         workers: int = 1,
         args: Sequence[str] = (),
     ) -> None:
         self.binary = find_binary(binary)
-        self.token = secrets.token_hex(16)
+        self.token = token or secrets.token_hex(16)
         self.data_dir = Path(tempfile.mkdtemp(prefix="eigenscope-") if data_dir is None else data_dir)
         self._owner = os.getpid()
         self._log: deque[str] = deque(maxlen=200)
