@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import eigenscope as es
 import numpy as np
-
 from onnx_file import tiny_network
+
+import eigenscope as es
 
 
 def blobs(n: int = 60, p: int = 8, k: int = 3, seed: int = 1) -> tuple[np.ndarray, list[str]]:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import eigenscope as es
 import numpy as np
 import pytest
+
+import eigenscope as es
 from eigenscope.result import Record, Result, unpack
 from eigenscope.sources import Upload
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import eigenscope as es
 import numpy as np
 import pytest
 from cases import blobs, cases, networks, related
 from conftest import same_bits
+
+import eigenscope as es
 
 
 def test_there_is_a_case_for_every_analysis() -> None:

@@ -7,10 +7,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import eigenscope as es
 import numpy as np
 import pytest
 from cases import blobs, related
+
+import eigenscope as es
 
 
 def test_a_wrong_token_is_refused(server: es.LocalServer) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pickle
 
-import eigenscope as es
 import numpy as np
 import pytest
 import scipy.stats
 from cases import blobs, networks, rdms, related
-from eigenscope.estimators import Clustering, Embedding, Encoder, LinearMetric, PermutationMetric, ProbeClassifier, ProbeRegressor
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+import eigenscope as es
+from eigenscope.estimators import Clustering, Embedding, Encoder, LinearMetric, PermutationMetric, ProbeClassifier, ProbeRegressor
 
 
 def test_encoder_scores_by_cross_validation(client: es.Client) -> None:

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import eigenscope as es
 import numpy as np
 import pytest
 from cases import blobs, related
 from conftest import same_bits
+
+import eigenscope as es
 from eigenscope.transport import Address, Transport
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import eigenscope as es
 import numpy as np
 import pytest
 import scipy.cluster.hierarchy
@@ -14,6 +13,8 @@ from onnx_file import tiny_network, weights
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
+
+import eigenscope as es
 
 
 def close(a: object, b: object, tolerance: float = 1e-10) -> None:

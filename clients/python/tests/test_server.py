@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import eigenscope as es
 import numpy as np
 import pytest
+
+import eigenscope as es
 
 
 def lives(pid: int) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import eigenscope as es
 import numpy as np
 import pytest
 from cases import blobs, networks, rdms, related, table, volume
 from onnx_file import tiny_network
+
+import eigenscope as es
 
 X, LABELS = blobs()
 FEATURES, TARGETS = related()

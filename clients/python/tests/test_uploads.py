@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import eigenscope as es
 import numpy as np
 import pytest
 from cases import blobs, related, table
+
+import eigenscope as es
 from eigenscope import hashing, sources
 from eigenscope.transport import Transport
 

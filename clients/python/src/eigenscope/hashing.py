@@ -7,15 +7,16 @@ Source: O'Connor, Aumasson, Neves, Wilcox-O'Hearn, "BLAKE3: one function, fast e
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 try:
-    import blake3 as _native
+    _native: Any = importlib.import_module("blake3")
 except ImportError:  # the extra "fast" is not installed
-    _native = None  # type: ignore[assignment]
+    _native = None
 
 CHUNK = 1024
 """Bytes of a leaf of the tree."""
