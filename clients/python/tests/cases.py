@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx_file import tiny_network
 
 import eigenscope as es
+from onnx_file import tiny_network
 
 
 def blobs(n: int = 60, p: int = 8, k: int = 3, seed: int = 1) -> tuple[np.ndarray, list[str]]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import blobs, cases, networks, related
-from conftest import same_bits
 
 import eigenscope as es
+from cases import blobs, cases, networks, related
+from conftest import same_bits
 
 
 def test_there_is_a_case_for_every_analysis() -> None:
@@ -66,6 +66,24 @@ def test_json_of_encode_has_the_same_numbers(client: es.Client, cli: Callable[..
     ours = client.encoding(x, y, alphas=[1, 10, 100], cv=5)
     assert (ours.median_r, ours.r2_uniform) == (printed["median_r"], printed["r2_uniform"])
     assert ours.per_target_r.tolist() == printed["per_target_r"]
+
+
+@pytest.mark.parametrize("preset", ["elmoznino", "brainscore", "brainscore_neuroid", "warping", "dnnbrain"])
+def test_presets_are_those_of_the_command_line(client: es.Client, cli: Callable[..., Any], tmp_path: Any, preset: str) -> None:
+    x, y = related(n=120, p=40, t=12)
+    labels = [f"object {i % 4}" for i in range(120)]
+    repetitions = y + np.random.default_rng(3).normal(size=(6, *y.shape))
+    for name, array in (("X", x), ("Y", y), ("R", repetitions)):
+        np.save(tmp_path / f"{name}.npy", array)
+    (tmp_path / "L.csv").write_text("\n".join(["kind", *labels]) + "\n")
+    by_labels = preset.startswith(("elmoznino", "brainscore"))
+    files = ["--features", tmp_path / "X.npy", "--targets", tmp_path / "Y.npy", "--repetitions", tmp_path / "R.npy"]
+    if by_labels:
+        files += ["--labels", tmp_path / "L.csv"]
+    printed = cli("encode", *files, "--preset", preset.replace("_", "-"))
+    ours = client.encoding(x, y, preset=preset, labels=labels if by_labels else None, repetitions=repetitions)
+    assert ours.score == printed["score"] is not None and ours.per_target_r.tolist() == printed["per_target_r"]
+    assert len(ours.per_split) == len(printed["per_split"])
 
 
 def test_files_are_named_and_read_as_the_command_line_does(client: es.Client, cli: Callable[..., Any], tmp_path: Any) -> None:

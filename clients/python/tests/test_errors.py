@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import blobs, related
 
 import eigenscope as es
+from cases import blobs, related
 
 
 def test_a_wrong_token_is_refused(server: es.LocalServer) -> None:

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 import scipy.stats
-from cases import blobs, networks, rdms, related
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -15,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import eigenscope as es
+from cases import blobs, networks, rdms, related
 from eigenscope.estimators import Clustering, Embedding, Encoder, LinearMetric, PermutationMetric, ProbeClassifier, ProbeRegressor
 
 

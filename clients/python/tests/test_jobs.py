@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from cases import blobs, related
-from conftest import same_bits
 
 import eigenscope as es
+from cases import blobs, related
+from conftest import same_bits
 from eigenscope.transport import Address, Transport
 
 
@@ -82,6 +82,25 @@ def test_a_wait_can_have_an_end(client: es.Client) -> None:
     job.delete()
     with pytest.raises(es.NotFound, match="there is no job"):
         client.job(job.id)
+
+
+def test_what_is_not_waited_for_any_more_is_canceled(client: es.Client) -> None:
+    rng = np.random.default_rng(5)
+    populations = [rng.normal(size=(20, 60, 30)) for _ in range(3)]
+
+    def last() -> es.Job:
+        return client.jobs()[-1]
+
+    with pytest.raises(TimeoutError, match=r"stochastic_distance has not ended in 0\.3 s; its job .* was canceled"):
+        client.stochastic_distance(populations, metric="energy", tol=1e-12, timeout_secs=0.3)
+    assert last().state == "canceled"
+
+    def refuse(done: float, step: str) -> None:
+        raise KeyError("the callback fails")
+
+    with pytest.raises(KeyError, match="the callback fails"):
+        client.stochastic_distance(populations, metric="energy", tol=1e-11, progress=refuse)
+    assert last().state == "canceled"
 
 
 def test_an_interrupt_cancels_the_job_on_the_server(client: es.Client) -> None:

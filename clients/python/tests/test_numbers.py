@@ -8,13 +8,13 @@ import scipy.cluster.hierarchy
 import scipy.linalg
 import scipy.spatial.distance
 import scipy.stats
-from cases import blobs, networks, rdms, related, table, volume
-from onnx_file import tiny_network, weights
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 
 import eigenscope as es
+from cases import blobs, networks, rdms, related, table, volume
+from onnx_file import tiny_network, weights
 
 
 def close(a: object, b: object, tolerance: float = 1e-10) -> None:

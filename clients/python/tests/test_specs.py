@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import blobs, networks, rdms, related, table, volume
-from onnx_file import tiny_network
 
 import eigenscope as es
+from cases import blobs, networks, rdms, related, table, volume
+from onnx_file import tiny_network
 
 X, LABELS = blobs()
 FEATURES, TARGETS = related()
@@ -103,6 +103,17 @@ def test_arguments_of_another_model_are_refused() -> None:
         es.request.encoding(X, X, components=3)
     with pytest.raises(ValueError, match="residuals"):
         es.request.rdm(X, residuals=X)
+
+
+def test_presets_ask_for_what_they_need() -> None:
+    with pytest.raises(ValueError, match="there is no preset 'brain_score'; there are: elmoznino, brainscore"):
+        es.request.encoding(X, X, preset="brain_score")
+    with pytest.raises(ValueError, match="give labels"):
+        es.request.encoding(X, X, preset="brainscore")
+    with pytest.raises(ValueError, match="labels are for a preset"):
+        es.request.encoding(X, X, labels=LABELS)
+    wins = es.request.encoding(X, X, preset="dnnbrain", model="pls", cv=3).spec
+    assert (wins["model"]["name"], wins["cv"]["k"], wins["convention"]) == ("pls", 3, "dnnbrain")
 
 
 def test_unknown_arguments_are_named_with_what_is_near() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import blobs, related, table
 
 import eigenscope as es
+from cases import blobs, related, table
 from eigenscope import hashing, sources
 from eigenscope.transport import Transport
 
@@ -68,6 +68,18 @@ def test_what_is_there_already_is_not_sent_again(client: es.Client, sent: list[s
     assert len(sent) == 1
     client.rdm(x + 1)
     assert len(sent) == 2
+
+
+def test_large_files_are_hashed_only_where_one_of_their_size_is_there(
+    client: es.Client, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed = []
+    monkeypatch.setattr("eigenscope.client.content_id", lambda upload: hashed.append(upload.name) or hashing.content_id(upload))
+    x = np.arange(1_000_001.0)
+    first = client.upload(x)
+    assert (sent, hashed) == (["array.npy"], [])
+    assert client.upload(x).id == first.id
+    assert (len(sent), len(hashed)) == (1, 1)
 
 
 def test_the_same_bytes_of_another_format_are_sent_again(client: es.Client, sent: list[str], tmp_path: Path) -> None:
@@ -183,11 +195,12 @@ def test_data_frames_are_tables(client: es.Client) -> None:
     assert ours.pearson_r == client.relation(t, x="ed", y="score", bootstrap=0).pearson_r
 
 
-def _png(path: Path, value: int) -> None:
+def write_png(path: Path, value: int) -> None:
+    """An image of 8 by 8 pixels of one color."""
     import struct
     import zlib
 
-    rows = b"".join(b"\0" + bytes([value, 2 * value, 255 - value]) * 8 for _ in range(8))
+    rows = b"".join(b"\0" + bytes([value, 2 * value % 256, 255 - value]) * 8 for _ in range(8))
     chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))  # noqa: E731
     header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
@@ -200,7 +213,7 @@ def test_images_may_be_a_folder_a_list_and_an_array(client: es.Client, sent: lis
     folder.mkdir()
     values = [20, 40, 100]
     for i, value in zip([10, 2, 1], values, strict=True):
-        _png(folder / f"stim_{i}.png", value)
+        write_png(folder / f"stim_{i}.png", value)
     (folder / "notes.txt").write_text("no image")
     ours = client.extraction(tiny_network(), folder, layers="mean", preset="unit")
     assert ours.images == ["stim_1.png", "stim_2.png", "stim_10.png"], "as people count"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import ssl
@@ -13,7 +14,7 @@ import numpy as np
 
 from .analyses import AllAnalyses, Options, Request
 from .datasets import Dataset
-from .errors import Busy, NotFound
+from .errors import ApiError, Busy, NotFound, ServerUnreachable
 from .hashing import content_id
 from .jobs import Job
 from .progress import Progress
@@ -23,6 +24,9 @@ from .transport import Address, Transport
 
 if TYPE_CHECKING:
     from .server import LocalServer
+
+LARGE_BYTES = 4 << 20
+"""Uploads above this are not hashed before it is known that it may help."""
 
 
 class Client(AllAnalyses[Result]):
@@ -99,8 +103,20 @@ class Client(AllAnalyses[Result]):
 
     def _do(self, request: Request, options: Options) -> Result:
         job = self.send(request, device=options.get("device"))
-        progress = options.get("progress")
-        return job.result(options.get("timeout_secs"), progress=self.progress if progress is None else progress)
+        progress, timeout_secs = options.get("progress"), options.get("timeout_secs")
+        try:
+            return job.result(timeout_secs, progress=self.progress if progress is None else progress)
+        except BaseException as error:
+            # Nobody else has this job: what is not waited for any more is not computed.
+            if job.is_final:
+                raise
+            with contextlib.suppress(ApiError, ServerUnreachable):
+                job.cancel()
+            if isinstance(error, TimeoutError):
+                raise TimeoutError(
+                    f"{request.spec.get('kind')} has not ended in {timeout_secs:g} s; its job {job.id} was canceled"
+                ) from None
+            raise
 
     def send(self, request: Request, *, device: str | None = None) -> Job:
         """Uploads the inputs of a request, where they are not on the server already, and submits it.
@@ -182,6 +198,9 @@ class Client(AllAnalyses[Result]):
 
     def _found(self, upload: Upload) -> Dataset | None:
         """What is on the server already, if its name has it read in the same way."""
+        # A large file is hashed only where it can be there: when one is of its size.
+        if upload.size_bytes > LARGE_BYTES and all(known.size_bytes != upload.size_bytes for known in self.datasets()):
+            return None
         try:
             found = self.dataset(content_id(upload))
         except NotFound:

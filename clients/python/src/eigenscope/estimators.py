@@ -6,7 +6,6 @@ What a server computes stays there: scores, folds, penalties and weights are its
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,7 @@ import numpy as np
 from .analyses.prediction import Selection
 from .analyses.splits import Contiguous, Cv
 from .base_estimator import Estimator, matrix
-from .client import Client
-from .errors import ResultWarning
+from .client import Client, Requester
 from .result import Result
 from .shape_metrics import LinearMetric, PermutationMetric
 
@@ -70,8 +68,8 @@ class Encoder(Estimator):
         self.convention = convention
         self.client = client
 
-    def _run(self, X: Any, Y: Any, cv: Cv, keep_predictions: bool, convention: str) -> Result:
-        return self._server.encoding(
+    def _run(self, X: Any, Y: Any, cv: Cv, keep_predictions: bool, convention: str, warn: bool = True) -> Result:
+        request = Requester().encoding(
             X,
             Y,
             model=self.model,
@@ -84,6 +82,7 @@ class Encoder(Estimator):
             keep_predictions=keep_predictions,
             convention=convention,
         )
+        return self._server.send(request).result(progress=self._server.progress, warn=warn)
 
     def fit(self, X: Any, Y: Any) -> Encoder:
         """Scores the model by cross-validation, and keeps the rows to fit on.
@@ -119,7 +118,8 @@ class Encoder(Estimator):
         n, n_train = len(seen) + len(new), len(seen)
         # Half a row more, so that rounding cannot lose one.
         cv = Contiguous((n_train + 0.5) / n)
-        result = self._run(np.concatenate([seen, new]), np.concatenate([known, targets]), cv, keep_predictions, "raw")
+        # What is said about scores of targets that stand in means nothing.
+        result = self._run(np.concatenate([seen, new]), np.concatenate([known, targets]), cv, keep_predictions, "raw", warn=Y is not None)
         return result, n_train
 
     def predict(self, X: Any) -> np.ndarray:
@@ -133,10 +133,7 @@ class Encoder(Estimator):
         -------
         array (n_new, n_targets), or (n_new,) when fitted on a vector
         """
-        with warnings.catch_warnings():
-            # What is said about scores of stand-in targets means nothing.
-            warnings.simplefilter("ignore", ResultWarning)
-            result, n_train = self._held_out(X, None, True)
+        result, n_train = self._held_out(X, None, True)
         out: np.ndarray = result["predictions"][n_train:].copy()
         return out[:, 0] if self._y_is_vector else out
 

@@ -127,8 +127,8 @@ class Job:
             report.close()
         return self
 
-    def result(self, timeout_secs: float | None = None, *, progress: Progress = None) -> Result:
-        """Waits for the job and gives its result.
+    def result(self, timeout_secs: float | None = None, *, progress: Progress = None, warn: bool = True) -> Result:
+        """Waits for the job and gives its result; what that says about itself becomes warnings of Python, unless ``warn`` is false.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Job:
             raise error
         answer = self._client.transport.request("GET", f"/api/v1/jobs/{self.id}/result", accept=MEDIA_TYPE)
         result = unpack(answer.body)
-        for warning in result["warnings"]:
+        for warning in result["warnings"] if warn else ():
             warnings.warn(f"{warning.message} ({warning.code})", ResultWarning, stacklevel=_caller_level())
         return result
 

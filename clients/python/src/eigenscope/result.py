@@ -48,7 +48,7 @@ class Record(Mapping[str, Any]):
         return [*super().__dir__(), *self._values]
 
     def __repr__(self) -> str:
-        return "Record(" + ", ".join(f"{name}={brief(value)}" for name, value in self._values.items()) + ")"
+        return f"Record({', '.join(_words(self._values))})"
 
     def __getstate__(self) -> dict[str, Any]:
         return self._values
@@ -84,13 +84,16 @@ class Result(Record):
         if len(entries) == 1:
             shown.pop(_ENTRIES[self._values["kind"]])
             shown.update(entries[0])
-        words = [
-            f"{name}={brief(value)}" for name, value in shown.items() if value is not None and not (isinstance(value, list) and not value)
-        ]
+        words = _words(shown)
         n_warnings = len(self._values.get("warnings", ()))
         if n_warnings:
             words.append(f"{n_warnings} warning{'s' if n_warnings > 1 else ''}")
         return f"<{self._values.get('kind', 'result')}: {', '.join(words)}>"
+
+
+def _words(values: Mapping[str, Any]) -> list[str]:
+    """``name=value`` of what is there."""
+    return [f"{name}={brief(value)}" for name, value in values.items() if value is not None and not (isinstance(value, list) and not value)]
 
 
 def brief(value: Any) -> str:
@@ -106,7 +109,7 @@ def brief(value: Any) -> str:
             return repr(value)
         return f"[{len(value)}]"
     text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}…{text[0] if text[0] in chr(39) + chr(34) else ''}"
+    return text if len(text) <= 40 else f"{text[:38]}…{text[0] if isinstance(value, str) else ''}"
 
 
 def plain(value: Any) -> Any:

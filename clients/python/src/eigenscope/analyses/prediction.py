@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from .base import Analyses, Inputs, Many, Options, R, Source, listed
-from .splits import Cv, cv_spec
+from .splits import Contiguous, Cv, KFold, StratifiedShuffleSplit, cv_spec
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -16,6 +16,35 @@ Model = Union[str, Mapping[str, Any]]
 
 Selection = Union[str, int]
 """How ridge chooses among penalties: ``leave_one_out``, ``gcv``, or a number of contiguous folds."""
+
+
+_PROJECTS = {
+    "elmoznino": ("pls", "elmoznino"),
+    "brainscore": ("pls", "brainscore"),
+    "brainscore_neuroid": ("pls", "brainscore_neuroid"),
+    "warping": ("ols", "warping"),
+    "dnnbrain": ("ols", "dnnbrain"),
+}
+
+
+def preset_of(name: str, labels: Any) -> tuple[str, Cv, str]:
+    """Estimator, splits and final score of a project, as on the page and the command line.
+
+    Raises
+    ------
+    ValueError
+        For an unknown project, or one that splits by classes without labels.
+    """
+    if name not in _PROJECTS:
+        raise ValueError(f"there is no preset {name!r}; there are: {', '.join(_PROJECTS)}")
+    model, convention = _PROJECTS[name]
+    if name == "warping":
+        return model, Contiguous(0.6, 0.2), convention
+    if name == "dnnbrain":
+        return model, KFold(5), convention
+    if labels is None:
+        raise ValueError(f"the preset {name} holds out about the same share of every class; give labels, one per row")
+    return model, StratifiedShuffleSplit(labels, 10, 0.9, seed=1), convention
 
 
 def default_alphas() -> list[float]:
@@ -83,7 +112,8 @@ class Prediction(Analyses[R]):
         X: Source,
         Y: Source,
         *,
-        model: Model = "ridge",
+        preset: str | None = None,
+        model: Model | None = None,
         alphas: Sequence[float] | None = None,
         selection: Selection | None = None,
         kernel: Any = None,
@@ -94,10 +124,11 @@ class Prediction(Analyses[R]):
         pca_reference: Source | None = None,
         scaled_penalties: bool = False,
         penalize_intercept: bool = False,
-        cv: Cv = 10,
+        cv: Cv | None = None,
+        labels: Any = None,
         keep_predictions: bool = False,
         repetitions: Source | None = None,
-        convention: str = "raw",
+        convention: str | None = None,
         seed: int = 0,
         **options: Unpack[Options],
     ) -> R:
@@ -109,8 +140,11 @@ class Prediction(Analyses[R]):
             Features.
         Y : array (n_samples, n_targets)
             Targets, the same rows.
+        preset : str, optional
+            Estimator, splits and final score of a project: ``elmoznino``, ``brainscore``, ``brainscore_neuroid`` (which split by
+            ``labels``, one per row), ``warping`` or ``dnnbrain``. What is given beside it wins.
         model : str
-            ``ridge``, ``ols``, ``pls``, ``kernel_ridge``, ``banded_ridge`` or ``best_unit``; or a dictionary as in the spec.
+            ``ridge`` (default), ``ols``, ``pls``, ``kernel_ridge``, ``banded_ridge`` or ``best_unit``; or a dictionary as in the spec.
         alphas : list of float, optional
             Penalties; each target chooses its own on the training rows. 20 from 1e-2 to 1e7 without it.
         selection : str or int, optional
@@ -126,13 +160,14 @@ class Prediction(Analyses[R]):
         scaled_penalties, penalize_intercept : bool
             Penalties in units of ``tr(Xc'Xc) / p``; shrink the intercept too.
         cv : int, scheme of :mod:`eigenscope.splits`, or one fold index per row
-            How rows are split.
+            How rows are split; ten contiguous folds without it.
         keep_predictions : bool
             Give the held-out prediction of every row and target.
         repetitions : array (n_repetitions, n_samples, n_targets), optional
             Single repetitions of the targets: they give the ceiling.
         convention : str
-            How the final score is made: ``raw``, ``elmoznino``, ``brainscore``, ``brainscore_neuroid``, ``warping`` or ``dnnbrain``.
+            How the final score is made: ``raw`` (default), ``elmoznino``, ``brainscore``,
+            ``brainscore_neuroid``, ``warping`` or ``dnnbrain``.
 
         Returns
         -------
@@ -148,6 +183,11 @@ class Prediction(Analyses[R]):
         ValueError
             For an argument that belongs to another model.
         """
+        if preset is not None:
+            model_of, cv_of, convention_of = preset_of(preset, labels)
+            model, cv, convention = model or model_of, cv_of if cv is None else cv, convention or convention_of
+        elif labels is not None:
+            raise ValueError("labels are for a preset; other splits have their own, as in splits.StratifiedKFold(labels)")
         given = {
             "alphas": alphas,
             "selection": selection,
@@ -162,14 +202,14 @@ class Prediction(Analyses[R]):
             "kind": "encoding",
             "features": inputs.array(X, "X"),
             "targets": inputs.array(Y, "Y"),
-            "model": model_spec(model, inputs, given),
+            "model": model_spec(model or "ridge", inputs, given),
             "pca": None if pca is None else {"components": pca, "reference": inputs.maybe(pca_reference, "reference")},
             "scaled_penalties": scaled_penalties,
             "penalize_intercept": penalize_intercept,
-            "cv": cv_spec(cv, inputs),
+            "cv": cv_spec(10 if cv is None else cv, inputs),
             "keep_predictions": keep_predictions,
             "repetitions": inputs.maybe(repetitions, "repetitions"),
-            "convention": convention,
+            "convention": convention or "raw",
         }
         return self._start(spec, inputs, options)
 
