@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,9 @@ def test_the_installed_package_is_whole() -> None:
 
 @pytest.mark.parametrize("kind", es.KINDS)
 def test_every_analysis_is_documented(kind: str) -> None:
-    text = getattr(es.Client, kind).__doc__
+    text = inspect.getdoc(getattr(es.Client, kind)) or ""
     for heading in ("Parameters", "Returns", "Raises"):
-        assert f"{heading}\n        {'-' * len(heading)}" in text, f"{kind} lacks {heading}"
+        assert f"{heading}\n{'-' * len(heading)}\n" in text, f"{kind} lacks {heading}"
 
 
 @pytest.fixture
