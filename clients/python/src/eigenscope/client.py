@@ -31,7 +31,7 @@ LARGE_BYTES = 4 << 20
 
 class Client(AllAnalyses[Result]):
     """A server. Every analysis is a method that waits and gives a :class:`Result`; ``client.submit`` has the same methods, which give
-    a :class:`Job` at once. Threads may share a client.
+    a :class:`Job` at once. Threads may share a client. Proxies that the environment names are not used.
 
     Parameters
     ----------
