@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import eigenscope as es
-from eigenscope.result import Record, Result, unpack
+from eigenscope.result import Record, Result
 from eigenscope.sources import Upload
 
 os.environ.pop("EIGENSCOPE_URL", None)
@@ -76,7 +76,7 @@ def cli_run(binary: str, tmp_path: Path) -> Callable[[es.Request], Result]:
         command = [binary, "run", str(spec), *args, "--device", "cpu", "--output", str(out)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return unpack(bytearray(out.read_bytes()))
+        return es.load(out)
 
     return run
 

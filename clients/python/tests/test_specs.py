@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ LEAST: dict[str, tuple[Any, dict[str, Any]]] = {
         {"extraction": {"network": "tiny", "images": "images", "layers": ["all"], "reading": "avg"}},
     ),
 }
+
+
+def test_every_analysis_of_the_server_has_a_method(client: es.Client) -> None:
+    with pytest.raises(es.InvalidRequest, match="expected one of") as caught:
+        client.run({"kind": "?"})
+    known = set(re.findall(r"`(\w+)`", caught.value.message.partition("expected one of")[2]))
+    assert known == set(es.KINDS), "add a method, its case in cases.py and its least spec here"
 
 
 @pytest.mark.parametrize("kind", es.KINDS)

@@ -257,6 +257,17 @@ def test_results_are_numpy_arrays_that_can_be_pickled(client: es.Client) -> None
     assert "rdm" in dir(result)
 
 
+def test_files_that_are_no_results_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "result.eigr"
+    for data, words in ((b"nothing", "not an Eigenscope result"), (b"EIGSCOPE\xff\0\0\0{}", "header is truncated")):
+        file.write_bytes(data)
+        with pytest.raises(ValueError, match=words):
+            es.load(file)
+    file.write_bytes(b'EIGSCOPE\x1a\0\0\0{"a":{"shape":[3],"at":0}}'.ljust(40, b"\0") + b"\0" * 16)
+    with pytest.raises(ValueError, match="values are truncated"):
+        es.load(file)
+
+
 def test_importing_does_not_start_anything() -> None:
     import subprocess
 

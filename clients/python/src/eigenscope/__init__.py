@@ -54,7 +54,7 @@ from .errors import (
     Unauthorized,
 )
 from .jobs import Job
-from .result import Record, Result
+from .result import Record, Result, load
 from .server import LocalServer, connect, default_client, use
 from .sources import Labels
 
@@ -96,6 +96,7 @@ __all__ = [
     "extraction",
     "few_shot",
     "layer_profile",
+    "load",
     "manifolds",
     "probe",
     "projection",

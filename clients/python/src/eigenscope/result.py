@@ -7,6 +7,7 @@ eight, then little-endian f64. An array in the header is ``{"shape": […], "at"
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -142,6 +143,18 @@ def unpack(data: bytearray) -> Result:
     header = json.loads(bytes(data[12 : 12 + length]))
     values = np.frombuffer(data, "<f8", (len(data) - start) // 8, start)
     return Result(_fields(header, values))
+
+
+def load(path: str | os.PathLike[str]) -> Result:
+    """A result that ``eigenscope … --output RESULT.eigr`` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the file is none, or is truncated.
+    """
+    with open(path, "rb") as file:
+        return unpack(bytearray(file.read()))
 
 
 def _fields(value: dict[str, Any], values: np.ndarray) -> dict[str, Any]:
