@@ -8,8 +8,10 @@ use crate::tools::{Failure, cargo, root, run, target_dir};
 /// Runs all benchmarks, or those whose name contains the argument. `networks` runs those beside `PyTorch`, whose environment is large.
 pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
     let (python, script, args) = match args.split_first() {
-        Some((first, rest)) if first == "networks" => (environment("network-peers", "networks-requirements.txt")?, "networks.py", rest),
-        _ => (environment("peers", "requirements.txt")?, "peers.py", args),
+        Some((first, rest)) if first == "networks" => {
+            (environment("network-peers", "tests/bench/networks-requirements.txt")?, "networks.py", rest)
+        }
+        _ => (environment("peers", "tests/bench/requirements.txt")?, "peers.py", args),
     };
     run(cargo().args(["build", "--release", "--package", "eigenscope-server"]))?;
     let mut command = Command::new(python);

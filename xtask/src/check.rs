@@ -31,6 +31,7 @@ pub(crate) fn all() -> Result<(), Failure> {
         }
         run(&mut command)
     })?;
+    step("Python client", || python::client_tests(&server))?;
     // Without the worker: its GPU stack would be built again with other features.
     step("page's own tests", || run(cargo().args(["test", "--release", "--package", "eigenscope-web", "--lib", "--no-default-features"])))?;
     step("documentation", || {

@@ -1,4 +1,4 @@
-//! `cargo xtask serve | test | site | bench`: the build in Rust, no shell pipelines.
+//! `cargo xtask serve | test | site | browser | client | bench`: the build in Rust, no shell pipelines.
 
 #![expect(clippy::print_stdout, reason = "a build tool talks on stdout")]
 
@@ -19,6 +19,7 @@ cargo xtask serve [ARGS]  build everything and start the server; ARGS go to `eig
 cargo xtask test          run every check and test, the browser's included
 cargo xtask site          build the page only
 cargo xtask browser       build what they need and run the browser tests only
+cargo xtask client        likewise the tests of the Python client
 cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn; `networks`: beside PyTorch and onnxruntime";
 
 fn main() -> ExitCode {
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         "test" => check::all(),
         "site" => site::build().map(|site| println!("{}", site.display())),
         "browser" => site::build().and_then(|site| browser::test(&build_server(&site)?)),
+        "client" => site::build().and_then(|site| python::client_tests(&build_server(&site)?)),
         "bench" => bench::all(rest),
         _ => {
             println!("{HELP}");

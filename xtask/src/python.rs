@@ -1,4 +1,4 @@
-//! Python environments: of the benchmarks' peers, and the test data of the ONNX project.
+//! Python environments: of the benchmarks' peers and of the client's tests; the test data of the ONNX project.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,11 +8,11 @@ use crate::tools::{Failure, is_newer, output, root, run, succeeds, target_dir};
 /// The package that has the node tests beside its code; later ones make them when they are run.
 const ONNX: &str = "onnx==1.16.2";
 
-/// The interpreter of an environment with what a file of `tests/bench` lists, made once.
+/// The interpreter of an environment with what a file of the workspace lists, made once.
 pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf, Failure> {
     let folder = target_dir().join(name);
     let python = folder.join("bin/python");
-    let requirements = root().join("tests/bench").join(requirements);
+    let requirements = root().join(requirements);
     let stamp = folder.join("installed");
     if !is_newer(&stamp, &requirements) {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
@@ -20,6 +20,35 @@ pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf, Fai
         std::fs::write(&stamp, "")?;
     }
     Ok(python)
+}
+
+/// Tests of the Python client against the built server: its style and types, then its tests with the wheel installed.
+pub(crate) fn client_tests(server: &Path) -> Result<(), Failure> {
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))"])) {
+        println!("skipped: the client's tests need python3 of version 3.11 or newer with venv (Debian's python3-venv)");
+        return Ok(());
+    }
+    let client = root().join("clients/python");
+    let python = environment("python-client", "clients/python/tests/requirements.txt")?;
+    let module = |name: &str| {
+        let mut command = Command::new(&python);
+        command.current_dir(&client).args(["-m", name]).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    };
+    run(module("ruff").args(["format", "--no-cache", "--check", "--quiet", "."]))?;
+    run(module("ruff").args(["check", "--no-cache", "--quiet", "."]))?;
+    run(module("mypy").arg("--cache-dir").arg(target_dir().join("python-client/mypy")).arg("src"))?;
+    // As people install it, from the folder; then as a wheel, which the tests use.
+    let install = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--force-reinstall"];
+    run(module("pip").args(install).arg(&client))?;
+    let wheels = target_dir().join("python-client/wheels");
+    run(module("pip").args(["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir"]).arg(&wheels).arg(&client))?;
+    let found = std::fs::read_dir(&wheels)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(|path| ends_with(path, "whl"));
+    run(module("pip").args(install).arg(found.ok_or_else(|| Failure("pip made no wheel of the client".into()))?))?;
+    let mut tests = module("pytest");
+    tests.args(["-q", "-p", "no:cacheprovider"]).env("EIGENSCOPE_BINARY", server);
+    tests.env("HYPOTHESIS_STORAGE_DIRECTORY", target_dir().join("python-client/hypothesis"));
+    run(&mut tests)
 }
 
 /// The folder of the ONNX project's node tests; nothing where its package cannot be had, which the test says.

@@ -1,0 +1,122 @@
+"""Files on a server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .client import Client
+
+
+@dataclass(frozen=True)
+class ArrayInfo:
+    """One array of a file: its ``member`` of an archive, ``dtype``, ``shape``, and why it is ``refused``, if it is."""
+
+    member: str | None
+    dtype: str
+    shape: tuple[int, ...]
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A file on a server, or one array of it: an input of any analysis.
+
+    ``dataset["member"]`` chooses an array of an archive, ``dataset.T`` exchanges rows and columns after reading.
+    """
+
+    client: Client
+    id: str
+    name: str
+    size_bytes: int
+    created_ms: int
+    arrays: tuple[ArrayInfo, ...]
+    member: str | None = None
+    transpose: bool = False
+
+    @classmethod
+    def of(cls, client: Client, info: Mapping[str, Any]) -> Dataset:
+        """From the server's JSON."""
+        arrays = tuple(ArrayInfo(a["member"], a["dtype"], tuple(a["shape"]), a["refused"]) for a in info["arrays"])
+        return cls(client, info["id"], info["name"], info["size_bytes"], info["created_ms"], arrays)
+
+    def __getitem__(self, member: str) -> Dataset:
+        names = [a.member for a in self.arrays]
+        if member not in names:
+            raise KeyError(
+                f"{self.name} has no member {member!r}; it has: {', '.join(n for n in names if n) or 'one array without a name'}"
+            )
+        return replace(self, member=member)
+
+    @property
+    def T(self) -> Dataset:
+        """The same with rows and columns exchanged."""
+        return replace(self, transpose=not self.transpose)
+
+    @property
+    def members(self) -> list[str]:
+        """Names of the arrays of an archive; none for a file of one array."""
+        return [a.member for a in self.arrays if a.member is not None]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array that this stands for.
+
+        Raises
+        ------
+        ValueError
+            When the file has several and none was chosen.
+        """
+        found = [a for a in self.arrays if self.member is None or a.member == self.member]
+        if len(found) != 1:
+            raise ValueError(f"{self.name} has {len(found)} arrays; choose one: {', '.join(self.members)}")
+        return found[0].shape[::-1] if self.transpose else found[0].shape
+
+    def ref(self) -> dict[str, Any]:
+        """How a request names it."""
+        return {"dataset": self.id, "member": self.member, "transpose": self.transpose}
+
+    def download(self) -> bytes:
+        """The bytes of the file, as uploaded."""
+        return bytes(self.client.transport.request("GET", f"/api/v1/datasets/{self.id}/bytes").body)
+
+    def numpy(self) -> np.ndarray:
+        """The array of an ``.npy`` or ``.npz`` file.
+
+        Raises
+        ------
+        ValueError
+            For files of other formats, and archives of which no array was chosen.
+        """
+        suffix = PurePath(self.name).suffix
+        if suffix not in (".npy", ".npz"):
+            raise ValueError(f"{self.name} is no file of numpy; download() gives its bytes")
+        loaded = np.load(io.BytesIO(self.download()), allow_pickle=False)
+        if suffix == ".npz":
+            members = self.members
+            if self.member is None and len(members) != 1:
+                raise ValueError(f"{self.name} has {len(members)} arrays; choose one: {', '.join(members)}")
+            loaded = loaded[self.member or members[0]]
+        array = np.asarray(loaded)
+        return array.T if self.transpose else array
+
+    def delete(self) -> None:
+        """Removes the file from the server.
+
+        Raises
+        ------
+        Conflict
+            When an unfinished job reads it.
+        """
+        self.client.transport.request("DELETE", f"/api/v1/datasets/{self.id}")
+
+    def __repr__(self) -> str:
+        chosen = f"::{self.member}" if self.member else ""
+        shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in self.arrays[:3]) + (", …" if len(self.arrays) > 3 else "")
+        return f"<Dataset {self.name}{chosen}{'.T' if self.transpose else ''}: {shapes}>"
