@@ -87,6 +87,15 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
     }
 }
 
+/// The run that gives a task's piece and nothing else, where other runs may need the same: a piece is known by it.
+#[must_use]
+pub fn alone(spec: &AnalysisSpec, task: &Task) -> Option<AnalysisSpec> {
+    match (spec, task) {
+        (AnalysisSpec::Warp(spec), Task::Warp(place)) => warp::alone(spec, *place).map(AnalysisSpec::Warp),
+        _ => None,
+    }
+}
+
 /// Runs one task.
 ///
 /// # Errors

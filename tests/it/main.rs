@@ -11,3 +11,4 @@ mod probe;
 mod support;
 mod tidy;
 mod visible;
+mod warp;

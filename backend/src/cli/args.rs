@@ -104,6 +104,8 @@ pub(super) enum Command {
     Profile(Box<network::ProfileArgs>),
     /// Warp a network to responses, classes or RDMs along few random directions of all its parameters, and how many of them it needs.
     Warp(Box<super::warp::WarpArgs>),
+    /// A network that learns to tell orientations apart, and which of its layers is more like visual cortex.
+    Orientation(Box<super::orientation::OrientationArgs>),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

@@ -14,6 +14,7 @@ mod args;
 mod cluster;
 mod inputs;
 mod network;
+mod orientation;
 mod population;
 mod predict;
 mod print;
@@ -105,6 +106,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
         Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),
+        Command::Orientation(args) => (orientation::orientation(args, global.seed)?, &args.common),
         Command::Warp(args) => (warp::warp(args, global.seed)?, &args.common),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),

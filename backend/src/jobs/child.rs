@@ -27,8 +27,10 @@ const TAIL_WIDTH: usize = 400;
 pub enum Ended {
     /// It wrote this result.
     Done(PathBuf),
-    /// It failed or crashed.
+    /// It failed.
     Failed(Error),
+    /// A signal ended it: memory ran out, a device driver gave up, somebody killed it.
+    Crashed(Error),
     /// It was told to stop.
     Stopped,
 }
@@ -158,7 +160,8 @@ fn outcome(dir: &Path, status: ExitStatus, tail: VecDeque<String>) -> Ended {
     }
     let tail = tail.into_iter().collect::<Vec<_>>().join("\n");
     let said = if tail.is_empty() { "it wrote nothing to stderr".to_owned() } else { format!("its last words:\n{tail}") };
-    Ended::Failed(Error::internal(format!("the job's process ended without a result ({}); {said}", status_text(status))))
+    let error = Error::internal(format!("the job's process ended without a result ({}); {said}", status_text(status)));
+    if status.code().is_none() { Ended::Crashed(error) } else { Ended::Failed(error) }
 }
 
 fn status_text(status: ExitStatus) -> String {

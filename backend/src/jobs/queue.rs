@@ -1,12 +1,12 @@
 //! Workers: each takes the job that waits longest and runs its process to the end.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eigenscope::api::{ApiError, DatasetInfo, Job, JobRequest};
-use eigenscope::{Error, tasks};
+use eigenscope::{AnalysisSpec, Error, tasks};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -16,6 +16,10 @@ use crate::store::{Outcome, Store, StoreError};
 
 /// The cache key of the job whose pieces are in its folder.
 const KEY_FILE: &str = "key";
+/// How long a piece is kept for other jobs.
+const PIECES_LAST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How often a process that a signal ended is started.
+const STARTS: u32 = 3;
 
 /// The workers and what they are doing.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ impl Workers {
             })
             .await?;
         store.remove_old_task_dirs().await?;
+        store.remove_old_pieces(PIECES_LAST).await?;
         let (stopping, _) = watch::channel(false);
         let shared = Arc::new(Shared { store, program, task_flops, wake: Notify::new(), stopping, running: Mutex::default() });
         let handles = (0..n).map(|_| tokio::spawn(work(Arc::clone(&shared)))).collect();
@@ -121,7 +126,7 @@ impl Shared {
         }
         let outcome = match ended {
             Ok(Ended::Done(file)) => self.store.finish_job(&job.id, Outcome::Done(file)).await,
-            Ok(Ended::Failed(error)) => self.fail(&job, &error).await,
+            Ok(Ended::Failed(error) | Ended::Crashed(error)) => self.fail(&job, &error).await,
             // A canceled job is no longer running in the table, so that this touches only jobs of a stopping server.
             Ok(Ended::Stopped) => self.store.requeue_job(&job.id).await,
             Err(error) => self.fail(&job, &Error::internal(format!("the job could not be prepared: {error}"))).await,
@@ -155,12 +160,20 @@ impl Shared {
         for (i, task) in tasks.into_iter().enumerate() {
             let dir = dir.join(format!("task-{i}"));
             let piece = dir.join(RESULT_FILE);
+            let kept = tasks::alone(&job.request.spec, &task).and_then(|spec| self.kept_piece(&job.request, spec, &datasets));
+            if let Some(kept) = kept.as_ref().filter(|kept| kept.exists() && !piece.exists()) {
+                tokio::fs::create_dir_all(&dir).await?;
+                tokio::fs::copy(kept, &piece).await?;
+            }
             if !piece.exists() {
                 let notes = self.notes(job, (share(i), share(i + 1)), format!("task {} of {n}: ", i + 1));
                 let task = TaskFile { work: Work::Task(task), ..whole.clone() };
                 match self.run_process(&dir, &task, stopped.clone(), &notes).await? {
                     Ended::Done(_) => self.store.report_part(&job.id).await?,
                     ended => return Ok(ended),
+                }
+                if let Some(kept) = kept {
+                    keep(&piece, &kept).await?;
                 }
             }
             pieces.push(piece);
@@ -182,7 +195,27 @@ impl Shared {
     ) -> Result<Ended, StoreError> {
         tokio::fs::create_dir_all(dir).await?;
         tokio::fs::write(dir.join(TASK_FILE), serde_json::to_vec(task)?).await?;
-        Ok(self.program.run_task(dir, stopped, notes).await)
+        for start in 1.. {
+            match self.program.run_task(dir, stopped.clone(), notes).await {
+                Ended::Crashed(error) if start < STARTS => {
+                    tracing::warn!(job = notes.job, start, %error, "a process crashed and is started again")
+                }
+                ended => return Ok(ended),
+            }
+        }
+        Ok(Ended::Stopped)
+    }
+
+    /// Where a piece is kept that other jobs need as well: by what alone gives it.
+    fn kept_piece(&self, request: &JobRequest, spec: AnalysisSpec, datasets: &BTreeMap<String, DatasetInfo>) -> Option<PathBuf> {
+        let names = spec.inputs();
+        let inputs: BTreeMap<_, _> =
+            request.inputs.iter().filter(|(name, _)| names.contains(name)).map(|(n, i)| (n.clone(), i.clone())).collect();
+        let used = |id: &String| inputs.values().any(|input| input.dataset == *id);
+        let datasets = datasets.iter().filter(|(id, _)| used(id)).map(|(id, info)| (id.clone(), info.clone())).collect();
+        let alone = JobRequest { spec, inputs, ..request.clone() };
+        let key = request::cache_key(&alone, &datasets, &self.program.exe).ok()?;
+        Some(self.store.piece(&key))
     }
 
     /// Keeps the pieces in a folder that an earlier server left, unless they are of another program or request.
@@ -206,10 +239,22 @@ impl Shared {
     }
 }
 
+/// Keeps a piece for other jobs, whole or not at all.
+async fn keep(piece: &Path, kept: &Path) -> Result<(), StoreError> {
+    if let Some(folder) = kept.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let partial = kept.with_extension("partial");
+    tokio::fs::copy(piece, &partial).await?;
+    tokio::fs::rename(&partial, kept).await?;
+    Ok(())
+}
+
 fn word(ended: &Ended) -> &'static str {
     match ended {
         Ended::Done(_) => "done",
         Ended::Failed(_) => "failed",
+        Ended::Crashed(_) => "crashed",
         Ended::Stopped => "stopped",
     }
 }

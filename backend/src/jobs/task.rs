@@ -151,7 +151,9 @@ fn misbehave(dir: &Path) -> Result<(), Error> {
             std::process::abort()
         }
         "panic" => std::panic::panic_any("planted panic"),
-        "hang" => {
+        "hang-once" if dir.join("hung").exists() => Ok(()),
+        "hang" | "hang-once" => {
+            std::fs::write(dir.join("hung"), "").ok();
             let printer = Printer::of(dir);
             for i in 0..6000u32 {
                 printer.step(f64::from(i) / 6000.0, "hanging")?;

@@ -56,6 +56,8 @@ struct Inner {
 }
 
 /// The folder of the folders of jobs.
+/// Pieces of jobs by what gives them.
+const PIECES: &str = "pieces";
 const TASKS: &str = "tasks";
 
 impl Store {
@@ -93,6 +95,27 @@ impl Store {
     #[must_use]
     pub fn tmp_dir(&self) -> PathBuf {
         self.0.root.join("tmp")
+    }
+
+    /// A piece that several jobs need, by its key.
+    #[must_use]
+    pub fn piece(&self, key: &str) -> PathBuf {
+        self.0.root.join(PIECES).join(key)
+    }
+
+    /// Removes pieces that no job has needed for so long.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_old_pieces(&self, age: std::time::Duration) -> Result<(), StoreError> {
+        let Ok(mut files) = tokio::fs::read_dir(self.0.root.join(PIECES)).await else { return Ok(()) };
+        while let Some(file) = files.next_entry().await? {
+            let is_old = file.metadata().await?.modified().is_ok_and(|at| at.elapsed().is_ok_and(|past| past > age));
+            if is_old {
+                tokio::fs::remove_file(file.path()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Folder of one running job.

@@ -46,6 +46,11 @@ LEAST: dict[str, tuple[Any, dict[str, Any]]] = {
         lambda a: a.layer_profile(tiny_network(), IMAGES),
         {"extraction": {"network": "tiny", "images": "images", "layers": ["all"], "reading": "avg"}},
     ),
+    "warp": (
+        lambda a: a.warp(tiny_network(), IMAGES, IMAGES[:, 0, 0]),
+        {"models": [{"extraction": {"network": "tiny", "images": "images"}}], "objectives": [{"encoding": "targets"}]},
+    ),
+    "orientation": (lambda a: a.orientation(), {}),
 }
 
 

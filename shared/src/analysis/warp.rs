@@ -434,9 +434,30 @@ pub(crate) fn divide(spec: &Spec) -> Vec<Place> {
     if places.len() < 2 { Vec::new() } else { places }
 }
 
-/// The sweep of points that are done.
+/// The spec of one point: what it is made of, whatever else its sweep has.
+pub(crate) fn alone(spec: &Spec, place: Place) -> Option<Spec> {
+    Some(Spec {
+        models: vec![spec.models.get(place.model as usize)?.clone()],
+        objectives: vec![spec.objectives.get(place.objective as usize)?.clone()],
+        dims: place.d.into_iter().collect(),
+        full: place.d.is_none(),
+        seeds: vec![place.seed],
+        split: spec.split.clone(),
+        training: spec.training,
+        ..Spec::default()
+    })
+}
+
+/// The sweep of points that are done; each piece takes its place from its task, as a piece of another sweep may have other numbers.
 pub(crate) fn join(spec: &Spec, points: impl Iterator<Item = Result<Point, Error>>) -> Result<Output, Error> {
-    let points: Vec<Point> = points.collect::<Result<_, _>>()?;
+    let placed = |(place, point): (Place, Result<Point, Error>)| {
+        let point = point?;
+        if (point.d, point.seed) != (place.d, place.seed) {
+            return Err(Error::internal(format!("the piece of {place:?} is of another point")));
+        }
+        Ok(Point { model: place.model, objective: place.objective, ..point })
+    };
+    let points: Vec<Point> = spec.places().into_iter().zip(points).map(placed).collect::<Result<_, _>>()?;
     let named = |model: u32| spec.models[model as usize].extraction.layers.clone();
     let curves = spec.curves(&points, &named)?;
     Ok(Output { points, curves })

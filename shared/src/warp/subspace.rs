@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Fastfood;
 use super::hadamard::Real;
-use crate::Error;
+use crate::{Error, parallel};
 
 /// Parameters that share a scaler: those whose dotted names begin with one of the prefixes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl Subspace {
             }
             change
         };
-        self.maps.iter().zip(&self.groups).map(scaled).collect()
+        parallel::map(self.maps.len(), |i| scaled((&self.maps[i], &self.groups[i])))
     }
 
     /// From the gradients of each tensor to those of theta and the scalers.
@@ -107,8 +107,8 @@ impl Subspace {
         let mut out = Gradients { theta: vec![T::default(); self.d_theta], scalers: vec![T::default(); self.n_groups] };
         // Sums of many products: in double precision.
         let mut of_scalers = vec![0.0; self.n_groups];
-        for ((map, group), g) in self.maps.iter().zip(&self.groups).zip(of_tensors) {
-            let back = map.transpose(g);
+        let all = parallel::map(self.maps.len(), |i| self.maps[i].transpose(of_tensors[i]));
+        for (back, group) in all.into_iter().zip(&self.groups) {
             let scaler = scalers.get(*group).copied().unwrap_or_else(|| T::of(1.0));
             for (out, back) in out.theta.iter_mut().zip(&back) {
                 *out = *out + scaler * *back;

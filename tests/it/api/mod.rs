@@ -6,3 +6,4 @@ mod jobs;
 mod networks;
 mod security;
 mod site;
+mod warp;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::TestApp;
 
-fn data(path: &str) -> Option<Vec<u8>> {
+pub(super) fn data(path: &str) -> Option<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(path);
     if !path.exists() {
         eprintln!("skipped: {} is not there", path.display());

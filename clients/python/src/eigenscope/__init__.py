@@ -20,6 +20,7 @@ from ._functions import (
     few_shot,
     layer_profile,
     manifolds,
+    orientation,
     probe,
     projection,
     rdm,
@@ -37,6 +38,7 @@ from ._functions import (
     tuning,
     upload,
     variance_partition,
+    warp,
 )
 from .analyses import KINDS, Flexible, Request
 from .client import Client, Requester, activations
@@ -98,6 +100,7 @@ __all__ = [
     "layer_profile",
     "load",
     "manifolds",
+    "orientation",
     "probe",
     "projection",
     "rdm",
@@ -118,4 +121,5 @@ __all__ = [
     "upload",
     "use",
     "variance_partition",
+    "warp",
 ]

@@ -140,8 +140,8 @@ fn a_planted_warp_is_found_from_its_dimension_on() {
     // Its values, by a read-out that is free as well.
     let responses = Objective::Responses(target);
     let of_values = [0, 3, 12, 24].map(|d| missing(&responses, d));
-    assert!(of_values[2] < 0.3 * of_values[0] && of_values[3] < 0.4 * of_values[0], "found from 12 on: {of_values:?}");
-    assert!(of_values[1] > 0.7 * of_values[0], "not with 3: {of_values:?}");
+    assert!(of_values[2] < 0.3 * of_values[0] && of_values[3] < 0.6 * of_values[0], "found from 12 on: {of_values:?}");
+    assert!(of_values[1] > 0.8 * of_values[0], "not with 3: {of_values:?}");
 }
 
 /// 1 - the correlation of rows.

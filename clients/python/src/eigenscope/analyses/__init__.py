@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from .base import Analyses, Inputs, Options, Request
+from .learning import Learning
 from .networks import Networks
 from .populations import Populations
 from .prediction import Prediction
@@ -14,7 +15,7 @@ from .shapes import Shapes
 R = TypeVar("R", covariant=True)
 
 
-class AllAnalyses(Populations[R], Rsa[R], Shapes[R], Prediction[R], Networks[R]):
+class AllAnalyses(Populations[R], Rsa[R], Shapes[R], Prediction[R], Networks[R], Learning[R]):
     """All of them."""
 
 
@@ -42,6 +43,8 @@ KINDS = (
     "relation",
     "extraction",
     "layer_profile",
+    "warp",
+    "orientation",
 )
 """The analyses that have a method; :meth:`Analyses.run` runs any spec."""
 

@@ -1,0 +1,90 @@
+//! Sweeps as jobs: one task for each point, shown while they go on, kept for other sweeps, gone on with after a kill.
+
+use std::process::Command;
+
+use eigenscope::analysis::{AnalysisResult, Output};
+use eigenscope::api::{Job, JobState};
+use eigenscope::{io, wire};
+use serde_json::{Value, json};
+
+use super::networks::data;
+use crate::support::{TestApp, npy};
+
+/// A sweep of a small network for twenty images to random responses.
+async fn request(app: &TestApp, dims: &[u32], seeds: &[u32]) -> Option<Value> {
+    let network = app.upload("net.onnx", data("networks/tiny_resnet.onnx")?).await;
+    let image = |i: u32| Some((format!("stim_{i:02}.png"), data(&format!("images92/stim_{i:02}.png"))?));
+    let images = io::pack(&(1..=20).map(image).collect::<Option<Vec<_>>>()?).expect("it packs");
+    let x = app.upload("images.zip", images).await;
+    let y = app.upload("y.npy", npy(20, 4, 2)).await;
+    Some(json!({
+        "spec": {
+            "kind": "warp",
+            "models": [{ "extraction": { "network": "net", "images": "x", "layers": ["relu_8"], "reading": "avg" } }],
+            "objectives": [{ "encoding": "y" }],
+            "dims": dims,
+            "seeds": seeds,
+            "training": { "epochs": 2, "batch": 6, "lr": 0.01 },
+        },
+        "inputs": { "net": { "dataset": network.id }, "x": { "dataset": x.id }, "y": { "dataset": y.id } },
+        "device": "cpu",
+    }))
+}
+
+/// Dimensions, seeds and test scores to the last digit.
+fn points(result: &Value) -> Vec<(u64, u64, String)> {
+    let of = |p: &Value| (p["d"].as_u64().expect("d"), p["seed"].as_u64().expect("a seed"), p["test_r2"].to_string());
+    result["points"].as_array().expect("points").iter().map(of).collect()
+}
+
+async fn finished(app: &TestApp, request: &Value) -> Value {
+    let job: Job = app.post("/api/v1/jobs", request).await.read();
+    app.wait_for(&job.id, JobState::Done).await;
+    app.get(&format!("/api/v1/jobs/{}/result", job.id)).await.json()
+}
+
+#[tokio::test]
+async fn a_sweep_survives_kills_of_a_task_and_of_the_server() {
+    let hangs = |which: &'static str| {
+        move |config: &mut eigenscope_server::server::Config| {
+            config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), format!("hang-once {which}"))];
+        }
+    };
+    let app = TestApp::start_with(hangs("task-1")).await;
+    let Some(request) = request(&app, &[0, 8, 20], &[0, 1]).await else { return };
+    let job: Job = app.post("/api/v1/jobs", &request).await.read();
+    // The second task hangs, is killed, and is started again; what the first has done stays.
+    app.wait(&job.id, |job| job.step == "task 2 of 6: hanging").await;
+    let preview = app.get(&format!("/api/v1/jobs/{}/preview", job.id)).await;
+    let known: AnalysisResult = wire::unpack(&preview.body).expect("an envelope");
+    let Output::Warp(known) = known.output else { panic!("a sweep") };
+    assert_eq!((known.points.len(), known.points[0].d, known.curves[0].d_warp), (1, Some(0), None), "the first point is shown");
+    let folder = app.dir.path().join("data/tasks").join(&job.id);
+    let first = folder.join("task-0/result.eigr").metadata().and_then(|m| m.modified()).expect("the first piece");
+    let killed = Command::new("pkill").args(["-9", "-f", &format!("{}/task-1$", folder.display())]).status().expect("pkill is there");
+    assert!(killed.success(), "the task was killed");
+    app.wait(&job.id, |job| job.step.starts_with("task 4 of 6") || job.state.is_final()).await;
+    let dir = app.stop().await;
+    let kept = dir.path().join("data/tasks").join(&job.id).join("task-0/result.eigr").metadata().and_then(|m| m.modified());
+    assert_eq!(kept.expect("it is kept"), first, "the first point was not computed again");
+
+    let app = TestApp::start_in(dir, |_| {}).await;
+    app.wait_for(&job.id, JobState::Done).await;
+    let divided = app.get(&format!("/api/v1/jobs/{}/result", job.id)).await.json();
+    let all: Vec<(u64, u64)> = points(&divided).into_iter().map(|(d, seed, _)| (d, seed)).collect();
+    assert_eq!(all, [(0, 0), (8, 0), (20, 0), (0, 1), (8, 1), (20, 1)]);
+    let curve = &divided["curves"][0];
+    assert_eq!((curve["dims"].clone(), curve["mean"].as_array().expect("means").len()), (json!([0, 8, 20]), 3));
+    assert!(!curve["d_warp"].is_null() && curve["sem"].is_array(), "{curve}");
+
+    // A sweep with one more number of dimensions computes only that one, and gives the numbers of one process.
+    let mut more = request.clone();
+    more["spec"]["dims"] = json!([0, 8, 12, 20]);
+    more["spec"]["seeds"] = json!([1]);
+    let pieces = || std::fs::read_dir(app.dir.path().join("data/pieces")).expect("pieces are kept").count();
+    assert_eq!(pieces(), 6);
+    let longer = finished(&app, &more).await;
+    assert_eq!(pieces(), 7, "one point was new");
+    let of = |result: &Value, d: u64| points(result).into_iter().find(|p| (p.0, p.1) == (d, 1)).expect("the point").2;
+    assert_eq!((of(&longer, 8), of(&longer, 20)), (of(&divided, 8), of(&divided, 20)));
+}
