@@ -49,6 +49,8 @@ enum Content {
     ShapeDistance(shape_distance::Piece),
     Extraction(Box<extraction::Output>),
     Warp(warp::Point),
+    /// Nothing: it was left out.
+    Skipped,
 }
 
 /// The tasks of a run on inputs of these shapes, each of about `task_flops`; empty when it is not worth dividing or cannot be divided.
@@ -67,6 +69,7 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::LayerProfile(_)
         | AnalysisSpec::Orientation(_)
+        | AnalysisSpec::DimComplexity(_)
         | AnalysisSpec::RdmComparison(_)
         | AnalysisSpec::Embedding(_)
         | AnalysisSpec::Clustering(_)
@@ -85,6 +88,21 @@ pub fn divide(spec: &AnalysisSpec, shapes: &Shapes, task_flops: f64) -> Vec<Task
         | AnalysisSpec::Projection(_)
         | AnalysisSpec::Relation(_) => Vec::new(),
     }
+}
+
+/// How many tasks a run has of which some may be left out; nothing where they need each other.
+#[must_use]
+pub fn can_skip(spec: &AnalysisSpec) -> Option<usize> {
+    match spec {
+        AnalysisSpec::Warp(spec) => Some(warp::divide(spec).len()),
+        _ => None,
+    }
+}
+
+/// What stands for the piece of a task that was left out.
+#[must_use]
+pub fn skipped() -> Pieces {
+    Pieces { content: Content::Skipped, warnings: Vec::new() }
 }
 
 /// The run that gives a task's piece and nothing else, where other runs may need the same: a piece is known by it.
@@ -199,9 +217,10 @@ fn part_of_matrix(content: Result<Content, Error>) -> Result<shape_distance::Pie
     }
 }
 
-fn point(content: Result<Content, Error>) -> Result<warp::Point, Error> {
+fn point(content: Result<Content, Error>) -> Result<Option<warp::Point>, Error> {
     match content? {
-        Content::Warp(point) => Ok(point),
+        Content::Warp(point) => Ok(Some(point)),
+        Content::Skipped => Ok(None),
         _ => Err(foreign()),
     }
 }

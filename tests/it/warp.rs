@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::support::{npy, program};
 
 fn run(dir: &Path, args: &str) -> Output {
-    let args = format!("warp {args} --device cpu");
+    let device = if args.contains("--device") { "" } else { "--device cpu" };
+    let args = format!("warp {args} {device}");
     Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts")
 }
 
@@ -77,6 +78,27 @@ fn a_sweep_has_points_a_table_and_dimensions() {
     assert_eq!((score(&swept, 0), score(&swept, 6)), (score(&again, 0), score(&again, 6)), "the same seed, the same numbers");
     let groups = succeed(dir.path(), &format!("{SMALL} --dims 8 --groups conv1,onnx;layer1,layer2,layer3,layer4"));
     assert_eq!(groups["points"].as_array().map(Vec::len), Some(1));
+}
+
+/// Gradients on a GPU are Burn's, those on the CPU our own: the same training.
+#[test]
+fn a_warp_on_vulkan_is_that_on_the_cpu() {
+    let Some(dir) = folder() else { return };
+    let args = format!("{SMALL} --dims 0,12,full --json");
+    let on_gpu = run(dir.path(), &format!("{args} --device vulkan"));
+    if !on_gpu.status.success() {
+        println!("skipped: {}", String::from_utf8_lossy(&on_gpu.stderr).trim());
+        return;
+    }
+    let on_gpu: Value = serde_json::from_slice(&on_gpu.stdout).expect("JSON");
+    let on_cpu = succeed(dir.path(), &format!("{SMALL} --dims 0,12,full"));
+    for (a, b) in on_gpu["points"].as_array().expect("points").iter().zip(on_cpu["points"].as_array().expect("points")) {
+        for (a, b) in a["losses"].as_array().expect("losses").iter().zip(b["losses"].as_array().expect("losses")) {
+            let (a, b) = (a.as_f64().expect("a loss"), b.as_f64().expect("a loss"));
+            // Eight steps of Adam, whose first divide small gradients by their size, in single precision.
+            assert!((a - b).abs() < 1e-3 * b, "{a} on the GPU, {b} on the CPU");
+        }
+    }
 }
 
 #[test]

@@ -106,6 +106,8 @@ pub(super) enum Command {
     Warp(Box<super::warp::WarpArgs>),
     /// A network that learns to tell orientations apart, and which of its layers is more like visual cortex.
     Orientation(Box<super::orientation::OrientationArgs>),
+    /// How many dimensions it takes to turn small networks of one function into another (a simulation).
+    DimComplexity(super::orientation::ComplexityArgs),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.

@@ -107,6 +107,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Extract(args) => return network::extract(args, global),
         Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),
         Command::Orientation(args) => (orientation::orientation(args, global.seed)?, &args.common),
+        Command::DimComplexity(args) => (orientation::complexity(args, global.seed)?, &args.common),
         Command::Warp(args) => (warp::warp(args, global.seed)?, &args.common),
         Command::Run(args) => (specs::run(args, global.seed)?, &args.common),
         Command::Dims(args) => (specs::dims(args, global.seed)?, &args.common),

@@ -1,10 +1,11 @@
-//! The orientation model.
+//! Small networks that learn: the orientation model, and functions that are turned into others.
 
 #![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
 
 use std::io::{self, Write};
 
 use clap::Args;
+use eigenscope::analysis::dim_complexity;
 use eigenscope::analysis::orientation::{Output, Spec};
 use eigenscope::labels::Labels;
 use eigenscope::orientation::{Architecture, Filters};
@@ -67,4 +68,35 @@ pub(super) fn print_orientation(out: &mut dyn Write, output: &Output) -> io::Res
     let brain = output.populations.first().map_or("", |p| p.name.as_str());
     let rows = output.comparisons.iter().map(|c| vec![c.layer.clone(), optional(c.correlation), c.n_pairs.to_string()]);
     table(out, &["layer", &format!("RDM correlation with {brain}"), "pairs"], rows.collect())
+}
+
+/// Options of `dim-complexity`.
+#[derive(Debug, Args)]
+pub(super) struct ComplexityArgs {
+    /// Numbers of dimensions, three scalers among them.
+    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "4,6,11,20,34,58,100")]
+    dims: Vec<u32>,
+    /// Steps of a fit, at most.
+    #[arg(long, default_value_t = 100_000)]
+    steps: u32,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// Functions that are turned into another.
+pub(super) fn complexity(args: &ComplexityArgs, seed: Option<u64>) -> Result<Plan, Error> {
+    plan(&[], &args.common, |_| {
+        let seed = seed.map_or(Ok(0), short_seed)?;
+        Ok(AnalysisSpec::DimComplexity(dim_complexity::Spec { dims: args.dims.clone(), steps: args.steps, seed, ..Default::default() }))
+    })
+}
+
+/// The loss of each number of dimensions.
+pub(super) fn print_complexity(out: &mut dyn Write, output: &dim_complexity::Output) -> io::Result<()> {
+    let rows = output.rows.iter().flat_map(|row| {
+        let name = format!("{:?}", row.function).to_lowercase();
+        let each = row.dims.iter().zip(&row.losses).zip(&row.steps);
+        each.map(move |((d, loss), steps)| vec![name.clone(), d.to_string(), number(*loss), steps.to_string()])
+    });
+    table(out, &["from", "d", "loss", "steps"], rows.collect())
 }

@@ -40,6 +40,7 @@ pub(super) fn result(out: &mut dyn Write, result: &AnalysisResult) -> io::Result
         Output::Extraction(output) => super::network::print_extraction(out, output)?,
         Output::LayerProfile(output) => super::network::print_profile(out, output)?,
         Output::Orientation(output) => super::orientation::print_orientation(out, output)?,
+        Output::DimComplexity(output) => super::orientation::print_complexity(out, output)?,
         Output::Warp(output) => super::warp::print_warp(out, output)?,
     }
     writeln!(out, "\ncomputed on {}", result.device.name)

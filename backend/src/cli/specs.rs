@@ -165,6 +165,7 @@ fn reseed(spec: &mut AnalysisSpec, seed: u64) -> Result<(), Error> {
         AnalysisSpec::LayerProfile(spec) => spec.seed = short_seed(seed)?,
         AnalysisSpec::Warp(spec) => spec.seeds = vec![short_seed(seed)?],
         AnalysisSpec::Orientation(spec) => spec.seed = short_seed(seed)?,
+        AnalysisSpec::DimComplexity(spec) => spec.seed = short_seed(seed)?,
         AnalysisSpec::Rdm(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::RdmPool(_)

@@ -16,6 +16,8 @@ use crate::store::{Outcome, Store, StoreError};
 
 /// The cache key of the job whose pieces are in its folder.
 const KEY_FILE: &str = "key";
+/// Folder of a job with the numbers of tasks that are left out.
+const SKIPPED: &str = "skipped";
 /// How long a piece is kept for other jobs.
 const PIECES_LAST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How often a process that a signal ended is started.
@@ -39,6 +41,8 @@ struct Shared {
     stopping: watch::Sender<bool>,
     /// Tells the process of a running job to stop.
     running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
+    /// Tells the process of one task to stop, while the job goes on.
+    current: Mutex<BTreeMap<String, (usize, watch::Sender<bool>)>>,
 }
 
 impl Workers {
@@ -55,7 +59,15 @@ impl Workers {
         store.remove_old_task_dirs().await?;
         store.remove_old_pieces(PIECES_LAST).await?;
         let (stopping, _) = watch::channel(false);
-        let shared = Arc::new(Shared { store, program, task_flops, wake: Notify::new(), stopping, running: Mutex::default() });
+        let shared = Arc::new(Shared {
+            store,
+            program,
+            task_flops,
+            wake: Notify::new(),
+            stopping,
+            running: Mutex::default(),
+            current: Mutex::default(),
+        });
         let handles = (0..n).map(|_| tokio::spawn(work(Arc::clone(&shared)))).collect();
         Ok(Self { shared, handles: Mutex::new(handles) })
     }
@@ -72,6 +84,21 @@ impl Workers {
             // It may have been stopped half done by an earlier server.
             self.shared.store.remove_task_dir(id).await;
         }
+    }
+
+    /// Leaves out a task of a job that goes on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be noted.
+    pub async fn skip_task(&self, id: &str, i: usize) -> Result<(), StoreError> {
+        let dir = self.shared.store.task_dir(id);
+        let key = dir.join(SKIPPED);
+        tokio::fs::create_dir_all(&key).await?;
+        tokio::fs::write(key.join(i.to_string()), "").await?;
+        if let Some((_, stop)) = lock(&self.shared.current).get(id).filter(|(current, _)| *current == i) {
+            stop.send_replace(true);
+        }
+        Ok(())
     }
 
     /// Stops every process, queues its job again and waits for the workers to end.
@@ -160,6 +187,10 @@ impl Shared {
         for (i, task) in tasks.into_iter().enumerate() {
             let dir = dir.join(format!("task-{i}"));
             let piece = dir.join(RESULT_FILE);
+            if self.leave_out(job, i, &piece).await? {
+                pieces.push(piece);
+                continue;
+            }
             let kept = tasks::alone(&job.request.spec, &task).and_then(|spec| self.kept_piece(&job.request, spec, &datasets));
             if let Some(kept) = kept.as_ref().filter(|kept| kept.exists() && !piece.exists()) {
                 tokio::fs::create_dir_all(&dir).await?;
@@ -168,8 +199,23 @@ impl Shared {
             if !piece.exists() {
                 let notes = self.notes(job, (share(i), share(i + 1)), format!("task {} of {n}: ", i + 1));
                 let task = TaskFile { work: Work::Task(task), ..whole.clone() };
-                match self.run_process(&dir, &task, stopped.clone(), &notes).await? {
+                let (stop, own) = watch::channel(*stopped.borrow());
+                lock(&self.current).insert(job.id.clone(), (i, stop.clone()));
+                let mut whole = stopped.clone();
+                let told = tokio::spawn(async move {
+                    if whole.wait_for(|&stop| stop).await.is_ok() {
+                        stop.send_replace(true);
+                    }
+                });
+                let ended = self.run_process(&dir, &task, own, &notes).await;
+                told.abort();
+                lock(&self.current).remove(&job.id);
+                match ended? {
                     Ended::Done(_) => self.store.report_part(&job.id).await?,
+                    Ended::Stopped if !*stopped.borrow() && self.leave_out(job, i, &piece).await? => {
+                        pieces.push(piece);
+                        continue;
+                    }
                     ended => return Ok(ended),
                 }
                 if let Some(kept) = kept {
@@ -180,6 +226,19 @@ impl Shared {
         }
         let work = if n == 0 { Work::Whole } else { Work::Join(pieces) };
         self.run_process(&dir, &TaskFile { work, ..whole }, stopped, &self.notes(job, (share(n), 1.0), String::new())).await
+    }
+
+    /// Whether a task is left out; then a piece that says so stands in its place.
+    async fn leave_out(&self, job: &Job, i: usize, piece: &Path) -> Result<bool, StoreError> {
+        if !self.store.task_dir(&job.id).join(SKIPPED).join(i.to_string()).exists() {
+            return Ok(false);
+        }
+        if let Some(folder) = piece.parent() {
+            tokio::fs::create_dir_all(folder).await?;
+        }
+        let bytes = eigenscope::wire::pack(&tasks::skipped()).map_err(|e| StoreError::from(std::io::Error::other(e.to_string())))?;
+        tokio::fs::write(piece, bytes).await?;
+        Ok(true)
     }
 
     fn notes<'a>(&'a self, job: &'a Job, share: (f64, f64), part: String) -> Notes<'a> {

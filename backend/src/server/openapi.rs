@@ -19,6 +19,7 @@ use super::routes::{datasets, events, jobs, system};
         jobs::list_jobs,
         jobs::show_job,
         jobs::cancel_job,
+        jobs::skip_task,
         jobs::delete_job,
         jobs::show_result,
         jobs::show_preview,

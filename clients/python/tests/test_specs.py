@@ -51,6 +51,7 @@ LEAST: dict[str, tuple[Any, dict[str, Any]]] = {
         {"models": [{"extraction": {"network": "tiny", "images": "images"}}], "objectives": [{"encoding": "targets"}]},
     ),
     "orientation": (lambda a: a.orientation(), {}),
+    "dim_complexity": (lambda a: a.dim_complexity(), {}),
 }
 
 

@@ -14,6 +14,7 @@ use crate::dataset::{Inputs, Shapes};
 use crate::{Error, Estimate, Progress, Warning};
 
 pub mod clustering;
+pub mod dim_complexity;
 pub mod dimension_use;
 pub mod dimensionality;
 pub mod embedding;
@@ -93,6 +94,8 @@ pub enum AnalysisSpec {
     Warp(warp::Spec),
     /// A network that learns to tell orientations apart, beside visual cortex.
     Orientation(orientation::Spec),
+    /// How many dimensions it takes to turn one function into another.
+    DimComplexity(dim_complexity::Spec),
 }
 
 /// What came out, by kind.
@@ -150,6 +153,8 @@ pub enum Output {
     Warp(warp::Output),
     /// A network that learns to tell orientations apart, beside visual cortex.
     Orientation(orientation::Output),
+    /// How many dimensions it takes to turn one function into another.
+    DimComplexity(dim_complexity::Output),
 }
 
 /// An output with what was noticed and where it was computed.
@@ -257,6 +262,7 @@ impl AnalysisSpec {
             Self::LayerProfile(spec) => spec.inputs(),
             Self::Warp(spec) => spec.inputs(),
             Self::Orientation(spec) => spec.inputs(),
+            Self::DimComplexity(spec) => spec.inputs(),
         };
         let mut seen = Vec::new();
         for name in all {
@@ -296,6 +302,7 @@ impl AnalysisSpec {
             Self::LayerProfile(spec) => spec.estimate(shapes),
             Self::Warp(spec) => spec.estimate(shapes),
             Self::Orientation(spec) => spec.estimate(shapes),
+            Self::DimComplexity(spec) => spec.estimate(shapes),
         }
     }
 
@@ -328,6 +335,7 @@ impl AnalysisSpec {
             Self::LayerProfile(_) => "Layer profile",
             Self::Warp(_) => "Warp",
             Self::Orientation(_) => "Orientation model",
+            Self::DimComplexity(_) => "Dimensions of a change",
         }
     }
 
@@ -373,6 +381,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::LayerProfile(spec) => Output::LayerProfile(layer_profile::run(spec, inputs, &context).await?),
         AnalysisSpec::Warp(spec) => Output::Warp(warp::run(spec, inputs, &context).await?),
         AnalysisSpec::Orientation(spec) => Output::Orientation(orientation::run(spec, inputs, &context).await?),
+        AnalysisSpec::DimComplexity(spec) => Output::DimComplexity(dim_complexity::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
     Ok(AnalysisResult {

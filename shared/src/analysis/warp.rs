@@ -448,16 +448,17 @@ pub(crate) fn alone(spec: &Spec, place: Place) -> Option<Spec> {
     })
 }
 
-/// The sweep of points that are done; each piece takes its place from its task, as a piece of another sweep may have other numbers.
-pub(crate) fn join(spec: &Spec, points: impl Iterator<Item = Result<Point, Error>>) -> Result<Output, Error> {
-    let placed = |(place, point): (Place, Result<Point, Error>)| {
-        let point = point?;
+/// The sweep of points that are done, without those that were left out; each piece takes its place from its task, as a piece of another sweep may have other numbers.
+pub(crate) fn join(spec: &Spec, points: impl Iterator<Item = Result<Option<Point>, Error>>) -> Result<Output, Error> {
+    let placed = |(place, point): (Place, Result<Option<Point>, Error>)| {
+        let Some(point) = point? else { return Ok(None) };
         if (point.d, point.seed) != (place.d, place.seed) {
             return Err(Error::internal(format!("the piece of {place:?} is of another point")));
         }
-        Ok(Point { model: place.model, objective: place.objective, ..point })
+        Ok(Some(Point { model: place.model, objective: place.objective, ..point }))
     };
-    let points: Vec<Point> = spec.places().into_iter().zip(points).map(placed).collect::<Result<_, _>>()?;
+    let placed = spec.places().into_iter().zip(points).map(placed);
+    let points: Vec<Point> = placed.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     let named = |model: u32| spec.models[model as usize].extraction.layers.clone();
     let curves = spec.curves(&points, &named)?;
     Ok(Output { points, curves })

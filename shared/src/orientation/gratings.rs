@@ -7,7 +7,10 @@ pub const HEIGHT: usize = 48;
 /// Columns of a grating.
 pub const WIDTH: usize = 64;
 
-/// Pixels of the virtual screen for one of the grating.
+/// Rows and columns of the small gratings of the network that is fitted to neurons.
+#[cfg(feature = "network")]
+pub(super) const SMALL: [usize; 2] = [12, 16];
+/// Pixels of the grating for one of the virtual screen.
 const RESOLUTION: f64 = 0.1;
 /// Radians of a cycle for one pixel of the screen.
 const FREQUENCY: f64 = 1.0 / 28.0;
@@ -22,16 +25,26 @@ const FREQUENCY: f64 = 1.0 / 28.0;
 /// 48 x 64 values in C order; the angle in degrees, 0 for vertical stripes.
 #[must_use]
 pub fn grating(angle_degrees: f64) -> Vec<f32> {
+    stripes(angle_degrees, RESOLUTION, [HEIGHT, WIDTH])
+}
+
+/// The same at a quarter of the size, from -1/2 to 1/2.
+#[cfg(feature = "network")]
+pub(super) fn small_grating(angle_degrees: f64) -> Vec<f32> {
+    stripes(angle_degrees, RESOLUTION / 4.0, SMALL).into_iter().map(|v| v - 0.5).collect()
+}
+
+fn stripes(angle_degrees: f64, resolution: f64, [height, width]: [usize; 2]) -> Vec<f32> {
     let angle = angle_degrees.to_radians();
     let (sin, cos) = angle.sin_cos();
     #[expect(clippy::cast_precision_loss, reason = "few pixels")]
-    let at = |i: usize| FREQUENCY * i as f64 / RESOLUTION;
+    let at = |i: usize| FREQUENCY * i as f64 / resolution;
     let value = |i: usize, j: usize| {
         let value = (at(j) * cos + at(i) * sin).cos();
         // An exact 0 stays 0.
         if value > 0.0 { 1.0 } else { 0.0 }
     };
-    (0..HEIGHT).flat_map(|i| (0..WIDTH).map(move |j| value(i, j))).collect()
+    (0..height).flat_map(|i| (0..width).map(move |j| value(i, j))).collect()
 }
 
 /// Angles between -90 and 90 degrees that numpy draws (seed 12 in the tutorial), and whether each is positive.

@@ -3,6 +3,8 @@
 //! # Source
 //! Neuromatch Academy 2020, computational neuroscience, W1D5 tutorial 3 (stimuli, network, training set); the population is our own simulation.
 
+#[cfg(feature = "network")]
+pub(crate) mod encode;
 mod gratings;
 mod network;
 mod population;

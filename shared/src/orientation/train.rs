@@ -50,7 +50,7 @@ impl std::fmt::Debug for Learned {
     }
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
+pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
     Node {
         name: output.into(),
         op: op.into(),
@@ -122,7 +122,7 @@ fn images(angles: impl Iterator<Item = f64>) -> Constant {
 }
 
 /// Parameters on the device.
-async fn parameters(network: &Network, wanted: &[String]) -> Result<BTreeMap<String, Tensor>, Error> {
+pub(super) async fn parameters(network: &Network, wanted: &[String]) -> Result<BTreeMap<String, Tensor>, Error> {
     let mut out = BTreeMap::new();
     for (name, shape) in network.parameters_of(wanted)? {
         let values = network.parameter(&name).await?;

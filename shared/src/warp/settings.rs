@@ -190,6 +190,33 @@ impl Parts {
     }
 }
 
+/// What a network computes before it is warped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Function {
+    /// x².
+    Square,
+    /// x³.
+    Cube,
+    /// sin(pi x / 2).
+    Sine,
+    /// sin(3 pi x / 4).
+    Target,
+}
+
+impl Function {
+    /// Its value.
+    #[must_use]
+    pub fn of(self, x: f64) -> f64 {
+        match self {
+            Self::Square => x * x,
+            Self::Cube => x * x * x,
+            Self::Sine => (std::f64::consts::FRAC_PI_2 * x).sin(),
+            Self::Target => (0.75 * std::f64::consts::PI * x).sin(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,34 @@ async fn finished(app: &TestApp, request: &Value) -> Value {
     app.get(&format!("/api/v1/jobs/{}/result", job.id)).await.json()
 }
 
+/// A point that takes too long, or that nobody needs any more, is left out; the others go on.
+#[tokio::test]
+async fn one_point_of_a_sweep_can_be_left_out() {
+    let app = TestApp::start_with(|config| config.task_env = vec![("EIGENSCOPE_TEST_CRASH".into(), "hang task-1".into())]).await;
+    let Some(request) = request(&app, &[0, 8, 12, 20], &[0]).await else { return };
+    let job: Job = app.post("/api/v1/jobs", &request).await.read();
+    app.wait(&job.id, |job| job.step == "task 2 of 4: hanging").await;
+    let cancel = |i: &str| format!("/api/v1/jobs/{}/tasks/{i}/cancel", job.id);
+    app.post(&cancel("4"), &json!(null)).await.fails(404, "not_found");
+    app.post(&cancel("x"), &json!(null)).await.fails(400, "malformed");
+    app.post(&cancel("3"), &json!(null)).await;
+    app.post(&cancel("1"), &json!(null)).await;
+    app.wait_for(&job.id, JobState::Done).await;
+    let result = app.get(&format!("/api/v1/jobs/{}/result", job.id)).await.json();
+    let all: Vec<u64> = points(&result).into_iter().map(|(d, ..)| d).collect();
+    assert_eq!(all, [0, 12], "one was running, one was not there yet");
+    assert_eq!(
+        (&result["curves"][0]["dims"], &result["curves"][0]["d_warp"]),
+        (&json!([0, 12]), &json!(null)),
+        "an incomplete sweep has no d_warp"
+    );
+    app.post(&cancel("0"), &json!(null)).await.fails(409, "conflict");
+    let data = app.upload("X.npy", npy(40, 12, 3)).await;
+    let other = app.queue_dims(&data.id).await;
+    let refused = app.post(&format!("/api/v1/jobs/{}/tasks/0/cancel", other.id), &json!(null)).await;
+    assert!(refused.status == 422 || refused.status == 409, "{}", refused.status);
+}
+
 #[tokio::test]
 async fn a_sweep_survives_kills_of_a_task_and_of_the_server() {
     let hangs = |which: &'static str| {

@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eigenscope::analysis::AnalysisResult;
 use eigenscope::api::{ApiError, Job, JobRequest, JobState};
 use eigenscope::error::ErrorCode;
-use eigenscope::wire;
+use eigenscope::{tasks, wire};
 
 use super::{Id, id_of};
 use crate::ids;
@@ -79,6 +80,33 @@ pub(in crate::server) async fn cancel_job(State(app): State<App>, id: Id) -> Res
         }
         Some((job, false)) => Err(Failure::conflict(format!("the job has ended already: it is {}", word(job.state)))),
     }
+}
+
+/// Leave out one point of a sweep that has not ended; the rest goes on.
+#[utoipa::path(post, path = "/api/v1/jobs/{id}/tasks/{i}/cancel",
+    params(("id" = String, Path), ("i" = usize, Path, description = "Its place in the sweep, from 0")),
+    responses((status = 200, body = Job), (status = 400, body = ApiError), (status = 404, body = ApiError),
+        (status = 409, body = ApiError, description = "The job has ended"), (status = 422, body = ApiError, description = "Its tasks need each other")))]
+pub(in crate::server) async fn skip_task(
+    State(app): State<App>,
+    path: Result<Path<(String, usize)>, PathRejection>,
+) -> Result<Json<Job>, Failure> {
+    let Path((id, i)) = path.map_err(|e| Failure::malformed(e.body_text()))?;
+    let (job, _) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
+    if job.state.is_final() {
+        return Err(Failure::conflict(format!("the job has ended already: it is {}", word(job.state))));
+    }
+    let Some(n) = tasks::can_skip(&job.request.spec) else {
+        return Err(Failure::from(eigenscope::Error::parameter(
+            "i",
+            format!("tasks of {} need each other; cancel the job", job.request.spec.title()),
+        )));
+    };
+    if i >= n {
+        return Err(Failure::not_found(format!("the job has {n} points; there is no point {i}, counted from 0")));
+    }
+    app.0.workers.skip_task(&id, i).await?;
+    Ok(Json(job))
 }
 
 /// Remove a job that has ended, and its result.

@@ -24,6 +24,7 @@ pub(super) fn router() -> Router<App> {
         .route("/jobs", get(jobs::list_jobs).post(jobs::create_job))
         .route("/jobs/{id}", get(jobs::show_job).delete(jobs::delete_job))
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))
+        .route("/jobs/{id}/tasks/{i}/cancel", post(jobs::skip_task))
         .route("/jobs/{id}/result", get(jobs::show_result))
         .route("/jobs/{id}/preview", get(jobs::show_preview))
         .route("/jobs/{id}/dataset", post(datasets::keep_layers))

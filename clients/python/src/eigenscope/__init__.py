@@ -12,6 +12,7 @@ from __future__ import annotations
 from . import estimators, splits
 from ._functions import (
     clustering,
+    dim_complexity,
     dimension_use,
     dimensionality,
     embedding,
@@ -90,6 +91,7 @@ __all__ = [
     "clustering",
     "connect",
     "default_client",
+    "dim_complexity",
     "dimension_use",
     "dimensionality",
     "embedding",

@@ -53,6 +53,7 @@ extraction = _function(Client.extraction)
 layer_profile = _function(Client.layer_profile)
 warp = _function(Client.warp)
 orientation = _function(Client.orientation)
+dim_complexity = _function(Client.dim_complexity)
 run = _function(Client.run)
 upload = _function(Client.upload)
 rsa = rdm_comparison

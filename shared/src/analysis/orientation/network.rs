@@ -2,10 +2,11 @@
 
 use faer::Mat;
 
-use super::{Comparison, Output, Population, Spec};
+use super::{Comparison, Encoding, Output, Population, Spec};
 use crate::analysis::{AnalysisSpec, Context, Output as AnyOutput, embedding, rdm};
 use crate::dataset::{Dataset, Inputs};
 use crate::linalg::pca::Pca;
+use crate::orientation::encode::fit;
 use crate::orientation::train::{Learned, Settings, learn};
 use crate::orientation::{self, Architecture, Filters, KERNEL, N_FILTERS, Noise};
 use crate::progress::Part;
@@ -39,6 +40,7 @@ pub(super) async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> 
         orientations: brain.orientations.clone(),
         populations: Vec::new(),
         comparisons: Vec::new(),
+        encoding: None,
     };
     let settings = Settings {
         architecture: spec.architecture,
@@ -82,7 +84,50 @@ pub(super) async fn run(spec: &Spec, inputs: &Inputs, context: &Context<'_>) -> 
             context.warn("constant_patterns", message);
         }
     }
+    out.encoding = match encoding(&brain, spec, context).await {
+        Ok(found) => Some(found),
+        Err(Error::Numerical { what, message }) => {
+            context.warn("encoding", format!("{what}: {message}"));
+            None
+        }
+        Err(other) => return Err(other),
+    };
     Ok(out)
+}
+
+/// A convolution with a read-out that is fitted to every third orientation and tested on the next ones.
+async fn encoding(brain: &Brain, spec: &Spec, context: &Context<'_>) -> Result<Encoding, Error> {
+    let n = brain.orientations.len();
+    let every_third = |first: usize| (first..n).step_by(3).collect::<Vec<_>>();
+    let (train, test) = (every_third(0), every_third(1));
+    let angles = |rows: &[usize]| rows.iter().map(|i| brain.orientations[*i]).collect::<Vec<_>>();
+    let (mut x, mut y) = (rows_of(&brain.responses, &train), rows_of(&brain.responses, &test));
+    for k in 0..x.ncols() {
+        let mean = (0..x.nrows()).map(|i| x[(i, k)]).sum::<f64>() / count(x.nrows());
+        let spread = ((0..x.nrows()).map(|i| (x[(i, k)] - mean).powi(2)).sum::<f64>() / count(x.nrows())).sqrt();
+        let scale = if spread > 0.0 { 1.0 / spread } else { 0.0 };
+        (0..x.nrows()).for_each(|i| x[(i, k)] = (x[(i, k)] - mean) * scale);
+        (0..y.nrows()).for_each(|i| y[(i, k)] = (y[(i, k)] - mean) * scale);
+    }
+    let found = fit((&angles(&train), &x), (&angles(&test), &y), spec.seed.into(), context.device).await?;
+    let of_neuron = |k: usize| {
+        let mean = (0..y.nrows()).map(|i| y[(i, k)]).sum::<f64>() / count(y.nrows());
+        let spread: f64 = (0..y.nrows()).map(|i| (y[(i, k)] - mean).powi(2)).sum();
+        let error: f64 = (0..y.nrows()).map(|i| (y[(i, k)] - found.predicted[(i, k)]).powi(2)).sum();
+        (spread > 0.0).then(|| 1.0 - error / spread)
+    };
+    let r2: Vec<f64> = (0..y.ncols()).filter_map(of_neuron).collect();
+    Ok(Encoding {
+        steps: found.losses.iter().map(|(step, ..)| small(*step)).collect(),
+        train_losses: found.losses.iter().map(|(_, train, _)| *train).collect(),
+        test_losses: found.losses.iter().map(|(.., test)| *test).collect(),
+        r2: (!r2.is_empty()).then(|| r2.iter().sum::<f64>() / count(r2.len())),
+        filters: by_filter(&found.filters),
+    })
+}
+
+fn rows_of(x: &Mat<f64>, rows: &[usize]) -> Mat<f64> {
+    Mat::from_fn(rows.len(), x.ncols(), |i, k| x[(rows[i], k)])
 }
 
 fn by_filter(values: &[f32]) -> Array {

@@ -21,6 +21,8 @@ fn pooled_features_are_more_like_v1_than_the_last_layer() {
         let [v1, pool, fc] = output.populations.as_slice() else { panic!("three populations") };
         assert_eq!((v1.n_units, pool.n_units, fc.n_units), (500, 288, 10));
         assert_eq!((v1.rdm.rows(), output.orientations.len(), v1.points.rows()), (180, 180, 180));
+        let fitted = output.encoding.as_ref().expect("a network is fitted to the neurons");
+        assert!(fitted.test_losses.last() < fitted.test_losses.first() && fitted.r2.expect("defined") > 0.5, "seed {seed}: {fitted:?}");
         // The last layer tells left from right and little else: pairs across are farther than pairs of one side.
         let mean = |same: bool| {
             let pairs = (0..180usize).flat_map(|i| (0..180).map(move |j| (i, j)));
@@ -52,6 +54,7 @@ fn responses_can_be_given() {
     assert_eq!(output.orientations.len(), 21, "directions up to 180");
     assert_eq!((output.orientations[0], output.orientations[20]), (-90.0, 90.0));
     assert_eq!((output.populations[0].n_units, output.populations[0].name.as_str()), (6, "resp"));
+    assert!(output.encoding.is_some_and(|fit| fit.train_losses.last() < fit.train_losses.first()), "few neurons are fitted, too");
     let wrong = Spec { momentum: 1.5, ..Spec::default() };
     assert!(run_it(&wrong, &inputs).expect_err("no momentum").to_string().contains("from 0 to below 1"));
 }

@@ -45,6 +45,7 @@ KINDS = (
     "layer_profile",
     "warp",
     "orientation",
+    "dim_complexity",
 )
 """The analyses that have a method; :meth:`Analyses.run` runs any spec."""
 

@@ -180,3 +180,36 @@ class Learning(Analyses[R]):
             "perplexity": perplexity,
         }
         return self._start(spec, inputs, options)
+
+    def dim_complexity(
+        self,
+        *,
+        functions: Sequence[str] = ("square", "cube", "sine"),
+        dims: Sequence[int] = (4, 6, 11, 20, 34, 58, 100),
+        steps: int = 100_000,
+        seed: int = 0,
+        **options: Unpack[Options],
+    ) -> R:
+        """How many dimensions it takes to turn small networks of one function into sin(3 pi x / 4): a simulation.
+
+        Parameters
+        ----------
+        functions : list of str
+            What networks compute before: ``square``, ``cube`` or ``sine``.
+        dims : list of int
+            Numbers of dimensions, three scalers among them: at least 4.
+        steps : int
+            Steps of a fit, at most.
+
+        Returns
+        -------
+        Result
+            ``x``, ``target`` and ``rows`` of ``{function, before, loss, dims, after, losses, steps}``.
+
+        Raises
+        ------
+        InvalidRequest
+            For fewer than 4 dimensions.
+        """
+        spec = {"kind": "dim_complexity", "functions": listed(functions), "dims": [int(d) for d in dims], "steps": steps, "seed": seed}
+        return self._start(spec, Inputs(), options)
