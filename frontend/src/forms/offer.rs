@@ -1,9 +1,12 @@
 //! What new, renamed and removed datasets do to the specs.
 
+use eigenscope::analysis::warp::Objective;
 use eigenscope::analysis::{encoding, rdm};
+use eigenscope::warp::Split;
 use leptos::prelude::*;
 
 use super::{Form, Kind};
+use crate::state::Dataset;
 
 impl Form {
     /// Offers a dataset with named columns and labels of rows as a table.
@@ -23,6 +26,7 @@ impl Form {
     pub(crate) fn offer_network(self, name: &str) {
         self.extraction.update(|s| fill(&mut s.network, name));
         self.profile_extraction.update(|s| fill(&mut s.network, name));
+        self.warp_extraction.update(|s| fill(&mut s.network, name));
         if self.datasets.with_untracked(|all| all.iter().all(|d| !d.is_array())) {
             self.kind.set(Kind::LayerProfile);
         }
@@ -32,6 +36,28 @@ impl Form {
     pub(crate) fn offer_images(self, name: &str) {
         self.extraction.update(|s| fill(&mut s.images, name));
         self.profile_extraction.update(|s| fill(&mut s.images, name));
+        self.warp_extraction.update(|s| fill(&mut s.images, name));
+        self.offer_objective();
+    }
+
+    /// Offers the first dataset with a row for each image as what networks are warped to, while nothing is chosen.
+    fn offer_objective(self) {
+        let images = self.warp_extraction.with_untracked(|s| s.images.clone());
+        let (mut n_images, mut found) = (None, None);
+        self.datasets.with_untracked(|all| {
+            n_images = all.iter().find(|d| d.name.with_untracked(|n| *n == images)).and_then(rows);
+            let fits = |d: &&Dataset| untrack(|| d.is_array()) && rows(d) == n_images && d.name.with_untracked(|n| *n != images);
+            found = all.iter().find(fits).map(|d| (d.name.get_untracked(), d.summary.with_untracked(|s| s.shape.clone())));
+        });
+        if let (Some(_), Some((name, shape))) = (n_images, found) {
+            self.warp.update(|s| match s.objectives.as_mut_slice() {
+                [first @ Objective::Encoding(_)] if first.input().is_empty() => {
+                    let is_rdm = matches!(shape[..], [n, m] if n == m);
+                    *first = if is_rdm { Objective::Rsa(name) } else { Objective::Encoding(name) };
+                }
+                _ => {}
+            });
+        }
     }
 
     /// Offers a new dataset to inputs that are still empty.
@@ -79,6 +105,7 @@ impl Form {
                 self.rdm_comparison.update(|s| s.data.push(name.into()));
             }
         }
+        self.offer_objective();
     }
 
     /// Follows a dataset that was renamed (`Some`) or removed (`None`) in every spec.
@@ -117,6 +144,27 @@ impl Form {
         self.profile_extraction.update(|s| {
             one(&mut s.network);
             one(&mut s.images);
+        });
+        self.warp_extraction.update(|s| {
+            one(&mut s.network);
+            one(&mut s.images);
+        });
+        self.warp.update(|s| {
+            s.models.iter_mut().for_each(|model| {
+                one(&mut model.extraction.network);
+                one(&mut model.extraction.images);
+            });
+            s.objectives.iter_mut().for_each(|objective| match objective {
+                Objective::Encoding(name) | Objective::Rsa(name) => one(name),
+                Objective::Classes(labels) => one(&mut labels.input),
+            });
+            if let Split::Given(name) = &mut s.split {
+                one(name);
+            }
+        });
+        self.orientation.update(|s| {
+            option(&mut s.responses);
+            one(&mut s.stimuli.input);
         });
         self.layer_profile.update(|s| {
             option(&mut s.rdms);
@@ -205,6 +253,11 @@ impl Form {
             s.cv.iter_mut().filter_map(encoding::Cv::input_mut).for_each(one);
         });
     }
+}
+
+/// Its first axis.
+fn rows(dataset: &Dataset) -> Option<u64> {
+    dataset.summary.with_untracked(|s| s.shape.first().copied())
 }
 
 /// A spec from an address or a paste may name the dataset before it is loaded.

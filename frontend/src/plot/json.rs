@@ -152,6 +152,7 @@ fn numbers(values: &[f64]) -> Value {
 fn color(color: Color, palette: &Palette) -> &str {
     match color {
         Color::Series(i) => palette.series(i),
+        Color::Cycle(i) => palette.cycle(i),
         Color::Text => &palette.text,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use eigenscope::api::JobState;
-use eigenscope::{AnalysisResult, Error, wire};
+use eigenscope::{AnalysisResult, AnalysisSpec, Error, wire};
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -18,7 +18,11 @@ use crate::state::{App, Place, Run, now_ms};
 
 /// Queues the spec of the form.
 pub(crate) fn start(app: App) {
-    let spec = app.form.spec();
+    start_spec(app, untrack(|| app.form.spec()));
+}
+
+/// Queues a spec.
+pub(crate) fn start_spec(app: App, spec: AnalysisSpec) {
     let run = new_run(app, spec, app.device.get_untracked(), Place::Here);
     run.open.set(true);
     app.say(format!("{} was started.", run.spec.title()));

@@ -111,26 +111,30 @@ fn progress(run: &Run) -> AnyView {
     .into_any()
 }
 
-/// The result: depends on nothing but that it is there and open.
+/// The result: depends on nothing but that it is there and open; what fills in meanwhile is a matter of its view.
 fn body(app: App, run: Run) -> impl IntoView {
     let Run { spec, labels, result, preview, state, open, .. } = run;
     let drawn = StoredValue::new((spec, labels));
+    // A run that ended without a result has nothing to fill in any more.
+    let known = move || result.get().or_else(|| preview.get().filter(|_| !state.get().is_final() || state.get() == JobState::Done));
+    let there = Memo::new(move |_| open.get() && known().is_some());
     move || {
-        if !open.get() {
+        if !there.get() {
             return None;
         }
-        // A run that ended without a result has nothing to fill in any more.
-        let known = || preview.get().filter(|_| !state.get().is_final() || state.get() == JobState::Done);
-        let result: Arc<AnalysisResult> = result.get().or_else(known)?;
+        let first: Arc<AnalysisResult> = untrack(known)?;
         let rest = app.rest.get()?;
         let (spec, labels) = drawn.get_value();
-        let warnings: Vec<_> = result.warnings.iter().map(|w| view! { <li>{w.message.clone()}</li> }).collect();
-        let warnings = (!warnings.is_empty()).then(|| view! { <ul class="warnings" aria-label="Warnings">{warnings}</ul> });
+        let shown = Signal::derive(move || known().unwrap_or_else(|| Arc::clone(&first)));
+        let warnings = move || {
+            let warnings: Vec<_> = shown.with(|r| r.warnings.iter().map(|w| view! { <li>{w.message.clone()}</li> }).collect());
+            (!warnings.is_empty()).then(|| view! { <ul class="warnings" aria-label="Warnings">{warnings}</ul> })
+        };
         Some(
             view! {
                 <div class="result" data-testid="run-result">
                     {warnings}
-                    {(rest.result)(result, spec, labels, app.thumbnails())}
+                    {(rest.result)(shown, spec, labels, app.thumbnails())}
                 </div>
             }
             .into_any(),
