@@ -33,6 +33,8 @@ test("the first run goes from the task to the comparison with the brain", { time
   await page.waitForFunction(() => /passes through the gratings of \d+ are done/.test(document.querySelector('[data-testid="story-learning"]')?.innerText ?? ""));
   await run.getByTestId("figure-orientation-loss").locator(".main-svg").first().waitFor();
   assert.equal(await run.getByTestId("story-rdms").count(), 0);
+  // It is brought into view.
+  await page.waitForFunction(() => document.querySelector('[data-testid="story-task"]').getBoundingClientRect().top < window.innerHeight / 2);
   await shot(page, "tour-learning");
   await finished(page, 400_000);
   console.log(await run.getByTestId("run-state").locator("..").innerText());
@@ -45,7 +47,7 @@ test("the first run goes from the task to the comparison with the brain", { time
   assert.ok(result.accuracy > 0.9, `${result.accuracy}`);
   assert.match(await run.getByTestId("story-bars").innerText(), /pool \(r = 0\.\d+\), is more like V1/);
   assert.equal(await run.getByTestId("story-task").locator("canvas").count(), 6);
-  assert.equal(await run.getByTestId("story-filters").locator("canvas").count(), 12);
+  assert.equal(await run.getByTestId("story-filters").locator("canvas").count(), 18);
   // Three matrices follow one pointer.
   const rdms = run.getByTestId("figure-orientation-rdm");
   assert.equal(await rdms.count(), 3);

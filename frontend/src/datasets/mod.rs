@@ -83,17 +83,33 @@ fn tour(app: App) -> impl IntoView {
         crate::plot::preload();
         let spec = AnalysisSpec::Orientation(orientation::Spec::default());
         app.form.set(spec.clone());
-        here::start_spec(app, spec);
-        if let Some(runs) = document().get_element_by_id("runs") {
-            runs.scroll_into_view();
-        }
+        let run = here::start_spec(app, spec);
+        // Once there is something to see, it is brought into view; where the page stands afterwards is up to the reader.
+        app.keep(|| {
+            Effect::watch(
+                move || run.preview.with(Option::is_some) || run.result.with(Option::is_some),
+                move |seen, before, _| {
+                    if *seen && before != Some(seen) {
+                        gloo::timers::callback::Timeout::new(50, || show("runs")).forget();
+                    }
+                },
+                true,
+            )
+        });
+        show("runs");
     };
     view! {
         <div class="tour">
             <p class="lead">"New here?"</p>
-            <p class="muted">"A small network learns to see, and its layers are compared with a visual cortex: a minute or two, in this browser, with nothing to load."</p>
+            <p class="muted">"A small network learns to see, and its layers are compared with a visual cortex: less than a minute, in this browser, with nothing to load."</p>
             <button type="button" class="primary" data-testid="tour" on:click=start>"See what it does"</button>
         </div>
+    }
+}
+
+fn show(id: &str) {
+    if let Some(element) = document().get_element_by_id(id) {
+        element.scroll_into_view();
     }
 }
 

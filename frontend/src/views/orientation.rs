@@ -109,25 +109,35 @@ fn learned(output: &Output) -> String {
 /// The filters of the convolution at the start and now.
 fn filters(output: &Output) -> Option<AnyView> {
     let after = output.filters_after.as_ref()?;
-    let all = output.filters_before.iter().chain([after]).flat_map(|f| &f.values);
-    let most = all.fold(f64::MIN_POSITIVE, |most, v| most.max(v.abs()));
-    let row = |title: &'static str, filters: &Array| {
+    let most = |filters: &Array| filters.values.iter().fold(f64::MIN_POSITIVE, |most, v| most.max(v.abs()));
+    let common = output.filters_before.iter().chain([after]).map(most).fold(f64::MIN_POSITIVE, f64::max);
+    let row = |title: &str, filters: &Array, most: f64| {
         let one = |k: usize| {
             let gray = (0..KERNEL * KERNEL).map(|i| 127.5 * (1.0 + at(filters, k, i) / most)).collect();
-            picture(KERNEL, KERNEL, gray, format!("{title}, filter {}", k + 1))
+            picture(KERNEL, KERNEL, gray, format!("{title} {}", k + 1))
         };
         view! { <div class="row filters">{(0..N_FILTERS).map(one).collect_view()}</div> }
     };
-    let before = output.filters_before.as_ref().map(|f| row("before", f));
+    let before = output.filters_before.as_ref().map(|f| row("before", f, common));
+    let change = output.filters_before.as_ref().map(|before| {
+        let values = after.values.iter().zip(&before.values).map(|(after, before)| after - before).collect();
+        let change = Array::matrix(N_FILTERS, KERNEL * KERNEL, values);
+        let enlarged = number::significant(common / most(&change), 2);
+        view! {
+            <p class="muted small">{format!("What learning changed, {enlarged} times enlarged:")}</p>
+            {row("change", &change, most(&change))}
+        }
+    });
     Some(
         view! {
             <section class="story" data-testid="story-filters">
                 <h4>"What it looks for"</h4>
                 <p>
-                    "Each filter is a small pattern that the network searches for everywhere in the grating: bright attracts, dark repels. Learning changes them little by little."
+                    "Each filter is a small pattern that the network searches for everywhere in the grating: bright attracts, dark repels. Learning changes them a little."
                 </p>
                 {before}
-                {row("after", after)}
+                {row("after", after, common)}
+                {change}
             </section>
         }
         .into_any(),
@@ -158,7 +168,7 @@ fn comparison(output: &Part<Output>, spec: &Arc<AnalysisSpec>, app: Option<App>)
             <h4>"How alike are two orientations?"</h4>
             <p>
                 {format!(
-                    "Each square compares every orientation with every other: dark where the responses are alike, bright where they differ (1 minus their correlation). \
+                    "Each square compares every orientation with every other: dark where the responses are alike, bright where they differ (1 minus their correlation r). \
                      {brain} is the brain; pool and fc are layers of the network, pool the earlier one. Point at a cell to see the same pair in all three.",
                 )}
             </p>
@@ -173,14 +183,14 @@ fn comparison(output: &Part<Output>, spec: &Arc<AnalysisSpec>, app: Option<App>)
         <section class="story" data-testid="story-tuning">
             <h4>"What single units answer to"</h4>
             <p>
-                "Neurons of the visual cortex prefer an orientation. Units of pool still do; those of fc mostly say left or right, because this is all that was asked."
+                "Neurons of the visual cortex prefer one orientation. Units of the earlier layer, pool, answer to several; those of fc mostly change at 0 degrees, where left becomes right, because this is all that was asked."
             </p>
             <div class="figure-trio">{each(&|p| tuning(p).into_any())}</div>
         </section>
         <section class="story" data-testid="story-points">
             <h4>"Orientations as points"</h4>
             <p>
-                "Each point is an orientation, near to others with similar responses (t-SNE). Turned by 180 degrees stripes look the same, so a population that represents orientation as such draws a ring."
+                "Each point is an orientation, near to others with similar responses (t-SNE). Turned by 180 degrees stripes look the same, so a population that represents orientation as such draws a ring; one that only tells left from right falls apart at 0 degrees."
             </p>
             {key()}
             <div class="figure-trio">{each(&|p| points(p).into_any())}</div>

@@ -4,7 +4,7 @@ use eigenscope::analysis::orientation::{Output, Population};
 
 use super::at;
 use super::matrix::{About, heat_map};
-use crate::plot::reduce::sentence;
+use crate::plot::reduce::{MAX_SIDE, sentence};
 use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Bar, CYCLE, Cell, Chart, Color, Csv, Draw, Figure, Layout, Scatter, Table, Trace, Values, number};
 
@@ -70,7 +70,14 @@ pub(super) fn rdm(population: &Population, names: &[String]) -> Chart {
         String::new()
     };
     let summary = format!("{} orientations by {} units.", number::count(names.len()), number::count(population.n_units));
-    heat_map(&population.rdm, names, About { thing: "orientation", unit: "1 − correlation", summary, note })
+    let mut chart = heat_map(&population.rdm, names, About { thing: "orientation", unit: "1 − r", summary, note });
+    // Small squares have room for a few labels only.
+    let every = (names.len() / 4).max(1);
+    let ticks: Vec<(f64, String)> = (0u32..).map(f64::from).zip(names.iter().cloned()).step_by(every).collect();
+    if names.len() > 12 && names.len() <= MAX_SIDE {
+        (chart.figure.layout.x.ticks, chart.figure.layout.y.ticks) = (Some(ticks.clone()), Some(ticks));
+    }
+    chart
 }
 
 /// Similarity of each layer to the brain.
@@ -108,8 +115,8 @@ pub(super) fn verdict(output: &Output, brain: &str) -> String {
     let of = |name: &str| output.comparisons.iter().find(|c| c.layer == name).and_then(|c| c.correlation);
     match (of("pool"), of("fc")) {
         (Some(pool), Some(fc)) if pool > fc => format!(
-            "The earlier layer, pool (r = {}), is more like {brain} than the last one, fc (r = {}). To answer left or right fc may forget the rest, and it does: \
-             what is good for the task is not what the brain keeps.",
+            "The earlier layer, pool (r = {}), is more like {brain} than the last one, fc (r = {}). To answer left or right, fc needs only two groups, \
+             and its square has two blocks where that of {brain} changes smoothly: what serves the task is not all that the brain keeps.",
             correlation(Some(pool)),
             correlation(Some(fc))
         ),

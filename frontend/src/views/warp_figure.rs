@@ -22,7 +22,8 @@ fn axis(most: u32) -> Axis {
     let powers = (1..=9).map(|k| 10u32.pow(k)).take_while(|d| *d <= most);
     let mut ticks = vec![0];
     ticks.extend(powers);
-    if ticks.len() == 1 && most > 0 {
+    // The last one where it has room beside the power before it.
+    if most > 2 * ticks.last().copied().unwrap_or(0) {
         ticks.push(most);
     }
     let ticks = ticks.into_iter().map(|d| (place(d.into()), number::count(d))).collect();
