@@ -1,7 +1,7 @@
 // The first run from the start page, and networks warped along few dimensions.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -69,6 +69,33 @@ test("the first run goes from the task to the comparison with the brain", { time
   assert.deepEqual(errors, []);
 });
 
+test("a network, images and something with a row for each image are offered as a warp", { skip }, async (t) => {
+  const { page, errors } = await openRecorded(t, server);
+  const folder = join(networks, "../images92");
+  const photos = readdirSync(folder).filter((name) => name.endsWith(".png")).map((name) => join(folder, name));
+  await page.getByTestId("file-input").setInputFiles([network, ...photos]);
+  await page.locator('[data-name="images"]').waitFor();
+  await page.getByTestId("file-input").setInputFiles([join(folder, "humanIT_4subjects_mean.npy")]);
+  await page.locator('[data-name="humanIT_4subjects_mean"]').waitFor();
+  await choose(page, "warp");
+  assert.equal(await page.locator("#network").inputValue(), "tiny_resnet");
+  assert.equal(await page.locator("#images").inputValue(), "images");
+  assert.equal(await page.getByLabel("RDM", { exact: true }).inputValue(), "humanIT_4subjects_mean");
+  // What is wrong is said.
+  await page.locator("#dims").fill("0, x");
+  await page.locator("#dims").blur();
+  assert.match(await page.getByTestId("run-blocked").innerText(), /whole numbers of dimensions/);
+  await page.locator("#dims").fill("0, 10");
+  await page.locator("#dims").blur();
+  assert.ok(await page.getByTestId("run-here").isEnabled(), "nothing is missing");
+  assert.equal(await page.locator("#epochs").isVisible(), false);
+  await page.locator('[data-testid="warp-training"] > summary').click();
+  await page.locator("#epochs").fill("0");
+  await page.locator("#epochs").blur();
+  assert.match(await page.getByTestId("run-blocked").innerText(), /at least 1/);
+  assert.deepEqual(errors, []);
+});
+
 /** Images of stripes and dots, and responses that follow some of their pixels. */
 function data() {
   const [n, side, targets] = [30, 96, 4];
@@ -98,20 +125,23 @@ test("a network is warped to responses along a few dimensions, here and on the s
   await page.locator("#dims").blur();
   await page.locator('[data-testid="warp-training"] > summary').click();
   await page.locator('[id="training.preset"]').selectOption({ label: "classes (ImageNet-21k): 1e-3" });
-  await page.locator("#epochs").fill("4");
-  await page.locator("#epochs").blur();
+  for (const [field, value] of [["#epochs", "12"], ["#patience", "0"]]) {
+    await page.locator(field).fill(value);
+    await page.locator(field).blur();
+  }
   await shot(page, "warp-form");
   await page.getByTestId("device-select").selectOption("cpu");
   await runHere(page);
   const run = page.getByTestId("run-item").first();
-  // Something is shown before it is done.
-  await run.getByTestId("figure-warp").waitFor({ timeout: 300_000 });
-  console.log(`${await run.getAttribute("data-state")}: ${await run.getByTestId("warp-said").innerText()}`);
+  // The figure fills in before it is done.
+  const going = () => /^[012] of 3 points are trained\./.test(document.querySelector('[data-testid="warp-said"]')?.innerText ?? "");
+  await page.waitForFunction(going, undefined, { timeout: 300_000 });
+  await run.getByTestId("figure-warp-loss").waitFor();
   await finished(page, 600_000);
   const here = await lastRecorded(page);
   const printed = execFileSync(process.env.EIGENSCOPE, [
     "warp", network, "--input", `input=${files.images}`, "--layers", "relu_6", "--pool", "avg", "--targets", files.responses,
-    "--dims", "0,10,60", "--epochs", "4", "--preset", "imagenet21k", "--device", "cpu", "--json",
+    "--dims", "0,10,60", "--epochs", "12", "--patience", "0", "--preset", "imagenet21k", "--device", "cpu", "--json",
   ]);
   const scores = (result) => result.points.map((p) => ({ d: p.d, seed: p.seed, test: p.test_r2, losses: p.losses, validations: p.validations }));
   const expected = JSON.parse(printed);

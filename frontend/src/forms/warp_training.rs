@@ -72,6 +72,9 @@ enum Measure {
 const MEASURES: &[(Measure, &str)] =
     &[(Measure::Best, "the best of the sweep"), (Measure::Full, "all parameters trained"), (Measure::Score, "a score")];
 
+/// Fields of the part that can be closed.
+const INSIDE: [&str; 7] = ["lr", "low_dim_lr", "weight_decay", "batch", "epochs", "schedule.factor", "start.penalty"];
+
 fn preset_of(training: &Training) -> Preset {
     let is = |preset: Preset| rates(preset) == Some((training.lr, training.weight_decay));
     [Preset::Nsd, Preset::Majaj, Preset::Imagenet21k].into_iter().find(|preset| is(*preset)).unwrap_or(Preset::Own)
@@ -154,9 +157,16 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
 }
 
 pub(super) fn view(form: Form) -> AnyView {
+    // What is wrong inside must be seen; nobody closes it but the reader.
+    let opened = RwSignal::new(false);
+    Effect::new(move |_| {
+        if form.problems.with(|all| all.iter().any(|p| INSIDE.contains(&p.field.as_str()))) {
+            opened.set(true);
+        }
+    });
     view! {
         {goal(form)}
-        <details class="graph" data-testid="warp-training">
+        <details class="graph" data-testid="warp-training" prop:open=move || opened.get()>
             <summary>"Training"</summary>
             <div class="fields">{rates_view(form)} {course(form)} {readout(form)}</div>
         </details>

@@ -13,7 +13,7 @@ const FEW: usize = 6;
 /// More lines than the palette has colors tell nothing.
 const MOST: usize = 8;
 
-/// Where a number of dimensions is drawn: d_warp lies between points by the logarithm of 1 + d, which shows 0 too.
+/// Where a number of dimensions is drawn: `d_warp` lies between points by the logarithm of 1 + d, which shows 0 too.
 fn place(d: f64) -> f64 {
     d.ln_1p() / std::f64::consts::LN_10
 }
@@ -30,7 +30,7 @@ fn axis(most: u32) -> Axis {
     Axis { ticks: Some(ticks), ..Axis::linear("Dimensions d (log scale of 1 + d)") }
 }
 
-/// The score that d_warp reaches.
+/// The score that `d_warp` reaches.
 fn goal(curve: &Curve, spec: &Spec) -> Option<f64> {
     let reference = match spec.reference {
         Reference::Best => curve.mean.iter().copied().reduce(f64::max)?,
@@ -73,7 +73,7 @@ pub(super) fn curves(output: &Output, spec: &Spec) -> Chart {
     let caption = sentence(&[
         if spec.seeds.len() > 1 { "vertical lines: ± 1 SEM over seeds; pale: single seeds".into() } else { String::new() },
         if has_full { "dashed: all parameters trained".into() } else { String::new() },
-        if has_needed { "thin: the score to reach, and d_warp below it".into() } else { String::new() },
+        if has_needed { "pale dashes: the score to reach, and d_warp below it".into() } else { String::new() },
         if output.curves.iter().any(|c| c.interval.is_some()) { "bar: its interval of 95 % over seeds".into() } else { String::new() },
     ]);
     let layout = Layout {
