@@ -11,7 +11,7 @@ import { after, before, test } from "node:test";
 import { openRecorded } from "./agreement.mjs";
 import { difference, lastRecorded, newestResult } from "./results.mjs";
 import { startServer } from "./server.mjs";
-import { choose, finished, narrow, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
+import { applySpec, choose, finished, narrow, npy, runHere, runOnServer, shot, violations } from "./steps.mjs";
 
 const networks = join(dirname(fileURLToPath(import.meta.url)), "../../../shared/data/networks");
 const network = join(networks, "tiny_resnet.onnx");
@@ -30,7 +30,7 @@ test("the first run goes from the task to the comparison with the brain", { time
   const run = page.getByTestId("run-item").first();
   // The curve of the loss grows while it learns; nothing is compared yet.
   await run.getByTestId("story-learning").waitFor({ timeout: 120_000 });
-  await page.waitForFunction(() => /passes through the gratings of \d+ are done/.test(document.querySelector('[data-testid="story-learning"]')?.innerText ?? ""));
+  await page.waitForFunction(() => /passes? through the gratings.* are done/.test(document.querySelector('[data-testid="story-learning"]')?.innerText ?? ""));
   await run.getByTestId("figure-orientation-loss").locator(".main-svg").first().waitFor();
   assert.equal(await run.getByTestId("story-rdms").count(), 0);
   // It is brought into view.
@@ -75,12 +75,12 @@ test("a network, images and something with a row for each image are offered as a
   const photos = readdirSync(folder).filter((name) => name.endsWith(".png")).map((name) => join(folder, name));
   await page.getByTestId("file-input").setInputFiles([network, ...photos]);
   await page.locator('[data-name="images"]').waitFor();
-  await page.getByTestId("file-input").setInputFiles([join(folder, "humanIT_4subjects_mean.npy")]);
-  await page.locator('[data-name="humanIT_4subjects_mean"]').waitFor();
+  await page.getByTestId("file-input").setInputFiles([join(folder, "monkeyIT_rdm.npy")]);
+  await page.locator('[data-name="monkeyIT_rdm"]').waitFor();
   await choose(page, "warp");
   assert.equal(await page.locator("#network").inputValue(), "tiny_resnet");
   assert.equal(await page.locator("#images").inputValue(), "images");
-  assert.equal(await page.getByLabel("RDM", { exact: true }).inputValue(), "humanIT_4subjects_mean");
+  assert.equal(await page.getByLabel("RDM", { exact: true }).inputValue(), "monkeyIT_rdm");
   // What is wrong is said.
   await page.locator("#dims").fill("0, x");
   await page.locator("#dims").blur();
@@ -88,10 +88,12 @@ test("a network, images and something with a row for each image are offered as a
   await page.locator("#dims").fill("0, 10");
   await page.locator("#dims").blur();
   assert.ok(await page.getByTestId("run-here").isEnabled(), "nothing is missing");
+  // A mistake inside the closed part opens it.
   assert.equal(await page.locator("#epochs").isVisible(), false);
-  await page.locator('[data-testid="warp-training"] > summary').click();
-  await page.locator("#epochs").fill("0");
-  await page.locator("#epochs").blur();
+  const spec = JSON.parse(await page.getByTestId("spec-json").inputValue());
+  assert.deepEqual(spec.objectives, [{ rsa: "monkeyIT_rdm" }]);
+  await applySpec(page, { ...spec, training: { ...spec.training, epochs: 0 } });
+  await page.locator("#epochs").waitFor();
   assert.match(await page.getByTestId("run-blocked").innerText(), /at least 1/);
   assert.deepEqual(errors, []);
 });

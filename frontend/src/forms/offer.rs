@@ -46,14 +46,17 @@ impl Form {
         let (mut n_images, mut found) = (None, None);
         self.datasets.with_untracked(|all| {
             n_images = all.iter().find(|d| d.name.with_untracked(|n| *n == images)).and_then(rows);
-            let fits = |d: &&Dataset| untrack(|| d.is_array()) && rows(d) == n_images && d.name.with_untracked(|n| *n != images);
+            let fits = |d: &&Dataset| {
+                let shape = d.summary.with_untracked(|s| s.shape.clone());
+                let has_rows = shape.first().copied() == n_images || (is_rdm(&shape) && shape.last().copied() == n_images);
+                untrack(|| d.is_array()) && has_rows && d.name.with_untracked(|n| *n != images)
+            };
             found = all.iter().find(fits).map(|d| (d.name.get_untracked(), d.summary.with_untracked(|s| s.shape.clone())));
         });
         if let (Some(_), Some((name, shape))) = (n_images, found) {
             self.warp.update(|s| match s.objectives.as_mut_slice() {
                 [first @ Objective::Encoding(_)] if first.input().is_empty() => {
-                    let is_rdm = matches!(shape[..], [n, m] if n == m);
-                    *first = if is_rdm { Objective::Rsa(name) } else { Objective::Encoding(name) };
+                    *first = if is_rdm(&shape) { Objective::Rsa(name) } else { Objective::Encoding(name) };
                 }
                 _ => {}
             });
@@ -260,6 +263,11 @@ fn rows(dataset: &Dataset) -> Option<u64> {
     dataset.summary.with_untracked(|s| s.shape.first().copied())
 }
 
+/// An RDM, or several of the same conditions.
+fn is_rdm(shape: &[u64]) -> bool {
+    matches!(shape, [n, m] | [_, n, m] if n == m)
+}
+
 /// A spec from an address or a paste may name the dataset before it is loaded.
 fn append(names: &mut Vec<String>, name: &str) {
     if !names.iter().any(|known| known == name) {
@@ -270,5 +278,16 @@ fn append(names: &mut Vec<String>, name: &str) {
 fn fill(field: &mut String, name: &str) {
     if field.is_empty() {
         *field = name.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rdm;
+
+    #[test]
+    fn stacks_of_square_matrices_are_rdms() {
+        assert!(is_rdm(&[92, 92]) && is_rdm(&[4, 92, 92]), "one and several");
+        assert!(!is_rdm(&[92, 100]) && !is_rdm(&[92]) && !is_rdm(&[2, 3, 92, 92]), "responses, a vector, images");
     }
 }

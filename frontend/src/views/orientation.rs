@@ -92,17 +92,20 @@ fn picture(width: usize, height: usize, gray: Vec<f64>, text: String) -> AnyView
 
 /// What is known of the learning.
 fn learned(output: &Output) -> String {
-    let passes = |n: usize| format!("{} pass{} through the gratings", number::count(n), if n == 1 { "" } else { "es" });
     let n = output.losses.len();
     match output.accuracy {
         Some(accuracy) => format!(
-            "After {} it gives the right answer for {} % of them, with {} numbers that were adjusted.",
-            passes(n),
+            "After {} passes through the gratings it gives the right answer for {} % of them, with {} numbers that were adjusted.",
+            number::count(n),
             number::significant(100.0 * accuracy, 3),
             number::count(output.n_parameters)
         ),
         None if n == 0 => "The gratings are made, and the first pass begins.".into(),
-        None => format!("{} of {} are done; the lower the curve, the fewer mistakes.", passes(n), number::count(output.epochs)),
+        None => format!(
+            "{} of {} passes through the gratings are done; the lower the curve, the fewer mistakes.",
+            number::count(n),
+            number::count(output.epochs)
+        ),
     }
 }
 

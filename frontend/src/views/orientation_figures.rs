@@ -72,7 +72,7 @@ pub(super) fn rdm(population: &Population, names: &[String]) -> Chart {
     let summary = format!("{} orientations by {} units.", number::count(names.len()), number::count(population.n_units));
     let mut chart = heat_map(&population.rdm, names, About { thing: "orientation", unit: "1 − r", summary, note });
     // Small squares have room for a few labels only.
-    let every = (names.len() / 4).max(1);
+    let every = (names.len() / 3).max(1);
     let ticks: Vec<(f64, String)> = (0u32..).map(f64::from).zip(names.iter().cloned()).step_by(every).collect();
     if names.len() > 12 && names.len() <= MAX_SIDE {
         (chart.figure.layout.x.ticks, chart.figure.layout.y.ticks) = (Some(ticks.clone()), Some(ticks));
