@@ -186,7 +186,7 @@ pub(crate) fn at(matrix: &Array, row: usize, column: usize) -> f64 {
 
 fn footer(result: &AnalysisResult) -> String {
     if result.is_preview() {
-        return "Still computing: cells without a color are not known yet.".into();
+        return "Still computing: what is empty is not known yet.".into();
     }
     let kind = match result.device.kind {
         DeviceKind::Cpu => "CPU",

@@ -31,9 +31,10 @@ pub(super) fn view(output: Signal<Part<Output>>, spec: Arc<AnalysisSpec>) -> Any
         let settings = Arc::clone(&settings);
         Signal::derive(move || output.with(|o| table(o, &settings)))
     };
+    let single = settings.models.len() * settings.objectives.len() == 1;
     let csv = Csv::new(move || output.with_untracked(|o| results_csv(o)));
     view! {
-        {move || output.with(|o| headline(o))}
+        {move || single.then(|| output.with(|o| headline(o)))}
         <ul class="plain" data-testid="warp-said">{said}</ul>
         <FigureCard id="warp" title="Score against dimensions" chart spec=Arc::clone(&spec) />
         {training(output, settings, spec)}
