@@ -19,7 +19,7 @@ use web_sys::File;
 use crate::state::App;
 
 /// See [`crate::views::result`].
-type ResultView = fn(Arc<AnalysisResult>, AnalysisSpec, Vec<LabelColumn>, Thumbnails) -> AnyView;
+type ResultView = fn(Signal<Arc<AnalysisResult>>, AnalysisSpec, Vec<LabelColumn>, Thumbnails) -> AnyView;
 /// Addresses of images of the conditions.
 type Thumbnails = Signal<Arc<[Arc<str>]>>;
 /// See [`crate::project::open`].

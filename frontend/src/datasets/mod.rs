@@ -6,10 +6,13 @@ pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod picker;
 
+use eigenscope::AnalysisSpec;
+use eigenscope::analysis::orientation;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{File, FileList, HtmlInputElement};
 
+use crate::runs::here;
 use crate::state::App;
 
 /// The left column.
@@ -33,6 +36,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
             <h2 id="datasets-heading">"Datasets"</h2>
             <div class="drop" data-testid="drop-zone" class:compact=move || !empty()>
                 <Show when=empty>
+                    {tour(app)}
                     <p class="lead">"Drop activation matrices anywhere on this page"</p>
                     <p class="muted">
                         ".npy, .npz, .csv, .tsv, .h5, .mat, .nc, .safetensors or NIfTI files, or a saved project. Rows are samples (stimuli), columns are features (neurons, voxels, units). "
@@ -71,6 +75,42 @@ pub(crate) fn panel(app: App) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// For those who see the page for the first time: a run that needs no data and explains itself.
+fn tour(app: App) -> impl IntoView {
+    let start = move |_| {
+        crate::plot::preload();
+        let spec = AnalysisSpec::Orientation(orientation::Spec::default());
+        app.form.set(spec.clone());
+        let run = here::start_spec(app, spec);
+        // Once there is something to see, it is brought into view; where the page stands afterwards is up to the reader.
+        app.keep(|| {
+            Effect::watch(
+                move || run.preview.with(Option::is_some) || run.result.with(Option::is_some),
+                move |seen, before, _| {
+                    if *seen && before != Some(seen) {
+                        gloo::timers::callback::Timeout::new(50, || show("runs")).forget();
+                    }
+                },
+                true,
+            )
+        });
+        show("runs");
+    };
+    view! {
+        <div class="tour">
+            <p class="lead">"New here?"</p>
+            <p class="muted">"A small network learns to see, and its layers are compared with a visual cortex: less than a minute, in this browser, with nothing to load."</p>
+            <button type="button" class="primary" data-testid="tour" on:click=start>"See what it does"</button>
+        </div>
+    }
+}
+
+fn show(id: &str) {
+    if let Some(element) = document().get_element_by_id(id) {
+        element.scroll_into_view();
+    }
 }
 
 /// The files of an input or a drop.

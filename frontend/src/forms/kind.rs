@@ -31,10 +31,12 @@ pub(crate) enum Kind {
     Searchlight,
     Extraction,
     LayerProfile,
+    Warp,
+    Orientation,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -57,7 +59,9 @@ impl Kind {
         Self::Projection,
         Self::Relation,
         Self::LayerProfile,
+        Self::Warp,
         Self::Extraction,
+        Self::Orientation,
     ];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
@@ -85,6 +89,8 @@ impl Kind {
             AnalysisSpec::Searchlight(_) => Self::Searchlight,
             AnalysisSpec::Extraction(_) => Self::Extraction,
             AnalysisSpec::LayerProfile(_) => Self::LayerProfile,
+            AnalysisSpec::Warp(_) => Self::Warp,
+            AnalysisSpec::Orientation(_) => Self::Orientation,
         }
     }
 
@@ -114,6 +120,8 @@ impl Kind {
             Self::Searchlight => "searchlight",
             Self::Extraction => "extraction",
             Self::LayerProfile => "layer_profile",
+            Self::Warp => "warp",
+            Self::Orientation => "orientation",
         }
     }
 
@@ -144,6 +152,8 @@ impl Kind {
             Self::Searchlight => "Searchlight: where in a volume models fit",
             Self::Extraction => "Extraction: activations of a network for images",
             Self::LayerProfile => "Layer profile: a network layer by layer, against brains",
+            Self::Warp => "Warp: how few dimensions of its parameters bring a network to responses",
+            Self::Orientation => "Orientation model: a small network learns, beside a visual cortex",
             Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
@@ -181,6 +191,12 @@ impl Kind {
             Self::Extraction => "Runs a network on images and keeps the values of some layers as datasets.",
             Self::LayerProfile => {
                 "Runs a network on images and says of each layer how many dimensions it has, how similar it is to RDMs, and how well it predicts responses."
+            }
+            Self::Warp => {
+                "Trains a network along ever more random directions of its parameters until its layers predict responses, classes or an RDM, and counts the directions it needs."
+            }
+            Self::Orientation => {
+                "Trains a small network on tilted gratings and compares its layers with a population of visual cortex: filters, RDMs, tuning, points."
             }
             Self::Tuning => "Averages the responses of each unit to each value, and finds the value that it prefers.",
             Self::RdmPool => "Averages RDMs of the same or of overlapping conditions, brought to one scale if wanted.",

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, probe, projection, rdm,
-    rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path, similarity, stochastic_distance, tuning,
-    variance_partition,
+    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, orientation, probe,
+    projection, rdm, rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path, similarity,
+    stochastic_distance, tuning, variance_partition, warp,
 };
 use eigenscope::api::NetworkSummary;
 use eigenscope::dataset::Shapes;
@@ -34,6 +34,7 @@ mod layer_browser;
 pub(crate) mod layer_profile_form;
 pub(crate) mod manifolds_form;
 mod offer;
+pub(crate) mod orientation_form;
 mod part;
 mod pooling;
 pub(crate) mod probe_form;
@@ -52,6 +53,8 @@ mod splits;
 pub(crate) mod stochastic_distance_form;
 pub(crate) mod tuning_form;
 pub(crate) mod variance_partition_form;
+pub(crate) mod warp_form;
+mod warp_training;
 
 pub(crate) use kind::Kind;
 
@@ -89,6 +92,11 @@ pub(crate) struct Form {
     /// Without its extraction, which is edited by the form of extractions.
     pub(crate) layer_profile: RwSignal<layer_profile::Spec>,
     pub(crate) profile_extraction: RwSignal<extraction::Spec>,
+    /// Its models are those that were chosen before; the one that is being chosen is beside it.
+    pub(crate) warp: RwSignal<warp::Spec>,
+    pub(crate) warp_extraction: RwSignal<extraction::Spec>,
+    pub(crate) warp_model: RwSignal<warp_form::Choice>,
+    pub(crate) orientation: RwSignal<orientation::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -183,6 +191,10 @@ impl Form {
         let extraction = RwSignal::new(extraction::Spec { reading: Reading::Avg, ..Default::default() });
         let layer_profile = RwSignal::new(layer_profile::Spec::default());
         let profile_extraction = RwSignal::new(layer_profile::Spec::default().extraction);
+        let warp = RwSignal::new(warp::Spec { objectives: vec![warp::Objective::Encoding(String::new())], ..Default::default() });
+        let warp_extraction = RwSignal::new(extraction::Spec { reading: Reading::Avg, ..Default::default() });
+        let warp_model = RwSignal::new(warp_form::Choice::default());
+        let orientation = RwSignal::new(orientation::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -214,6 +226,8 @@ impl Form {
                     profile_extraction.with(|s| extraction_form::check(s, &mut check));
                     layer_profile.with(|s| layer_profile_form::check(s, &mut check));
                 }
+                Kind::Warp => warp.with(|s| warp_extraction.with(|extraction| warp_form::check(s, extraction, &mut check))),
+                Kind::Orientation => orientation.with(|s| orientation_form::check(s, &mut check)),
             }
             check.found
         });
@@ -245,6 +259,10 @@ impl Form {
             extraction,
             layer_profile,
             profile_extraction,
+            warp,
+            warp_extraction,
+            warp_model,
+            orientation,
             rejected,
             problems,
             datasets,
@@ -279,6 +297,8 @@ impl Form {
             Kind::LayerProfile => {
                 AnalysisSpec::LayerProfile(layer_profile::Spec { extraction: self.profile_extraction.get(), ..self.layer_profile.get() })
             }
+            Kind::Warp => AnalysisSpec::Warp(warp_form::spec(self.warp.get(), &self.warp_extraction.get(), &self.warp_model.get())),
+            Kind::Orientation => AnalysisSpec::Orientation(self.orientation.get()),
         }
     }
 
@@ -315,6 +335,13 @@ impl Form {
                 self.profile_extraction.set(spec.extraction.clone());
                 self.layer_profile.set(spec);
             }
+            AnalysisSpec::Warp(spec) => {
+                let (spec, extraction, model) = warp_form::parted(spec);
+                self.warp.set(spec);
+                self.warp_extraction.set(extraction);
+                self.warp_model.set(model);
+            }
+            AnalysisSpec::Orientation(spec) => self.orientation.set(spec),
         }
     }
 
@@ -420,9 +447,11 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::Searchlight => searchlight_form::view(form),
         Kind::Extraction => extraction_form::view(form, form.extraction),
         Kind::LayerProfile => layer_profile_form::view(form),
+        Kind::Warp => warp_form::view(form),
+        Kind::Orientation => orientation_form::view(form),
     };
     view! {
-        <section class="panel" aria-labelledby="analysis-heading">
+        <section class="panel" id="analysis-panel" tabindex="-1" aria-labelledby="analysis-heading">
             <h2 id="analysis-heading">"Analysis"</h2>
             {kind::select(form)}
             <div class="fields">{fields}</div>

@@ -1,9 +1,12 @@
 //! What new, renamed and removed datasets do to the specs.
 
+use eigenscope::analysis::warp::Objective;
 use eigenscope::analysis::{encoding, rdm};
+use eigenscope::warp::Split;
 use leptos::prelude::*;
 
 use super::{Form, Kind};
+use crate::state::Dataset;
 
 impl Form {
     /// Offers a dataset with named columns and labels of rows as a table.
@@ -23,6 +26,7 @@ impl Form {
     pub(crate) fn offer_network(self, name: &str) {
         self.extraction.update(|s| fill(&mut s.network, name));
         self.profile_extraction.update(|s| fill(&mut s.network, name));
+        self.warp_extraction.update(|s| fill(&mut s.network, name));
         if self.datasets.with_untracked(|all| all.iter().all(|d| !d.is_array())) {
             self.kind.set(Kind::LayerProfile);
         }
@@ -32,6 +36,31 @@ impl Form {
     pub(crate) fn offer_images(self, name: &str) {
         self.extraction.update(|s| fill(&mut s.images, name));
         self.profile_extraction.update(|s| fill(&mut s.images, name));
+        self.warp_extraction.update(|s| fill(&mut s.images, name));
+        self.offer_objective();
+    }
+
+    /// Offers the first dataset with a row for each image as what networks are warped to, while nothing is chosen.
+    fn offer_objective(self) {
+        let images = self.warp_extraction.with_untracked(|s| s.images.clone());
+        let (mut n_images, mut found) = (None, None);
+        self.datasets.with_untracked(|all| {
+            n_images = all.iter().find(|d| d.name.with_untracked(|n| *n == images)).and_then(rows);
+            let fits = |d: &&Dataset| {
+                let shape = d.summary.with_untracked(|s| s.shape.clone());
+                let has_rows = shape.first().copied() == n_images || (is_rdm(&shape) && shape.last().copied() == n_images);
+                untrack(|| d.is_array()) && has_rows && d.name.with_untracked(|n| *n != images)
+            };
+            found = all.iter().find(fits).map(|d| (d.name.get_untracked(), d.summary.with_untracked(|s| s.shape.clone())));
+        });
+        if let (Some(_), Some((name, shape))) = (n_images, found) {
+            self.warp.update(|s| match s.objectives.as_mut_slice() {
+                [first @ Objective::Encoding(_)] if first.input().is_empty() => {
+                    *first = if is_rdm(&shape) { Objective::Rsa(name) } else { Objective::Encoding(name) };
+                }
+                _ => {}
+            });
+        }
     }
 
     /// Offers a new dataset to inputs that are still empty.
@@ -79,6 +108,7 @@ impl Form {
                 self.rdm_comparison.update(|s| s.data.push(name.into()));
             }
         }
+        self.offer_objective();
     }
 
     /// Follows a dataset that was renamed (`Some`) or removed (`None`) in every spec.
@@ -117,6 +147,27 @@ impl Form {
         self.profile_extraction.update(|s| {
             one(&mut s.network);
             one(&mut s.images);
+        });
+        self.warp_extraction.update(|s| {
+            one(&mut s.network);
+            one(&mut s.images);
+        });
+        self.warp.update(|s| {
+            s.models.iter_mut().for_each(|model| {
+                one(&mut model.extraction.network);
+                one(&mut model.extraction.images);
+            });
+            s.objectives.iter_mut().for_each(|objective| match objective {
+                Objective::Encoding(name) | Objective::Rsa(name) => one(name),
+                Objective::Classes(labels) => one(&mut labels.input),
+            });
+            if let Split::Given(name) = &mut s.split {
+                one(name);
+            }
+        });
+        self.orientation.update(|s| {
+            option(&mut s.responses);
+            one(&mut s.stimuli.input);
         });
         self.layer_profile.update(|s| {
             option(&mut s.rdms);
@@ -207,6 +258,16 @@ impl Form {
     }
 }
 
+/// Its first axis.
+fn rows(dataset: &Dataset) -> Option<u64> {
+    dataset.summary.with_untracked(|s| s.shape.first().copied())
+}
+
+/// An RDM, or several of the same conditions.
+fn is_rdm(shape: &[u64]) -> bool {
+    matches!(shape, [n, m] | [_, n, m] if n == m)
+}
+
 /// A spec from an address or a paste may name the dataset before it is loaded.
 fn append(names: &mut Vec<String>, name: &str) {
     if !names.iter().any(|known| known == name) {
@@ -217,5 +278,16 @@ fn append(names: &mut Vec<String>, name: &str) {
 fn fill(field: &mut String, name: &str) {
     if field.is_empty() {
         *field = name.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_rdm;
+
+    #[test]
+    fn stacks_of_square_matrices_are_rdms() {
+        assert!(is_rdm(&[92, 92]) && is_rdm(&[4, 92, 92]), "one and several");
+        assert!(!is_rdm(&[92, 100]) && !is_rdm(&[92]) && !is_rdm(&[2, 3, 92, 92]), "responses, a vector, images");
     }
 }

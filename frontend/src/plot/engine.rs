@@ -85,7 +85,7 @@ pub(super) fn is_outgrown(element: &HtmlElement) -> Option<bool> {
 fn matrix_drawing(element: &HtmlElement, figure: &Figure, map: &Heatmap, palette: &Palette) -> Result<Drawing, String> {
     let pixels = matrix::pixels(figure, map, palette);
     let url = cells(&pixels, map.columns.len(), map.rows.len()).map_err(|e| text_of(&e))?;
-    let size = [element.client_width().max(240), element.client_height().max(200)].map(f64::from);
+    let size = [element.client_width().max(200), element.client_height().max(200)].map(f64::from);
     Ok(matrix::draw(figure, map, palette, size, &url))
 }
 

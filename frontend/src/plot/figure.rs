@@ -134,11 +134,16 @@ pub struct Heatmap {
     pub title: String,
 }
 
+/// Colors around a circle, for angles.
+pub const CYCLE: usize = 12;
+
 /// A role in the palette.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
     /// The i-th series.
     Series(usize),
+    /// The i-th of [`CYCLE`] around a circle.
+    Cycle(usize),
     /// As the text.
     Text,
 }

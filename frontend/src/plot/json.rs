@@ -152,6 +152,7 @@ fn numbers(values: &[f64]) -> Value {
 fn color(color: Color, palette: &Palette) -> &str {
     match color {
         Color::Series(i) => palette.series(i),
+        Color::Cycle(i) => palette.cycle(i),
         Color::Text => &palette.text,
     }
 }
@@ -202,7 +203,10 @@ fn curve(t: &Scatter, errors: &[f64], palette: &Palette) -> Value {
     let mut trace = scatter(t, palette);
     trace["mode"] = json!("lines+markers");
     trace["marker"] = json!({ "color": color(t.color, palette), "size": 6 });
-    trace["error_y"] = error_bars(errors, palette);
+    // Without a length Plotly draws the ends of a bar all the same.
+    if errors.iter().any(|e| e.is_finite()) {
+        trace["error_y"] = error_bars(errors, palette);
+    }
     trace
 }
 
@@ -369,6 +373,9 @@ mod tests {
         let figure = Figure { traces: vec![Trace::Curve(line, vec![0.5, f64::NAN])], layout: Layout::default() };
         let json = figure.to_json(&Palette::named());
         assert_eq!((&json["data"][0]["mode"], &json["data"][0]["error_y"]["array"]), (&json!("lines+markers"), &json!([0.5, null])));
+        let Trace::Scatter(line) = points("a", vec![1.0, 2.0]) else { panic!("points") };
+        let figure = Figure { traces: vec![Trace::Curve(line, vec![f64::NAN; 2])], layout: Layout::default() };
+        assert!(figure.to_json(&Palette::named())["data"][0].get("error_y").is_none(), "no lengths are known");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The colors of figures, read from the CSS custom properties of `views.css`.
 
+use super::figure::CYCLE;
+
 /// Colors and font as CSS text. Figures name roles; the page's theme fills them in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Palette {
     /// `--plot-1` to `--plot-8`: series that must be told apart.
     pub series: Vec<String>,
+    /// `--plot-cycle-1` to `--plot-cycle-12`: around a circle, where the last is as near to the first as to the one before it.
+    pub cycle: Vec<String>,
     /// `--plot-scale`: a perceptually uniform scale from low to high.
     pub scale: Vec<String>,
     /// `--plot-grid`: grid and separator lines.
@@ -25,6 +29,7 @@ impl Palette {
         let one = |name: &str| property(name).trim().to_string();
         Self {
             series: (1..=8).map(|i| one(&format!("--plot-{i}"))).collect(),
+            cycle: (1..=CYCLE).map(|i| one(&format!("--plot-cycle-{i}"))).collect(),
             scale: one("--plot-scale").split(',').map(|c| c.trim().to_string()).filter(|c| !c.is_empty()).collect(),
             grid: one("--plot-grid"),
             text: one("--plot-text"),
@@ -38,6 +43,12 @@ impl Palette {
     #[must_use]
     pub fn series(&self, i: usize) -> &str {
         self.series.get(i % self.series.len().max(1)).map_or("", String::as_str)
+    }
+
+    /// The i-th color around the circle.
+    #[must_use]
+    pub fn cycle(&self, i: usize) -> &str {
+        self.cycle.get(i % self.cycle.len().max(1)).map_or("", String::as_str)
     }
 
     /// Names in the place of colors, for tests.
@@ -55,6 +66,7 @@ mod tests {
     fn series_colors_repeat_after_the_eighth() {
         let palette = Palette::named();
         assert_eq!((palette.series(0), palette.series(8)), ("--plot-1", "--plot-1"));
+        assert_eq!((palette.cycle(0), palette.cycle(12), palette.cycle(13)), ("--plot-cycle-1", "--plot-cycle-1", "--plot-cycle-2"));
         assert_eq!(palette.scale, ["low", "high"]);
     }
 

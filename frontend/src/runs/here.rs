@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use eigenscope::api::JobState;
-use eigenscope::{AnalysisResult, Error, wire};
+use eigenscope::{AnalysisResult, AnalysisSpec, Error, wire};
 use js_sys::Uint8Array;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -18,12 +18,17 @@ use crate::state::{App, Place, Run, now_ms};
 
 /// Queues the spec of the form.
 pub(crate) fn start(app: App) {
-    let spec = app.form.spec();
+    drop(start_spec(app, untrack(|| app.form.spec())));
+}
+
+/// Queues a spec.
+pub(crate) fn start_spec(app: App, spec: AnalysisSpec) -> Run {
     let run = new_run(app, spec, app.device.get_untracked(), Place::Here);
     run.open.set(true);
     app.say(format!("{} was started.", run.spec.title()));
-    super::add(app, run);
+    super::add(app, run.clone());
     next(app);
+    run
 }
 
 /// Cancels at once: the worker is ended and starts again when it is needed.

@@ -72,7 +72,7 @@ pub(crate) fn state_word(state: JobState) -> &'static str {
 
 pub(crate) fn panel(app: App) -> impl IntoView {
     view! {
-        <section class="runs" aria-labelledby="runs-heading">
+        <section class="runs" id="runs" aria-labelledby="runs-heading">
             <h2 id="runs-heading">"Results"</h2>
             <Show when=move || app.runs.with(Vec::is_empty)>
                 <p class="muted">"Nothing was run yet. Results appear here, newest first, and stay until you remove them."</p>

@@ -209,7 +209,7 @@ const LOOK_MS: f64 = 1500.0;
 
 /// Asks what is known of a running job whose result fills in bit by bit, now and then, when someone looks.
 fn look(app: App, run: &Run, id: &str) {
-    let fills_in = matches!(run.spec, AnalysisSpec::ShapeDistance(_));
+    let fills_in = matches!(run.spec, AnalysisSpec::ShapeDistance(_) | AnalysisSpec::Warp(_) | AnalysisSpec::Orientation(_));
     let now = now_ms();
     if !fills_in || !run.open.get_untracked() || now - run.previewed_ms.get_untracked() < LOOK_MS {
         return;

@@ -6,13 +6,10 @@ use eigenscope::AnalysisSpec;
 use eigenscope::analysis::few_shot::{Classifier, Confusion, Moments, Output, Summary};
 use leptos::prelude::*;
 
-use super::conditions::{block_names, told_apart};
+use super::conditions::told_apart;
 use super::{Part, at};
-use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
-use crate::plot::{
-    Axis, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Heatmap, Layout, Scatter, Table, Trace, Values, number,
-};
+use crate::plot::reduce::sentence;
+use crate::plot::{Axis, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Layout, Scatter, Table, Trace, Values, number};
 
 /// Why a score may be missing.
 const NO_SCORE: &str = "this classifier does not have this score";
@@ -235,8 +232,6 @@ fn confusion(output: &Output, choice: usize) -> Chart {
         let total: f64 = (0..n).map(|k| at(&counts, i, k)).sum();
         at(&counts, i, j) / total
     };
-    let blocks = block_means(n, MAX_SIDE, &share);
-    let axis_names = block_names(&names, blocks.step);
     let summary = found.map_or_else(
         || "There are no counts.".into(),
         |c| {
@@ -247,14 +242,7 @@ fn confusion(output: &Output, choice: usize) -> Chart {
             format!("{} with {} training samples a class{worst}.", name(c.classifier), number::count(c.n_train))
         },
     );
-    let caption =
-        sentence(&["rows: the true class; columns: what it is taken for, as a fraction of the row".into(), blocks_note(n, &blocks)]);
-    let heatmap =
-        Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range: Some([0.0, 1.0]), title: "fraction".into() };
-    let layout =
-        Layout { x: Axis::category("Predicted"), y: Axis { reversed: true, ..Axis::category("True") }, square: true, ..Layout::default() };
-    let csv = Csv::new(move || matrix_csv("class", &names, &names, &share));
-    Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption, csv }
+    super::matrix::confusion(names, share, summary)
 }
 
 #[cfg(test)]

@@ -44,3 +44,18 @@ pub(super) fn heat_map(values: &Array, names: &[String], about: About<'_>) -> Ch
         csv: Csv::new(move || matrix_csv(thing, &csv_names, &csv_names, |i, j| at(&csv_values, i, j))),
     }
 }
+
+/// Of the held-out samples of each class, the fraction that is taken for each.
+pub(super) fn confusion(names: Vec<String>, share: impl Fn(usize, usize) -> f64 + Send + Sync + 'static, summary: String) -> Chart {
+    let n = names.len();
+    let blocks = block_means(n, MAX_SIDE, &share);
+    let axis_names = block_names(&names, blocks.step);
+    let caption =
+        sentence(&["rows: the true class; columns: what it is taken for, as a fraction of the row".into(), blocks_note(n, &blocks)]);
+    let heatmap =
+        Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range: Some([0.0, 1.0]), title: "fraction".into() };
+    let layout =
+        Layout { x: Axis::category("Predicted"), y: Axis { reversed: true, ..Axis::category("True") }, square: true, ..Layout::default() };
+    let csv = Csv::new(move || matrix_csv("class", &names, &names, &share));
+    Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption, csv }
+}

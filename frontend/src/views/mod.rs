@@ -23,6 +23,8 @@ mod few_shot;
 mod layer_profile;
 mod manifolds;
 mod matrix;
+mod orientation;
+mod orientation_figures;
 mod probe;
 mod projection;
 mod rdm;
@@ -37,80 +39,113 @@ mod similarity;
 mod stochastic_distance;
 mod tuning;
 mod variance_partition;
+mod warp;
+mod warp_figure;
 
 /// A result and what made it: figures, tables, and where it was computed.
 ///
 /// `labels`: text columns of the input that label its rows; those of other lengths are not used. `thumbnails`: addresses of images of the conditions.
+///
+/// Views of results that fill in while they are computed follow the signal; the others are drawn anew when it changes.
 pub(crate) fn result(
-    result: Arc<AnalysisResult>,
+    result: Signal<Arc<AnalysisResult>>,
     spec: AnalysisSpec,
     labels: Vec<LabelColumn>,
     thumbnails: Signal<Arc<[Arc<str>]>>,
 ) -> AnyView {
     let spec = Arc::new(spec);
-    let footer = footer(&result);
-    let body =
-        match &result.output {
-            Output::Dimensionality(_) => part(&result, |output| if let Output::Dimensionality(o) = output { Some(o) } else { None })
-                .map(|output| dimensionality::view(output, spec)),
-            Output::Rdm(_) => part(&result, |output| if let Output::Rdm(o) = output { Some(o) } else { None })
-                .map(|output| rdm::view(output, spec, labels, thumbnails)),
-            Output::RdmComparison(_) => part(&result, |output| if let Output::RdmComparison(o) = output { Some(o) } else { None })
-                .map(|output| rdm_comparison::view(output, spec, thumbnails)),
-            Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
-                .map(|output| shape_distance::view(output, spec)),
-            Output::StochasticDistance(_) => {
-                part(&result, |output| if let Output::StochasticDistance(o) = output { Some(o) } else { None })
-                    .map(|output| stochastic_distance::view(output, spec))
-            }
-            Output::ShapeAverage(_) => part(&result, |output| if let Output::ShapeAverage(o) = output { Some(o) } else { None })
-                .map(|output| shape_average::view(output, spec, labels)),
-            Output::ShapePath(_) => part(&result, |output| if let Output::ShapePath(o) = output { Some(o) } else { None })
-                .map(|output| shape_path::view(output, spec)),
-            Output::Similarity(_) => {
-                part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None }).map(similarity::view)
-            }
-            Output::Clustering(_) => part(&result, |output| if let Output::Clustering(o) = output { Some(o) } else { None })
-                .map(|output| clustering::view(output, spec, labels)),
-            Output::Encoding(_) => part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None })
-                .map(|output| encoding::view(output, spec)),
-            Output::DimensionUse(_) => part(&result, |output| if let Output::DimensionUse(o) = output { Some(o) } else { None })
-                .map(|output| dimension_use::view(output, spec)),
-            Output::VariancePartition(_) => part(&result, |output| if let Output::VariancePartition(o) = output { Some(o) } else { None })
-                .map(|output| variance_partition::view(output, spec)),
-            Output::Manifolds(_) => part(&result, |output| if let Output::Manifolds(o) = output { Some(o) } else { None })
-                .map(|output| manifolds::view(output, spec)),
-            Output::Relation(_) => part(&result, |output| if let Output::Relation(o) = output { Some(o) } else { None })
-                .map(|output| relation::view(output, spec)),
-            Output::FewShot(_) => part(&result, |output| if let Output::FewShot(o) = output { Some(o) } else { None })
-                .map(|output| few_shot::view(output, spec)),
-            Output::Probe(_) => {
-                part(&result, |output| if let Output::Probe(o) = output { Some(o) } else { None }).map(|output| probe::view(output, spec))
-            }
-            Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
-                .map(|output| projection::view(output, spec)),
-            Output::Embedding(_) => part(&result, |output| if let Output::Embedding(o) = output { Some(o) } else { None })
-                .map(|output| embedding::view(output, spec, labels, thumbnails)),
-            Output::RdmPool(_) => part(&result, |output| if let Output::RdmPool(o) = output { Some(o) } else { None })
-                .map(|output| rdm_pool::view(output, spec)),
-            Output::Tuning(_) => {
-                part(&result, |output| if let Output::Tuning(o) = output { Some(o) } else { None }).map(|output| tuning::view(output, spec))
-            }
-            Output::Searchlight(_) => part(&result, |output| if let Output::Searchlight(o) = output { Some(o) } else { None })
-                .map(|output| searchlight::view(output, spec)),
-            Output::Extraction(_) => {
-                part(&result, |output| if let Output::Extraction(o) = output { Some(o) } else { None }).map(extraction::view)
-            }
-            Output::LayerProfile(_) => part(&result, |output| if let Output::LayerProfile(o) = output { Some(o) } else { None })
-                .map(|output| layer_profile::view(output, spec)),
-        };
+    let first = result.get_untracked();
+    let live = if let Some(output) = live(result, &first, |output| if let Output::Warp(o) = output { Some(o) } else { None }) {
+        Some(warp::view(output, Arc::clone(&spec)))
+    } else {
+        live(result, &first, |output| if let Output::Orientation(o) = output { Some(o) } else { None })
+            .map(|output| orientation::view(output, Arc::clone(&spec)))
+    };
+    let body = live.unwrap_or_else(|| (move || still(result.get(), Arc::clone(&spec), labels.clone(), thumbnails)).into_any());
     view! {
         <div class="result-view" data-testid="result-view">
             {body}
-            <p class="result-footer" data-testid="result-footer">{footer}</p>
+            <p class="result-footer" data-testid="result-footer">{move || footer(&result.get())}</p>
         </div>
     }
     .into_any()
+}
+
+/// The output of a result that may change, if it is of this kind.
+fn live<T: 'static>(
+    result: Signal<Arc<AnalysisResult>>,
+    first: &Arc<AnalysisResult>,
+    project: fn(&Output) -> Option<&T>,
+) -> Option<Signal<Part<T>>> {
+    let first = part(first, project)?;
+    Some(Signal::derive(move || part(&result.get(), project).unwrap_or_else(|| first.clone())))
+}
+
+/// A view that is drawn once.
+fn still(
+    result: Arc<AnalysisResult>,
+    spec: Arc<AnalysisSpec>,
+    labels: Vec<LabelColumn>,
+    thumbnails: Signal<Arc<[Arc<str>]>>,
+) -> Option<AnyView> {
+    match &result.output {
+        // They are live.
+        Output::Warp(_) | Output::Orientation(_) => None,
+        Output::Dimensionality(_) => part(&result, |output| if let Output::Dimensionality(o) = output { Some(o) } else { None })
+            .map(|output| dimensionality::view(output, spec)),
+        Output::Rdm(_) => part(&result, |output| if let Output::Rdm(o) = output { Some(o) } else { None })
+            .map(|output| rdm::view(output, spec, labels, thumbnails)),
+        Output::RdmComparison(_) => part(&result, |output| if let Output::RdmComparison(o) = output { Some(o) } else { None })
+            .map(|output| rdm_comparison::view(output, spec, thumbnails)),
+        Output::ShapeDistance(_) => part(&result, |output| if let Output::ShapeDistance(o) = output { Some(o) } else { None })
+            .map(|output| shape_distance::view(output, spec)),
+        Output::StochasticDistance(_) => part(&result, |output| if let Output::StochasticDistance(o) = output { Some(o) } else { None })
+            .map(|output| stochastic_distance::view(output, spec)),
+        Output::ShapeAverage(_) => part(&result, |output| if let Output::ShapeAverage(o) = output { Some(o) } else { None })
+            .map(|output| shape_average::view(output, spec, labels)),
+        Output::ShapePath(_) => part(&result, |output| if let Output::ShapePath(o) = output { Some(o) } else { None })
+            .map(|output| shape_path::view(output, spec)),
+        Output::Similarity(_) => {
+            part(&result, |output| if let Output::Similarity(o) = output { Some(o) } else { None }).map(similarity::view)
+        }
+        Output::Clustering(_) => part(&result, |output| if let Output::Clustering(o) = output { Some(o) } else { None })
+            .map(|output| clustering::view(output, spec, labels)),
+        Output::Encoding(_) => {
+            part(&result, |output| if let Output::Encoding(o) = output { Some(o) } else { None }).map(|output| encoding::view(output, spec))
+        }
+        Output::DimensionUse(_) => part(&result, |output| if let Output::DimensionUse(o) = output { Some(o) } else { None })
+            .map(|output| dimension_use::view(output, spec)),
+        Output::VariancePartition(_) => part(&result, |output| if let Output::VariancePartition(o) = output { Some(o) } else { None })
+            .map(|output| variance_partition::view(output, spec)),
+        Output::Manifolds(_) => part(&result, |output| if let Output::Manifolds(o) = output { Some(o) } else { None })
+            .map(|output| manifolds::view(output, spec)),
+        Output::Relation(_) => {
+            part(&result, |output| if let Output::Relation(o) = output { Some(o) } else { None }).map(|output| relation::view(output, spec))
+        }
+        Output::FewShot(_) => {
+            part(&result, |output| if let Output::FewShot(o) = output { Some(o) } else { None }).map(|output| few_shot::view(output, spec))
+        }
+        Output::Probe(_) => {
+            part(&result, |output| if let Output::Probe(o) = output { Some(o) } else { None }).map(|output| probe::view(output, spec))
+        }
+        Output::Projection(_) => part(&result, |output| if let Output::Projection(o) = output { Some(o) } else { None })
+            .map(|output| projection::view(output, spec)),
+        Output::Embedding(_) => part(&result, |output| if let Output::Embedding(o) = output { Some(o) } else { None })
+            .map(|output| embedding::view(output, spec, labels, thumbnails)),
+        Output::RdmPool(_) => {
+            part(&result, |output| if let Output::RdmPool(o) = output { Some(o) } else { None }).map(|output| rdm_pool::view(output, spec))
+        }
+        Output::Tuning(_) => {
+            part(&result, |output| if let Output::Tuning(o) = output { Some(o) } else { None }).map(|output| tuning::view(output, spec))
+        }
+        Output::Searchlight(_) => part(&result, |output| if let Output::Searchlight(o) = output { Some(o) } else { None })
+            .map(|output| searchlight::view(output, spec)),
+        Output::Extraction(_) => {
+            part(&result, |output| if let Output::Extraction(o) = output { Some(o) } else { None }).map(extraction::view)
+        }
+        Output::LayerProfile(_) => part(&result, |output| if let Output::LayerProfile(o) = output { Some(o) } else { None })
+            .map(|output| layer_profile::view(output, spec)),
+    }
 }
 
 /// The output of a shared result, without a copy of its arrays. Cloning is cheap.
@@ -121,6 +156,13 @@ pub(crate) struct Part<T: 'static> {
 
 fn part<T>(result: &Arc<AnalysisResult>, project: fn(&Output) -> Option<&T>) -> Option<Part<T>> {
     project(&result.output).is_some().then(|| Part { result: Arc::clone(result), project })
+}
+
+impl<T> Part<T> {
+    /// Whether it is known only in part yet.
+    fn is_preview(&self) -> bool {
+        self.result.is_preview()
+    }
 }
 
 impl<T> Clone for Part<T> {
@@ -144,7 +186,7 @@ pub(crate) fn at(matrix: &Array, row: usize, column: usize) -> f64 {
 
 fn footer(result: &AnalysisResult) -> String {
     if result.is_preview() {
-        return "Still computing: cells without a color are not known yet.".into();
+        return "Still computing: what is empty is not known yet.".into();
     }
     let kind = match result.device.kind {
         DeviceKind::Cpu => "CPU",

@@ -7,9 +7,9 @@ use eigenscope::analysis::probe::{Iterate, Layer, Output};
 use leptos::prelude::*;
 
 use super::Part;
-use super::conditions::{block_names, told_apart};
+use super::conditions::told_apart;
 use crate::plot::figure::extent;
-use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
+use crate::plot::reduce::sentence;
 use crate::plot::table::matrix_csv;
 use crate::plot::{
     Axis, Bar, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Heatmap, Layout, Scatter, Table, Trace, Values, number,
@@ -285,8 +285,6 @@ fn confusion(output: &Output, layer: usize) -> Chart {
         let row = &counts[i * n..(i + 1) * n];
         row[j] / row.iter().sum::<f64>()
     };
-    let blocks = block_means(n, MAX_SIDE, &share);
-    let axis_names = block_names(&names, blocks.step);
     let worst = (0..n).map(|i| (i, share(i, i))).filter(|(_, v)| v.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1));
     let summary = match (layer, worst) {
         (Some(layer), Some((i, v))) => {
@@ -295,14 +293,7 @@ fn confusion(output: &Output, layer: usize) -> Chart {
         }
         _ => "There are no counts.".into(),
     };
-    let caption =
-        sentence(&["rows: the true class; columns: what it is taken for, as a fraction of the row".into(), blocks_note(n, &blocks)]);
-    let heatmap =
-        Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range: Some([0.0, 1.0]), title: "fraction".into() };
-    let layout =
-        Layout { x: Axis::category("Predicted"), y: Axis { reversed: true, ..Axis::category("True") }, square: true, ..Layout::default() };
-    let csv = Csv::new(move || matrix_csv("class", &names, &names, &share));
-    Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption, csv }
+    super::matrix::confusion(names, share, summary)
 }
 
 #[cfg(test)]

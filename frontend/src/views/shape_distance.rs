@@ -95,6 +95,8 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::Searchlight(_)
         | AnalysisSpec::Extraction(_)
         | AnalysisSpec::LayerProfile(_)
+        | AnalysisSpec::Warp(_)
+        | AnalysisSpec::Orientation(_)
         | AnalysisSpec::Similarity(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::Encoding(_)

@@ -111,6 +111,10 @@ impl Progress for Reporter {
         Ok(())
     }
 
+    fn clock(&self) -> Option<f64> {
+        Some(js_sys::Date::now() / 1000.0)
+    }
+
     fn preview(&self, known: &dyn Fn() -> Option<Output>) {
         if js_sys::Date::now() - self.last_preview_ms.get() < PREVIEW_MS {
             return;

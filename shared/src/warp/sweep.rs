@@ -102,7 +102,9 @@ fn best(scores: &[f64], reference: Option<f64>) -> f64 {
     reference.unwrap_or_else(|| scores.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
-fn wanted(first: f64, reference: f64, target: Target) -> f64 {
+/// The score that must be reached: `first` is that of d = 0.
+#[must_use]
+pub fn wanted(first: f64, reference: f64, target: Target) -> f64 {
     match target {
         Target::Gain(share) => first + share * (reference - first),
         Target::Absolute(share) => share * reference,
