@@ -33,10 +33,11 @@ pub(crate) enum Kind {
     LayerProfile,
     Warp,
     Orientation,
+    DimComplexity,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Dimensionality,
         Self::Manifolds,
         Self::Rdm,
@@ -62,6 +63,7 @@ impl Kind {
         Self::Warp,
         Self::Extraction,
         Self::Orientation,
+        Self::DimComplexity,
     ];
 
     pub(crate) fn of(spec: &AnalysisSpec) -> Self {
@@ -91,6 +93,7 @@ impl Kind {
             AnalysisSpec::LayerProfile(_) => Self::LayerProfile,
             AnalysisSpec::Warp(_) => Self::Warp,
             AnalysisSpec::Orientation(_) => Self::Orientation,
+            AnalysisSpec::DimComplexity(_) => Self::DimComplexity,
         }
     }
 
@@ -122,6 +125,7 @@ impl Kind {
             Self::LayerProfile => "layer_profile",
             Self::Warp => "warp",
             Self::Orientation => "orientation",
+            Self::DimComplexity => "dim_complexity",
         }
     }
 
@@ -154,6 +158,7 @@ impl Kind {
             Self::LayerProfile => "Layer profile: a network layer by layer, against brains",
             Self::Warp => "Warp: how few dimensions of its parameters bring a network to responses",
             Self::Orientation => "Orientation model: a small network learns, beside a visual cortex",
+            Self::DimComplexity => "Dimensions of a change: one function turned into another (simulation)",
             Self::RdmPool => "Pooled RDM: several RDMs as one",
             Self::Embedding => "Embedding: conditions of an RDM as points and as a tree",
         }
@@ -194,6 +199,9 @@ impl Kind {
             }
             Self::Warp => {
                 "Trains a network along ever more random directions of its parameters until its layers predict responses, classes or an RDM, and counts the directions it needs."
+            }
+            Self::DimComplexity => {
+                "A simulation: small networks of one function are turned into another along random directions of all their parameters. How many does it take?"
             }
             Self::Orientation => {
                 "Trains a small network on tilted gratings and compares its layers with a population of visual cortex: filters, RDMs, tuning, points."

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::{
-    clustering, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds, orientation, probe,
-    projection, rdm, rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path, similarity,
-    stochastic_distance, tuning, variance_partition, warp,
+    clustering, dim_complexity, dimension_use, dimensionality, embedding, encoding, extraction, few_shot, layer_profile, manifolds,
+    orientation, probe, projection, rdm, rdm_comparison, rdm_pool, relation, searchlight, shape_average, shape_distance, shape_path,
+    similarity, stochastic_distance, tuning, variance_partition, warp,
 };
 use eigenscope::api::NetworkSummary;
 use eigenscope::dataset::Shapes;
@@ -18,6 +18,7 @@ use leptos::prelude::*;
 use crate::state::{App, Dataset, shapes};
 
 pub(crate) mod clustering_form;
+pub(crate) mod dim_complexity_form;
 pub(crate) mod dimension_use_form;
 pub(crate) mod dimensionality_form;
 pub(crate) mod embedding_form;
@@ -97,6 +98,7 @@ pub(crate) struct Form {
     pub(crate) warp_extraction: RwSignal<extraction::Spec>,
     pub(crate) warp_model: RwSignal<warp_form::Choice>,
     pub(crate) orientation: RwSignal<orientation::Spec>,
+    pub(crate) dim_complexity: RwSignal<dim_complexity::Spec>,
     /// What the last run objected to, until the spec changes.
     pub(crate) rejected: RwSignal<Option<Problem>>,
     /// Everything that keeps the spec from running, most important first.
@@ -195,6 +197,7 @@ impl Form {
         let warp_extraction = RwSignal::new(extraction::Spec { reading: Reading::Avg, ..Default::default() });
         let warp_model = RwSignal::new(warp_form::Choice::default());
         let orientation = RwSignal::new(orientation::Spec::default());
+        let dim_complexity = RwSignal::new(dim_complexity::Spec::default());
         let problems = Memo::new(move |_| {
             let shapes = shapes(datasets);
             let tables: Vec<String> = datasets.with(|all| all.iter().filter(|d| d.is_label_table()).map(|d| d.name.get()).collect());
@@ -228,6 +231,7 @@ impl Form {
                 }
                 Kind::Warp => warp.with(|s| warp_extraction.with(|extraction| warp_form::check(s, extraction, &mut check))),
                 Kind::Orientation => orientation.with(|s| orientation_form::check(s, &mut check)),
+                Kind::DimComplexity => dim_complexity.with(|s| dim_complexity_form::check(s, &mut check)),
             }
             check.found
         });
@@ -263,6 +267,7 @@ impl Form {
             warp_extraction,
             warp_model,
             orientation,
+            dim_complexity,
             rejected,
             problems,
             datasets,
@@ -299,6 +304,7 @@ impl Form {
             }
             Kind::Warp => AnalysisSpec::Warp(warp_form::spec(self.warp.get(), &self.warp_extraction.get(), &self.warp_model.get())),
             Kind::Orientation => AnalysisSpec::Orientation(self.orientation.get()),
+            Kind::DimComplexity => AnalysisSpec::DimComplexity(self.dim_complexity.get()),
         }
     }
 
@@ -342,6 +348,7 @@ impl Form {
                 self.warp_model.set(model);
             }
             AnalysisSpec::Orientation(spec) => self.orientation.set(spec),
+            AnalysisSpec::DimComplexity(spec) => self.dim_complexity.set(spec),
         }
     }
 
@@ -449,6 +456,7 @@ pub(crate) fn panel(app: App) -> AnyView {
         Kind::LayerProfile => layer_profile_form::view(form),
         Kind::Warp => warp_form::view(form),
         Kind::Orientation => orientation_form::view(form),
+        Kind::DimComplexity => dim_complexity_form::view(form),
     };
     view! {
         <section class="panel" id="analysis-panel" tabindex="-1" aria-labelledby="analysis-heading">

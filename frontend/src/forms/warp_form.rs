@@ -130,11 +130,11 @@ pub(super) fn check(spec: &Spec, extraction: &extraction::Spec, check: &mut Chec
 }
 
 /// Whole numbers in a text; [`NO_NUMBER`] for what is none.
-fn numbers(text: &str) -> Vec<u32> {
+pub(super) fn numbers(text: &str) -> Vec<u32> {
     text.split([',', ' ', ';']).filter(|t| !t.is_empty()).map(|t| t.parse().unwrap_or(NO_NUMBER)).collect()
 }
 
-fn numbers_text(values: &[u32]) -> String {
+pub(super) fn numbers_text(values: &[u32]) -> String {
     values.iter().map(|v| if *v == NO_NUMBER { "?".into() } else { v.to_string() }).collect::<Vec<_>>().join(", ")
 }
 

@@ -14,6 +14,7 @@ use leptos::prelude::*;
 mod clustering;
 mod conditions;
 mod controls;
+mod dim_complexity;
 mod dimension_use;
 mod dimensionality;
 mod embedding;
@@ -143,6 +144,8 @@ fn still(
         Output::Extraction(_) => {
             part(&result, |output| if let Output::Extraction(o) = output { Some(o) } else { None }).map(extraction::view)
         }
+        Output::DimComplexity(_) => part(&result, |output| if let Output::DimComplexity(o) = output { Some(o) } else { None })
+            .map(|output| dim_complexity::view(&output, &spec)),
         Output::LayerProfile(_) => part(&result, |output| if let Output::LayerProfile(o) = output { Some(o) } else { None })
             .map(|output| layer_profile::view(output, spec)),
     }

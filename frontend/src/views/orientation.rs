@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eigenscope::analysis::orientation::{Output, Population};
+use eigenscope::analysis::orientation::{Encoding, Output, Population};
 use eigenscope::orientation::{HEIGHT, KERNEL, N_FILTERS, WIDTH, grating};
 use eigenscope::{AnalysisSpec, Array};
 use leptos::html::Canvas;
@@ -198,7 +198,27 @@ fn comparison(output: &Part<Output>, spec: &Arc<AnalysisSpec>, app: Option<App>)
             {key()}
             <div class="figure-trio">{each(&|p| points(p).into_any())}</div>
         </section>
+        {output.encoding.as_ref().map(|fit| encoding(fit, &brain, spec))}
         {next(app)}
+    }
+    .into_any()
+}
+
+/// The network that is fitted to the neurons themselves.
+fn encoding(fit: &Encoding, brain: &str, spec: &Arc<AnalysisSpec>) -> AnyView {
+    let chart = Signal::stored(Arc::new(figures::encoding(fit)));
+    let most = fit.filters.values.iter().fold(f64::MIN_POSITIVE, |most, v| most.max(v.abs()));
+    let one = |k: usize| {
+        let gray = (0..KERNEL * KERNEL).map(|i| 127.5 * (1.0 + at(&fit.filters, k, i) / most)).collect();
+        picture(KERNEL, KERNEL, gray, format!("fitted {}", k + 1))
+    };
+    view! {
+        <section class="story" data-testid="story-encoding">
+            <h4>"A network that learns the neurons"</h4>
+            <p>{figures::explained(fit, brain)}</p>
+            <FigureCard id="orientation-encoding" title="Error while it learns the neurons" chart spec=Arc::clone(spec) />
+            <div class="row filters">{(0..N_FILTERS).map(one).collect_view()}</div>
+        </section>
     }
     .into_any()
 }

@@ -1,6 +1,6 @@
 //! Figures of the orientation model as plain data.
 
-use eigenscope::analysis::orientation::{Output, Population};
+use eigenscope::analysis::orientation::{Encoding, Output, Population};
 
 use super::at;
 use super::matrix::{About, heat_map};
@@ -128,6 +128,44 @@ pub(super) fn verdict(output: &Output, brain: &str) -> String {
     }
 }
 
+/// Errors of the network that is fitted to neurons.
+pub(super) fn encoding(fit: &Encoding) -> Chart {
+    let steps: Vec<f64> = fit.steps.iter().map(|step| f64::from(*step)).collect();
+    let line = |(k, (name, values)): (usize, (&str, &Vec<f64>))| {
+        Trace::Scatter(Scatter {
+            color: Color::Series(k),
+            in_legend: true,
+            ..Scatter::line(name, steps.clone(), values.clone(), Vec::new(), "step %{x}<br><b>%{y:.3f}</b>")
+        })
+    };
+    let both = [("orientations that it sees", &fit.train_losses), ("orientations in between", &fit.test_losses)];
+    let traces = both.into_iter().enumerate().map(line).collect();
+    let layout = Layout { x: Axis::linear("Step"), y: Axis::linear("Error"), legend: true, ..Layout::default() };
+    let ends = fit.test_losses.first().zip(fit.test_losses.last());
+    let summary = ends.map_or_else(String::new, |(from, to)| {
+        let [from, to] = [from, to].map(|v| number::significant(*v, 3));
+        format!("The error for orientations in between went from {from} to {to}.")
+    });
+    let rows = fit.steps.iter().zip(&fit.train_losses).zip(&fit.test_losses);
+    let rows = rows.map(|((step, train), test)| vec![Cell::Count((*step).into()), Cell::Number(*train), Cell::Number(*test)]).collect();
+    let table = Table::new(["step", "error with penalties", "error in between"], rows);
+    Chart {
+        figure: Figure { traces, layout },
+        summary,
+        caption: "In units of the variance of each neuron; 1: guessing its mean.".into(),
+        csv: Csv::new(move || table.csv()),
+    }
+}
+
+/// What the network of neurons says.
+pub(super) fn explained(fit: &Encoding, brain: &str) -> String {
+    let share = fit.r2.map_or_else(|| "an unknown share".into(), |r2| format!("{} %", number::significant(100.0 * r2, 2)));
+    format!(
+        "Turned around: six filters and a linear read-out are fitted to the responses of {brain} to every third orientation. They explain {share} of the variance of \
+         orientations in between, which the fit has not seen. This is an encoding model."
+    )
+}
+
 /// Distances of one orientation from all others in each population.
 pub(super) fn row(output: &Output, row: usize) -> Chart {
     let n = output.orientations.len();
@@ -236,6 +274,13 @@ mod tests {
             orientations: vec![-90.0, 0.0, 89.0],
             populations: ["V1", "pool", "fc"].map(population).into(),
             comparisons: vec![comparison("pool", 0.6), comparison("fc", 0.1)],
+            encoding: Some(Encoding {
+                steps: vec![0, 20],
+                train_losses: vec![1.0, 0.4],
+                test_losses: vec![1.1, 0.5],
+                r2: Some(0.5),
+                filters: Array::matrix(6, 49, vec![0.0; 294]),
+            }),
         }
     }
 
@@ -243,6 +288,14 @@ mod tests {
     fn colors_go_around_once_from_minus_90_to_90_degrees() {
         assert_eq!((color(-90.0), color(89.9), color(90.0), color(-1.0), color(0.0)), (0, 11, 0, 5, 6));
         assert!((0..CYCLE).all(|k| color(middle(k)) == k), "the middle of each color has it");
+    }
+
+    #[test]
+    fn a_network_of_neurons_has_both_errors() {
+        let fit = output().encoding.expect("it is there");
+        let chart = encoding(&fit);
+        assert_eq!(chart.figure.traces.len(), 2);
+        assert!(chart.summary.contains("from 1.10 to 0.500") && explained(&fit, "V1").contains("50 %"), "{}", chart.summary);
     }
 
     #[test]

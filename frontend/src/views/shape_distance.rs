@@ -97,6 +97,7 @@ fn unit(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::LayerProfile(_)
         | AnalysisSpec::Warp(_)
         | AnalysisSpec::Orientation(_)
+        | AnalysisSpec::DimComplexity(_)
         | AnalysisSpec::Similarity(_)
         | AnalysisSpec::Clustering(_)
         | AnalysisSpec::Encoding(_)

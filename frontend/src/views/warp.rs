@@ -240,7 +240,7 @@ pub(super) mod tests {
             best_epoch: 1,
             seconds: None,
             losses: vec![1.0, 0.5],
-            validations: vec![score, score - 0.1],
+            validations: vec![Some(score), Some(score - 0.1)],
         };
         let points = [(Some(0), 0.1), (Some(10), 0.2), (Some(100), 0.5), (None, 0.6)];
         let points = (0..2).flat_map(|seed| points.map(|(d, score)| point(d, seed, score + 0.02 * f64::from(seed)))).collect();

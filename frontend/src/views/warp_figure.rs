@@ -173,28 +173,25 @@ pub(super) fn chosen<'a>(points: &'a [Point], pair: Pair, seed: u32, text: &str)
 
 /// Mean losses of epochs.
 pub(super) fn losses(points: &[Point], _score: &str) -> Chart {
-    by_epoch(points, "Mean training loss", |p| &p.losses, false)
+    by_epoch(points, "Mean training loss", |p| p.losses.clone(), false)
 }
 
 /// Validation scores after epochs.
 pub(super) fn validations(points: &[Point], score: &str) -> Chart {
-    by_epoch(points, &format!("{score} of the validation images"), |p| &p.validations, true)
+    by_epoch(points, &format!("{score} of the validation images"), |p| p.validations.iter().map(|v| v.unwrap_or(f64::NAN)).collect(), true)
 }
 
-fn by_epoch(points: &[Point], title: &str, of: fn(&Point) -> &Vec<f64>, with_best: bool) -> Chart {
+fn by_epoch(points: &[Point], title: &str, of: fn(&Point) -> Vec<f64>, with_best: bool) -> Chart {
     let called = |p: &Point| p.d.map_or_else(|| "all parameters".into(), |d| format!("d = {}", number::count(d)));
     let mut traces = Vec::new();
     for (k, point) in points.iter().enumerate() {
         let series = Series { color: Color::Series(k), name: called(point) };
         let x: Vec<f64> = (1u32..).map(f64::from).take(of(point).len()).collect();
         let draw = if x.len() > 1 { Draw::Line } else { Draw::Points };
-        traces.push(Trace::Scatter(Scatter {
-            in_legend: true,
-            ..series.scatter(x, of(point).clone(), draw, "epoch %{x}<br><b>%{y:.4g}</b>")
-        }));
-        let best = point.validations.get((point.best_epoch as usize).wrapping_sub(1)).filter(|_| with_best);
+        traces.push(Trace::Scatter(Scatter { in_legend: true, ..series.scatter(x, of(point), draw, "epoch %{x}<br><b>%{y:.4g}</b>") }));
+        let best = point.validations.get((point.best_epoch as usize).wrapping_sub(1)).copied().flatten().filter(|_| with_best);
         if let Some(best) = best {
-            traces.push(Trace::Scatter(series.scatter(vec![f64::from(point.best_epoch)], vec![*best], Draw::Points, "the best epoch")));
+            traces.push(Trace::Scatter(series.scatter(vec![f64::from(point.best_epoch)], vec![best], Draw::Points, "the best epoch")));
         }
     }
     let summary = match points {
@@ -205,7 +202,7 @@ fn by_epoch(points: &[Point], title: &str, of: fn(&Point) -> &Vec<f64>, with_bes
     let caption = sentence(&[if with_best && !points.is_empty() { "points: the epochs that are tested".into() } else { String::new() }]);
     let layout = Layout { x: Axis::linear("Epoch"), y: Axis::linear(title), legend: true, ..Layout::default() };
     let rows = points.iter().flat_map(|p| {
-        let row = |(epoch, value): (u64, &f64)| vec![Cell::Text(called(p)), Cell::Count(epoch), Cell::Number(*value)];
+        let row = |(epoch, value): (u64, f64)| vec![Cell::Text(called(p)), Cell::Count(epoch), Cell::Number(value)];
         (1u64..).zip(of(p)).map(row).collect::<Vec<_>>()
     });
     let table = Table::new(["point", "epoch", title], rows.collect());

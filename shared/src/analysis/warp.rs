@@ -126,8 +126,8 @@ pub struct Point {
     pub seconds: Option<f64>,
     /// Mean training loss of each epoch.
     pub losses: Vec<f64>,
-    /// Validation score after each epoch.
-    pub validations: Vec<f64>,
+    /// Validation score after each epoch; nothing where there is none.
+    pub validations: Vec<Option<f64>>,
 }
 
 /// Scores on validation and test samples, by what they are.

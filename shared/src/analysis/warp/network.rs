@@ -90,7 +90,7 @@ async fn point(
             best_epoch: trained.map_or(0, |t| small(t.best_epoch)),
             seconds: before.zip(progress.clock()).map(|(from, to)| to - from),
             losses: epochs.iter().map(|e| e.loss).collect(),
-            validations: epochs.iter().map(|e| e.validation).collect(),
+            validations: epochs.iter().map(|e| Some(e.validation).filter(|v| v.is_finite())).collect(),
         }
     };
     let named = Named { whole: progress, what: called(place) };
