@@ -1,8 +1,8 @@
-//! Time of the random map of all parameters of a ResNet18, and of its transpose; a line of JSON.
+//! Time of the random map of all parameters of a `ResNet18`, and of its transpose; a line of JSON.
 
 #![expect(clippy::print_stdout, reason = "the result")]
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use eigenscope::warp::Subspace;
 

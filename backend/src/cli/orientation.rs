@@ -1,7 +1,5 @@
 //! Small networks that learn: the orientation model, and functions that are turned into others.
 
-#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
-
 use std::io::{self, Write};
 
 use clap::Args;

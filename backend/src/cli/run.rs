@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use tokio::time::Instant;
 
 use eigenscope::analysis::warp::results_csv;
 use eigenscope::analysis::{AnalysisResult, Output, dimensionality, manifolds, searchlight};

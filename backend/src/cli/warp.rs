@@ -1,7 +1,5 @@
 //! Networks warped along few dimensions.
 
-#![expect(clippy::doc_markdown, reason = "doc comments here are what --help prints")]
-
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -126,7 +124,7 @@ impl FromStr for DimsArg {
 /// `name:NUMBER`, with a message that lists what there is.
 fn parted<'a, T: FromStr>(text: &'a str, name: &str) -> Option<Result<T, String>> {
     let rest: &'a str = text.strip_prefix(name)?.strip_prefix(':')?;
-    Some(rest.parse().map_err(|_| format!("{rest} is no number")))
+    Some(rest.parse().ok().ok_or_else(|| format!("{rest} is no number")))
 }
 
 #[derive(Debug, Clone)]
@@ -217,7 +215,7 @@ impl FromStr for ReferenceArg {
         match text {
             "best" => Ok(Self(Reference::Best)),
             "full" => Ok(Self(Reference::Full)),
-            _ => text.parse().map(|score| Self(Reference::Score(score))).map_err(|_| "expected best, full or a number".into()),
+            _ => text.parse().ok().map(|score| Self(Reference::Score(score))).ok_or_else(|| "expected best, full or a number".into()),
         }
     }
 }

@@ -257,7 +257,7 @@ impl Shared {
         for start in 1.. {
             match self.program.run_task(dir, stopped.clone(), notes).await {
                 Ended::Crashed(error) if start < STARTS => {
-                    tracing::warn!(job = notes.job, start, %error, "a process crashed and is started again")
+                    tracing::warn!(job = notes.job, start, %error, "a process crashed and is started again");
                 }
                 ended => return Ok(ended),
             }

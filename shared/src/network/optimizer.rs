@@ -22,8 +22,8 @@ pub(crate) enum Rule {
 pub(crate) struct Optimizer(State);
 
 enum State {
-    Adam(Adam, Option<AdamState<1>>),
-    Momentum(Sgd, Option<SgdState<1>>),
+    Adam(Adam, Option<Box<AdamState<1>>>),
+    Momentum(Sgd, Option<Box<SgdState<1>>>),
 }
 
 impl std::fmt::Debug for Optimizer {
@@ -56,13 +56,13 @@ impl Optimizer {
         let (parameter, gradient) = (parameter.into_flat(), gradient.into_flat());
         let stepped = match &mut self.0 {
             State::Adam(adam, state) => {
-                let (stepped, next) = adam.step(lr, parameter, gradient, state.take());
-                *state = next;
+                let (stepped, next) = adam.step(lr, parameter, gradient, state.take().map(|state| *state));
+                *state = next.map(Box::new);
                 stepped
             }
             State::Momentum(sgd, state) => {
-                let (stepped, next) = sgd.step(lr, parameter, gradient, state.take());
-                *state = next;
+                let (stepped, next) = sgd.step(lr, parameter, gradient, state.take().map(|state| *state));
+                *state = next.map(Box::new);
                 stepped
             }
         };

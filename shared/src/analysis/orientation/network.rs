@@ -218,8 +218,6 @@ async fn points(responses: &Mat<f64>, spec: &Spec, context: &Context<'_>, progre
         ..Default::default()
     };
     let result = Box::pin(crate::analysis::run(&AnalysisSpec::Embedding(place), &inputs, &crate::Device::cpu(), progress)).await?;
-    match result.output {
-        AnyOutput::Embedding(output) => Ok(output.points),
-        _ => Err(Error::internal("points were asked for")),
-    }
+    let AnyOutput::Embedding(found) = result.output else { return Err(Error::internal("points were asked for")) };
+    Ok(found.points)
 }

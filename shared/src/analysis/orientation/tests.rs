@@ -4,10 +4,8 @@ use crate::{Dataset, Device, Silent};
 fn run_it(spec: &Spec, inputs: &Inputs) -> Result<Output, Error> {
     let result =
         pollster::block_on(crate::analysis::run(&crate::AnalysisSpec::Orientation(spec.clone()), inputs, &Device::cpu(), &Silent))?;
-    match result.output {
-        crate::analysis::Output::Orientation(output) => Ok(output),
-        other => panic!("{other:?}"),
-    }
+    let crate::analysis::Output::Orientation(output) = result.output else { panic!("another output") };
+    Ok(output)
 }
 
 /// What the tutorial finds on real cortex, on the simulated one, from three starts.

@@ -115,7 +115,7 @@ fn reading(model: &Model) -> Result<Reading, Error> {
         Reading::Max => {
             Err(Error::parameter("reading", "layers are warped with all their positions or with their mean, not with their largest"))
         }
-        reading => Ok(reading),
+        reading @ (Reading::Full | Reading::Avg) => Ok(reading),
     }
 }
 

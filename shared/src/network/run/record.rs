@@ -28,7 +28,7 @@ pub(super) struct Tape<'a> {
 enum Step<'a> {
     /// A value that is another one.
     Same(&'a str, &'a str),
-    Done(Done<'a>),
+    Done(Box<Done<'a>>),
 }
 
 #[derive(Debug)]
@@ -64,7 +64,8 @@ impl<'a> Tape<'a> {
         let (made, back) = record(operator, call, &tracked)?;
         let floats = node.outputs.iter().zip(&made).filter(|(_, made)| matches!(made, Made::Ready(Value::Float(_))));
         self.tracked.extend(floats.map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()));
-        self.steps.push(Step::Done(Done { node, inputs: tracked.into_iter().map(|i| (i, names[i])).collect(), back }));
+        let done = Done { node, inputs: tracked.into_iter().map(|i| (i, names[i])).collect(), back };
+        self.steps.push(Step::Done(Box::new(done)));
         Ok(made)
     }
 }
@@ -246,7 +247,8 @@ impl Recording<'_> {
                         add(&mut known, from, gradient).map_err(Error::internal)?;
                     }
                 }
-                Step::Done(Done { node, inputs, back }) => {
+                Step::Done(done) => {
+                    let Done { node, inputs, back } = *done;
                     let gradients: Vec<Option<Tensor>> = node.outputs.iter().map(|name| known.remove(name)).collect();
                     if gradients.iter().all(Option::is_none) {
                         continue;
