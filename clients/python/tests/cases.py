@@ -92,7 +92,9 @@ def cases(a: Any) -> dict[str, Any]:
         "relation": lambda: a.relation(table(), x="ed", y="score", log_x=True, by="architecture", bootstrap=200, curve="quadratic"),
         "extraction": lambda: a.extraction(network, images, layers=["all"]),
         "layer_profile": lambda: a.layer_profile(network, images, rdms=rdms(2, k=6)),
-        "warp": lambda: a.warp(network, images, rng.normal(size=(6, 2)), layers="relu", dims=[0, 4], epochs=2, split={"contiguous": [0.5, 0.25]}),
+        "warp": lambda: a.warp(
+            network, images, rng.normal(size=(6, 2)), layers="relu", dims=[0, 4], epochs=2, split={"contiguous": [0.5, 0.25]}
+        ),
         "dim_complexity": lambda: a.dim_complexity(functions=["square"], dims=[4, 6], steps=20),
         "orientation": lambda: a.orientation(epochs=1, n_train=100),
     }

@@ -65,7 +65,7 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
 
     def ask(method: str, path: str, status: int, **options: Any) -> Any:
         template, ids = path, options.pop("id", "")
-        response = session.request(method, client.url + path.replace("{id}", ids), timeout=30, **options)
+        response = session.request(method, client.url + path.replace("{id}", ids).replace("{i}", "0"), timeout=30, **options)
         assert response.status_code == status, response.text
         api[template][method].validate_response(response)
         seen.add((method.lower(), template))
@@ -88,6 +88,7 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
     assert result == client.job(job).result().to_dict(), "JSON and the binary form are the same numbers"
     ask("GET", "/api/v1/jobs/{id}/preview", 204, id=job)
     ask("POST", "/api/v1/jobs/{id}/cancel", 409, id=job)
+    ask("POST", "/api/v1/jobs/{id}/tasks/{i}/cancel", 409, id=job)
     ask("POST", "/api/v1/jobs/{id}/dataset", 422, id=job)
     ask("DELETE", "/api/v1/jobs/{id}", 204, id=job)
     ask("GET", "/api/v1/jobs/{id}", 404, id=job)

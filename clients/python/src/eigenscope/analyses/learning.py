@@ -55,14 +55,15 @@ class Learning(Analyses[R]):
         skip_unreadable: bool = False,
         **options: Unpack[Options],
     ) -> R:
-        """A network warped to responses, classes or an RDM along random subspaces of all its parameters, and how many dimensions that takes.
+        """A network warped to responses, classes or an RDM along random subspaces of its parameters, and how many dimensions that takes.
 
         Parameters
         ----------
         network, images, layers, …
             As in :meth:`extraction`; several layers are read out together. ``reading`` is ``full`` or ``avg``.
         targets : array
-            For ``objective="encoding"`` responses (n_images, n_targets), for ``"classes"`` a label for each image, for ``"rsa"`` an RDM of the images.
+            For ``objective="encoding"`` responses (n_images, n_targets), for ``"classes"`` a label for each image, for ``"rsa"`` an RDM of
+            the images.
         dims : list of int
             Numbers of dimensions; 0 trains the read-out alone. ``full`` also trains all parameters.
         seeds : list of int
@@ -73,16 +74,17 @@ class Learning(Analyses[R]):
             ``{"contiguous": [0.6, 0.2]}`` (the default: shares that train and validate), ``{"shuffled": [[0.6, 0.2], seed]}`` or
             ``{"stratified": [[0.6, 0.2], seed]}``.
         lr, low_dim_lr, weight_decay, schedule, batch, epochs, patience, min_delta, head, start
-            How it is trained. ``schedule``: ``constant``, ``cosine`` or ``{"exponential": factor}``; ``head``: ``free``, ``frozen`` or ``warped``; ``start``:
-            ``random``, ``{"fitted": penalty}`` or ``trained``.
+            How it is trained. ``schedule``: ``constant``, ``cosine`` or ``{"exponential": factor}``; ``head``: ``free``, ``frozen`` or
+            ``warped``; ``start``: ``random``, ``{"fitted": penalty}`` or ``trained``.
         target, reference
-            The score that counts as reached: ``{"gain": 0.9}`` or ``{"absolute": 0.9}`` of the ``best`` score, of ``full`` training or of ``{"score": value}``.
+            The score that counts as reached: ``{"gain": 0.9}`` or ``{"absolute": 0.9}`` of the ``best`` score, of ``full`` training or of
+            ``{"score": value}``.
 
         Returns
         -------
         Result
-            ``points`` of ``{d, seed, test_r2, val_r2, epochs, best_epoch, seconds, losses, validations}`` (``test_accuracy`` and ``test_rsa`` for the other
-            objectives) and ``curves`` of ``{dims, mean, sem, full, d_warp, d_warp_last, interval}``.
+            ``points`` of ``{d, seed, test_r2, val_r2, epochs, best_epoch, seconds, losses, validations}`` (``test_accuracy`` and
+            ``test_rsa`` for the other objectives) and ``curves`` of ``{dims, mean, sem, full, d_warp, d_warp_last, interval}``.
 
         Raises
         ------
@@ -155,8 +157,8 @@ class Learning(Analyses[R]):
         Returns
         -------
         Result
-            ``losses`` and ``last_losses`` of each epoch, ``accuracy``, ``populations`` of ``{name, n_units, rdm, tuned, tuning, points}`` (the brain, ``pool``,
-            ``fc``) and ``comparisons`` of ``{layer, correlation, n_pairs}``.
+            ``losses`` and ``last_losses`` of each epoch, ``accuracy``, ``populations`` of ``{name, n_units, rdm, tuned, tuning, points}``
+            (the brain, ``pool``, ``fc``) and ``comparisons`` of ``{layer, correlation, n_pairs}``.
 
         Raises
         ------
