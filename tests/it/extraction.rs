@@ -13,26 +13,20 @@ use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{npy, program};
+use crate::support::{self, npy, program};
 
 fn extract(dir: &Path, args: &str) -> Output {
-    let args = format!("extract {args} --device cpu");
-    Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts")
+    support::command(dir, &format!("extract {args} --device cpu"))
 }
 
 #[track_caller]
 fn succeed(dir: &Path, args: &str) -> Value {
-    let output = extract(dir, &format!("{args} --json"));
-    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    support::succeed(dir, &format!("extract {args} --device cpu"))
 }
 
 #[track_caller]
 fn refuse(dir: &Path, args: &str, what: &str) {
-    let output = extract(dir, args);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{args}: {message}");
-    assert!(message.contains(what), "{args}: {message}");
+    support::refuse(dir, &format!("extract {args} --device cpu"), what);
 }
 
 /// A network and six images.
@@ -145,20 +139,16 @@ fn what_cannot_be_extracted_is_one_sentence() {
     refuse(dir, "photos/1.png --images photos -o out.npz", "no ONNX file");
 }
 
-fn run(dir: &Path, args: &str) -> Value {
-    let output = Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts");
-    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
 /// One command for what `extract`, `dims`, `rdm` and `rsa` do one after the other.
 #[test]
 fn a_profile_has_the_numbers_of_its_steps() {
     let Some(dir) = folder() else { return };
     let dir = dir.path();
     fs::write(dir.join("brains.npy"), npy(3, 15, 4)).expect("written");
-    let profile =
-        run(dir, "profile net.onnx --images photos --layers relu_4,output --pool avg --rdms brains.npy --compare corr --device cpu --json");
+    let profile = support::succeed(
+        dir,
+        "profile net.onnx --images photos --layers relu_4,output --pool avg --rdms brains.npy --compare corr --device cpu",
+    );
     assert_eq!((profile["layers"].as_array().map(Vec::len), &profile["images"]), (Some(2), &6.into()));
     succeed(dir, "net.onnx --images photos --layers relu_4,output --pool avg -o out.npz");
     for (layer, name) in profile["layers"].as_array().expect("layers").iter().zip(["relu_4", "output"]) {
@@ -167,13 +157,13 @@ fn a_profile_has_the_numbers_of_its_steps() {
             let (a, b) = (a.as_f64().expect("a number"), b.as_f64().expect("a number"));
             assert!((a - b).abs() <= 1e-12 * b.abs(), "{name}, {what}: {a} and {b}");
         };
-        let dims = run(dir, &format!("dims out.npz::{name} --pool flatten --device cpu --json"));
+        let dims = support::succeed(dir, &format!("dims out.npz::{name} --pool flatten --device cpu"));
         near(&layer["effective_dimensionality"], &dims[0]["effective_dimensionality"], "dimensionality");
-        let rdm = run(dir, &format!("rdm out.npz::{name} --device cpu --json"));
+        let rdm = support::succeed(dir, &format!("rdm out.npz::{name} --device cpu"));
         let rows: Vec<Vec<f64>> = serde_json::from_value(rdm["rdm"].clone()).expect("a matrix");
         let text: String = rows.iter().map(|row| row.iter().map(f64::to_string).collect::<Vec<_>>().join(",") + "\n").collect();
         fs::write(dir.join("layer.csv"), text).expect("written");
-        let rsa = run(dir, "rsa --data brains.npy --models layer.csv --compare corr --device cpu --json");
+        let rsa = support::succeed(dir, "rsa --data brains.npy --models layer.csv --compare corr --device cpu");
         near(&layer["rsa"], &rsa["models"][0]["mean"], "similarity");
         near(&layer["rsa_sem"], &rsa["models"][0]["sem"], "its error");
         assert_eq!(profile["noise_ceiling"], rsa["noise_ceiling"]);
@@ -251,7 +241,7 @@ fn hdf5_holds_what_npz_holds() {
     let bytes = fs::read(dir.join("out.h5")).expect("read");
     assert!(bytes.windows(15).any(|w| w == b"\"model_hash\": \""), "what was done is in the file");
     // Every layer of the file, without naming it, in the order of the network.
-    let dims = run(dir, "dims out.h5 --pool avg --device cpu --json");
+    let dims = support::succeed(dir, "dims out.h5 --pool avg --device cpu");
     let names: Vec<_> = dims.as_array().expect("layers").iter().map(|layer| layer["input"].as_str().expect("a name")).collect();
     assert_eq!(names, ["out::layer1/layer1.0/relu/Relu_output_0", "out::output"]);
 }
@@ -329,7 +319,7 @@ fn a_projection_is_that_of_the_whole_activations() {
         }
     }
     let dims = |args: &str| {
-        run(dir, &format!("dims {args} --seed 5 --device cpu --json"))[0]["effective_dimensionality"].as_f64().expect("a number")
+        support::succeed(dir, &format!("dims {args} --seed 5 --device cpu"))[0]["effective_dimensionality"].as_f64().expect("a number")
     };
     let (kept, made) = (dims("whole.npz::relu_4 --pool none"), dims("out.npz::relu_4"));
     assert!((kept - made).abs() <= 1e-9 * kept, "{kept} and {made}");

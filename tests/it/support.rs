@@ -1,6 +1,7 @@
 //! A server in this process, the program beside it, and small inputs.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,28 @@ pub(crate) const TOKEN: &str = "correct-horse";
 pub(crate) const HOST: &str = "127.0.0.1:8080";
 /// Nothing here takes this long, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs the program in a folder.
+pub(crate) fn command(dir: &Path, args: &str) -> Output {
+    Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts")
+}
+
+/// Its result, which must be one.
+#[track_caller]
+pub(crate) fn succeed(dir: &Path, args: &str) -> Value {
+    let output = command(dir, &format!("{args} --json"));
+    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Its refusal: one sentence, in which there is something.
+#[track_caller]
+pub(crate) fn refuse(dir: &Path, args: &str, what: &str) {
+    let output = command(dir, args);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{args}: {message}");
+    assert!(message.contains(what), "{args}: {message}");
+}
 
 /// The built program, which the server starts for each job.
 #[track_caller]

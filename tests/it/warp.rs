@@ -2,32 +2,20 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{npy, program};
-
-fn run(dir: &Path, args: &str) -> Output {
-    let device = if args.contains("--device") { "" } else { "--device cpu" };
-    let args = format!("warp {args} {device}");
-    Command::new(program()).current_dir(dir).args(args.split_whitespace()).output().expect("the program starts")
-}
+use crate::support::{self, npy};
 
 #[track_caller]
 fn succeed(dir: &Path, args: &str) -> Value {
-    let output = run(dir, &format!("{args} --json"));
-    assert!(output.status.success(), "{args}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    support::succeed(dir, &format!("warp {args} --device cpu"))
 }
 
 #[track_caller]
 fn refuse(dir: &Path, args: &str, what: &str) {
-    let output = run(dir, args);
-    let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{args}: {message}");
-    assert!(message.contains(what), "{args}: {message}");
+    support::refuse(dir, &format!("warp {args} --device cpu"), what);
 }
 
 /// Networks and the 92 images.
@@ -84,8 +72,7 @@ fn a_sweep_has_points_a_table_and_dimensions() {
 #[test]
 fn a_warp_on_vulkan_is_that_on_the_cpu() {
     let Some(dir) = folder() else { return };
-    let args = format!("{SMALL} --dims 0,12,full --json");
-    let on_gpu = run(dir.path(), &format!("{args} --device vulkan"));
+    let on_gpu = support::command(dir.path(), &format!("warp {SMALL} --dims 0,12,full --json --device vulkan"));
     if !on_gpu.status.success() {
         println!("skipped: {}", String::from_utf8_lossy(&on_gpu.stderr).trim());
         return;

@@ -37,7 +37,7 @@ pub(super) struct WarpArgs {
     #[arg(long, value_enum)]
     objective: Option<ObjectiveArg>,
     /// Numbers of dimensions, 0 for the read-out alone, and full for all parameters by themselves.
-    #[arg(long, value_name = "D,…", value_delimiter = ',', default_value = "0,10,23,56,133,316,749,1778,4216,10000")]
+    #[arg(long, value_name = "D,…", value_delimiter = ',', default_values_t = dimensions(10, 10_000).into_iter().map(|d| DimsArg(Some(d))))]
     dims: Vec<DimsArg>,
     /// Seeds, one sweep for each; without it the one of --seed.
     #[arg(long, value_name = "S,…", value_delimiter = ',')]
@@ -109,6 +109,15 @@ enum PresetArg {
 /// A number of dimensions, or all parameters.
 #[derive(Debug, Clone, Copy)]
 struct DimsArg(Option<u32>);
+
+impl std::fmt::Display for DimsArg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(d) => write!(f, "{d}"),
+            None => f.write_str("full"),
+        }
+    }
+}
 
 impl FromStr for DimsArg {
     type Err = String;
@@ -279,7 +288,6 @@ pub(super) fn warp(args: &WarpArgs, seed: Option<u64>) -> Result<Plan, Error> {
         target: args.target_score.0,
         reference: args.reference.0,
     };
-    debug_assert_eq!(dimensions(10, 10_000).len(), 10, "the default of --dims");
     Ok(Plan { spec: AnalysisSpec::Warp(spec), inputs })
 }
 
