@@ -74,7 +74,8 @@ pub fn hdf5(path: &Path) -> Result<Option<ReadAt>, Error> {
     })))
 }
 
-fn is_npy(file: &mut File) -> bool {
+/// Whether a file begins as NPY files do.
+pub fn is_npy(file: &mut File) -> bool {
     let mut magic = [0u8; 6];
     file.read_exact(&mut magic).is_ok() && magic == *b"\x93NUMPY"
 }

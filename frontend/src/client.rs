@@ -87,6 +87,11 @@ impl Client {
         self.ask(request, Some(blob), None, None).await
     }
 
+    /// Asks about a file, and hears how far the answer is.
+    pub(crate) async fn call_with_progress(&self, request: &Request, blob: &Blob, progress: OnProgress) -> Result<Reply, Error> {
+        self.ask(request, Some(blob), None, Some(progress)).await
+    }
+
     /// Sends bytes along; they stay usable here.
     pub(crate) async fn call_with_bytes(&self, request: &Request, bytes: &Uint8Array) -> Result<Reply, Error> {
         self.ask(request, None, Some(bytes), None).await
@@ -95,6 +100,10 @@ impl Client {
     /// Loads a dataset (again).
     pub(crate) async fn load(&self, dataset: &Dataset) -> Result<Response, Error> {
         use leptos::prelude::GetUntracked;
+        if dataset.source.is_only_there() {
+            let message = "its values are on the server alone; run this there, or drop the file here";
+            return Err(Error::input(dataset.name.get_untracked(), message));
+        }
         let (member, transpose) = (dataset.member.clone(), dataset.transpose.get_untracked());
         let request = Request::Load { key: dataset.key.clone(), name: dataset.source.name(), member, transpose };
         let reply = self.call_with(&request, &dataset.source.blob()).await?;

@@ -22,3 +22,4 @@ mod runs;
 mod server;
 mod state;
 mod theme;
+mod upload;

@@ -67,6 +67,10 @@ pub(crate) fn bar(app: App) -> impl IntoView {
             Some("This page was opened without a server: start one with \"eigenscope serve\" and open the address that it prints.".into())
         }
     };
+    let elsewhere = Memo::new(move |_| {
+        let names = app.form.spec().inputs();
+        app.datasets.with(|all| all.iter().any(|d| d.source.is_only_there() && d.name.with(|name| names.contains(name))))
+    });
     let estimate = move || {
         if blocked.with(Option::is_some) {
             return view! { <p class="muted" data-testid="run-blocked">{blocked.get()}</p> }.into_any();
@@ -74,7 +78,9 @@ pub(crate) fn bar(app: App) -> impl IntoView {
         let now = forecast(app);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size for display")]
         let memory = error::bytes(now.bytes as u64);
-        let advice = if now.here() {
+        let advice = if elsewhere.get() {
+            "Some values are on the server alone: run it there."
+        } else if now.here() {
             "Run it here."
         } else if now.fits() {
             "Better on the server."
@@ -96,7 +102,7 @@ pub(crate) fn bar(app: App) -> impl IntoView {
                     type="button"
                     class="primary"
                     data-testid="run-here"
-                    disabled=move || blocked.with(Option::is_some)
+                    disabled=move || blocked.with(Option::is_some) || elsewhere.get()
                     on:click=move |_| runs::here::start(app)
                 >
                     "Run here"

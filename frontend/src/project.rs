@@ -40,6 +40,9 @@ struct SavedDataset {
     file_name: String,
     member: Option<String>,
     transpose: bool,
+    /// The dataset's id when its bytes are on a server alone.
+    #[serde(default)]
+    server: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -84,11 +87,12 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
     for dataset in app.datasets.get_untracked() {
         let file_name = dataset.source.name();
         let file = format!("data/{}/{file_name}", dataset.source.id);
-        if !files.iter().any(|(known, _)| *known == file) {
+        let server = if dataset.source.is_only_there() { dataset.source.server_id.get_value() } else { None };
+        if server.is_none() && !files.iter().any(|(known, _)| *known == file) {
             files.push((file.clone(), bytes_of(&dataset.source.blob()).await?));
         }
         let (name, transpose) = (dataset.name.get_untracked(), dataset.transpose.get_untracked());
-        manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, transpose });
+        manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, transpose, server });
     }
     for run in app.runs.get_untracked() {
         let state = run.state.get_untracked();
@@ -161,9 +165,16 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
 
     let mut sources: Vec<(String, crate::state::Source)> = Vec::new();
     for saved in &manifest.datasets {
-        let source = match sources.iter().find(|(known, _)| *known == saved.file) {
-            Some((_, source)) => *source,
-            None => {
+        let source = match (sources.iter().find(|(known, _)| *known == saved.file), &saved.server) {
+            (Some((_, source)), _) => *source,
+            (None, Some(id)) => match crate::server::dataset(id).await {
+                Ok(info) => load::source_there(app, &info)?,
+                Err(error) => {
+                    app.notice(&saved.name, format!("its values are on a server that this page is not connected to ({})", error.message));
+                    continue;
+                }
+            },
+            (None, None) => {
                 let packed = member(&saved.file).ok_or_else(|| bad(format!("its data file {} is missing", saved.file)))?;
                 let whole = Array::of1(packed);
                 let named = File::new_with_blob_sequence(&whole, &saved.file_name);

@@ -11,6 +11,9 @@ use eigenscope::compute::{DeviceChoice, DeviceInfo};
 use eigenscope::{AnalysisSpec, Error};
 use serde::{Deserialize, Serialize};
 
+/// Bytes of a file that are hashed and sent at once.
+pub const PIECE_BYTES: u64 = 8 << 20;
+
 /// What the page asks.
 #[expect(clippy::large_enum_variant, reason = "one message at a time: boxing would save nothing")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +65,8 @@ pub enum Request {
     },
     /// Unpack a zip archive (`blob`).
     Unpack,
+    /// The hashes of a file (`blob`) and of its pieces.
+    Hash,
     /// Panic on purpose: the tests' way to see that a crash costs only the worker.
     Crash,
 }
@@ -106,6 +111,13 @@ pub enum Response {
     Files {
         /// Names and lengths in bytes.
         files: Vec<(String, u32)>,
+    },
+    /// To [`Request::Hash`].
+    Hashed {
+        /// blake3 of the whole, hexadecimal.
+        hash: String,
+        /// What `Upload-Checksum` says of each piece of [`PIECE_BYTES`].
+        pieces: Vec<String>,
     },
     /// To anything.
     Failed {

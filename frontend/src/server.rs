@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use eigenscope::api::{ApiError, DatasetInfo, Event, Job, JobRequest};
+use eigenscope::api::{ApiError, DatasetInfo, DiskUse, Event, Job, JobRequest, UploadInfo};
 use eigenscope::compute::DeviceInfo;
 use eigenscope::error::ErrorCode;
 use eigenscope::wire;
@@ -21,6 +21,10 @@ use crate::state::App;
 const DEVICES: &str = "api/v1/devices";
 const DATASETS: &str = "api/v1/datasets";
 const JOBS: &str = "api/v1/jobs";
+const UPLOADS: &str = "api/v1/uploads";
+const DISK: &str = "api/v1/disk";
+/// Version of the upload protocol.
+const TUS: &str = "1.0.0";
 const EVENTS: &str = "api/v1/events";
 
 /// Whether there is a server behind this page.
@@ -72,10 +76,69 @@ pub(crate) fn open_with_token(token: &str) {
     window().location().set_search(&format!("token={token}")).ok();
 }
 
-/// Uploads a file; the same bytes give the same id.
-pub(crate) async fn upload(name: &str, bytes: &Blob) -> Result<DatasetInfo, ApiError> {
-    let request = Request::post(DATASETS).query([("name", name)]).header("content-type", "application/octet-stream");
-    read(request.body(JsValue::from(bytes.clone())).map_err(|e| unreachable_server(&e))?.send().await).await
+/// A file on the server, by the hash of its bytes.
+pub(crate) async fn dataset(id: &str) -> Result<DatasetInfo, ApiError> {
+    get(&format!("{DATASETS}/{id}")).await
+}
+
+/// All files on the server.
+pub(crate) async fn datasets() -> Result<Vec<DatasetInfo>, ApiError> {
+    get(DATASETS).await
+}
+
+/// The bytes of a file.
+pub(crate) async fn download(id: &str) -> Result<Uint8Array, ApiError> {
+    let response = sent(Request::get(&format!("{DATASETS}/{id}/bytes"))).await?;
+    let bytes = response.binary().await.map_err(|e| unreachable_server(&e))?;
+    Ok(Uint8Array::from(bytes.as_slice()))
+}
+
+pub(crate) async fn delete_dataset(id: &str) -> Result<(), ApiError> {
+    sent(Request::delete(&format!("{DATASETS}/{id}"))).await.map(|_| ())
+}
+
+pub(crate) async fn disk() -> Result<DiskUse, ApiError> {
+    get(DISK).await
+}
+
+/// Uploads that have not ended.
+pub(crate) async fn uploads() -> Result<Vec<UploadInfo>, ApiError> {
+    get(UPLOADS).await
+}
+
+pub(crate) async fn upload(id: &str) -> Result<UploadInfo, ApiError> {
+    get(&format!("{UPLOADS}/{id}")).await
+}
+
+/// Begins an upload; returns its id.
+pub(crate) async fn begin_upload(name: &str, size_bytes: u64, hash: &str) -> Result<String, ApiError> {
+    let metadata = format!("filename {},blake3 {}", base64(name), base64(hash));
+    let request = Request::post(UPLOADS).header("tus-resumable", TUS).header("upload-length", &size_bytes.to_string());
+    let response = sent(request.header("upload-metadata", &metadata)).await?;
+    let location = response.headers().get("location").unwrap_or_default();
+    Ok(location.rsplit('/').next().unwrap_or_default().to_owned())
+}
+
+/// Appends bytes; returns the dataset's id when they were the last.
+pub(crate) async fn append_upload(id: &str, at: u64, bytes: &Blob, checksum: Option<&str>) -> Result<Option<String>, ApiError> {
+    let mut request = Request::patch(&format!("{UPLOADS}/{id}")).header("tus-resumable", TUS).header("upload-offset", &at.to_string());
+    if let Some(checksum) = checksum {
+        request = request.header("upload-checksum", checksum);
+    }
+    let request = request.header("content-type", "application/offset+octet-stream");
+    let answer = request.body(JsValue::from(bytes.clone())).map_err(|e| unreachable_server(&e))?.send().await;
+    Ok(accepted(answer).await?.headers().get("eigenscope-dataset"))
+}
+
+pub(crate) async fn delete_upload(id: &str) -> Result<(), ApiError> {
+    sent(Request::delete(&format!("{UPLOADS}/{id}")).header("tus-resumable", TUS)).await.map(|_| ())
+}
+
+/// Base64 of the text's UTF-8.
+fn base64(text: &str) -> String {
+    let binary: String = text.bytes().map(char::from).collect();
+    // Characters up to 255 are all that it takes.
+    window().btoa(&binary).unwrap_or_default()
 }
 
 pub(crate) async fn create_job(job: &JobRequest) -> Result<Job, ApiError> {

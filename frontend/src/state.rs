@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use eigenscope::Error;
-use eigenscope::api::{DatasetSummary, JobState};
+use eigenscope::api::{ArrayInfo, DatasetSummary, JobState};
 use eigenscope::compute::{DeviceChoice, DeviceInfo};
 use eigenscope::dataset::{LabelColumn, Shapes};
 use eigenscope::{AnalysisResult, AnalysisSpec, io};
@@ -16,12 +16,14 @@ use web_sys::{Blob, File};
 
 use crate::client::Client;
 use crate::datasets::picker::Picker;
+use crate::datasets::server_files::Sending;
 use crate::forms::{Form, shape_text};
 use crate::lazy::Rest;
 use crate::notices::Notice;
 use crate::pictures::Picture;
 use crate::plot::number;
 use crate::server::ServerState;
+use crate::upload::Upload;
 
 /// The page's state; copies share it.
 #[derive(Clone, Copy)]
@@ -42,6 +44,8 @@ pub(crate) struct App {
     pub(crate) status: RwSignal<String>,
     /// Images of the conditions.
     pub(crate) pictures: RwSignal<Vec<Picture>>,
+    /// Files on their way to the server.
+    pub(crate) sending: RwSignal<Vec<Sending>>,
     /// Files that are being read.
     pub(crate) reading: RwSignal<u32>,
     /// Ticks once a second, for elapsed times.
@@ -65,11 +69,18 @@ pub(crate) struct Source {
     pub(crate) file: StoredValue<File, LocalStorage>,
     /// Its id on the server once it was uploaded.
     pub(crate) server_id: StoredValue<Option<String>>,
+    /// Its arrays when the bytes are on the server alone; the file has nothing but a name then.
+    pub(crate) only_there: StoredValue<Option<Vec<ArrayInfo>>>,
 }
 
 impl Source {
     pub(crate) fn name(self) -> String {
         self.file.with_value(File::name)
+    }
+
+    /// Whether this browser does not have its bytes.
+    pub(crate) fn is_only_there(self) -> bool {
+        self.only_there.with_value(Option::is_some)
     }
 
     pub(crate) fn blob(self) -> Blob {
@@ -127,6 +138,8 @@ pub(crate) struct Run {
     pub(crate) state: RwSignal<JobState>,
     pub(crate) done_frac: RwSignal<f64>,
     pub(crate) step: RwSignal<String>,
+    /// Its files on their way to the server.
+    pub(crate) upload: Upload,
     pub(crate) started_ms: RwSignal<f64>,
     pub(crate) finished_ms: RwSignal<Option<f64>>,
     pub(crate) error: RwSignal<Option<String>>,
@@ -158,6 +171,7 @@ impl App {
             rest: RwSignal::new(None),
             status: RwSignal::new(String::new()),
             pictures: RwSignal::new(Vec::new()),
+            sending: RwSignal::new(Vec::new()),
             reading: RwSignal::new(0),
             now_ms: RwSignal::new(now_ms()),
             project_name: RwSignal::new("project".into()),
@@ -205,7 +219,12 @@ impl App {
 
     pub(crate) fn source(self, file: File) -> Source {
         let id = self.fresh_id();
-        self.keep(|| Source { id, file: StoredValue::new_local(file), server_id: StoredValue::new(None) })
+        self.keep(|| Source {
+            id,
+            file: StoredValue::new_local(file),
+            server_id: StoredValue::new(None),
+            only_there: StoredValue::new(None),
+        })
     }
 
     /// A dataset by the name that specs use.

@@ -60,6 +60,45 @@ pub struct DatasetInfo {
     pub created_ms: u64,
     /// What is in it.
     pub arrays: Vec<ArrayInfo>,
+    /// Where it lies when it was registered in place: the server reads it there and keeps no copy.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// An upload that has not ended, or what it became.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadInfo {
+    /// Identifier; not the dataset's.
+    pub id: String,
+    /// File name.
+    pub name: String,
+    /// Length of the whole in bytes.
+    pub size_bytes: u64,
+    /// Bytes that are safe on the server: where to go on.
+    pub received_bytes: u64,
+    /// blake3 of the whole, as the client announced it.
+    pub hash: Option<String>,
+    /// Id of the dataset, once all bytes are there.
+    pub dataset: Option<String>,
+    /// Unix time in milliseconds.
+    pub created_ms: u64,
+    /// Unix time in milliseconds after which an unfinished upload is removed.
+    pub expires_ms: u64,
+}
+
+/// Bytes on the server's disk.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUse {
+    /// Datasets that the server keeps.
+    pub dataset_bytes: u64,
+    /// Results of jobs.
+    pub result_bytes: u64,
+    /// Unfinished uploads.
+    pub upload_bytes: u64,
+    /// Free for more; absent where the system does not tell.
+    pub free_bytes: Option<u64>,
 }
 
 /// One input of a job.

@@ -96,6 +96,8 @@ pub(super) enum Command {
     Probe(Box<ProbeArgs>),
     /// Distances between class centroids and projections of samples along them.
     Projection(ProjectionArgs),
+    /// What is in files: arrays with their types and shapes, networks, sets of images.
+    Inspect(super::inspect::InspectArgs),
     /// The values that a network makes, by the names of its file.
     Layers(network::LayersArgs),
     /// Activations of a network for images, layer by layer, as an archive of arrays.

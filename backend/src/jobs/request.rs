@@ -134,7 +134,7 @@ mod tests {
         let array =
             |name: &str| ArrayInfo { member: Some(name.into()), dtype: "float32".into(), shape: vec![1 << 20, 1 << 10], refused: None };
         let arrays = vec![array("a"), array("b")];
-        let info = DatasetInfo { id: "d".into(), name: "l.npz".into(), size_bytes: 1, created_ms: 0, arrays };
+        let info = DatasetInfo { id: "d".into(), name: "l.npz".into(), size_bytes: 1, created_ms: 0, arrays, path: None };
         (JobRequest { spec, inputs: [("X".into(), input)].into(), device: Default::default() }, [("d".into(), info)].into())
     }
 

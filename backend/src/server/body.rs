@@ -1,4 +1,4 @@
-//! Request bodies: JSON with errors that say where, and files streamed to the disk.
+//! Request bodies: JSON with errors that say where, and files that grow by them.
 
 use std::path::Path;
 
@@ -7,9 +7,10 @@ use eigenscope::api::{InputRef, JobRequest};
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::failure::Failure;
+use crate::store::Store;
 
 /// Specs are small; arrays are uploaded as files.
 const MAX_JSON_BYTES: usize = 4 << 20;
@@ -48,21 +49,64 @@ fn form_failure(what: &str, error: &serde_json::Error) -> Failure {
     Failure::from(error).with_field(named)
 }
 
-/// Writes a body to a file while hashing it; returns the hash and the length.
-pub(super) async fn receive_file(body: Body, file: &Path, limit: u64) -> Result<(String, u64), Failure> {
-    let mut out = tokio::fs::File::create(file).await?;
-    let mut hasher = blake3::Hasher::new();
-    let mut length = 0u64;
-    let mut stream = body.into_data_stream();
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|e| Failure::malformed(format!("the upload broke off after {length} bytes: {e}")))?;
-        length += chunk.len() as u64;
-        if length > limit {
-            return Err(Failure::too_large("the upload", limit));
-        }
-        hasher.update(&chunk);
-        out.write_all(&chunk).await?;
+/// Bytes after which it is noted how far an upload is.
+const NOTE_EVERY: u64 = 64 << 20;
+
+/// Where it is noted.
+pub(super) struct Notes<'a> {
+    pub(super) store: &'a Store,
+    pub(super) upload: &'a str,
+    pub(super) at_most: u64,
+}
+
+/// A file that grows by the bodies of requests.
+pub(super) struct Receiver {
+    file: tokio::fs::File,
+    length: u64,
+}
+
+impl Receiver {
+    /// Goes on with a file of which so many bytes are safe; what it has beyond them is cut off.
+    pub(super) async fn open(path: &Path, length: u64) -> std::io::Result<Self> {
+        let mut file = tokio::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).await?;
+        file.set_len(length).await?;
+        file.seek(std::io::SeekFrom::End(0)).await?;
+        Ok(Self { file, length })
     }
-    out.flush().await?;
-    Ok((hasher.finalize().to_hex().to_string(), length))
+
+    /// Appends a body of which each piece is handed to `see` first; now and then it is noted how many bytes are in the file.
+    pub(super) async fn receive(
+        &mut self,
+        body: Body,
+        limit: u64,
+        mut see: impl FnMut(&[u8]),
+        notes: Option<Notes<'_>>,
+    ) -> Result<(), Failure> {
+        let mut stream = body.into_data_stream();
+        let mut noted = self.length;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|e| Failure::malformed(format!("the upload broke off after {} bytes: {e}", self.length)))?;
+            if self.length + chunk.len() as u64 > limit {
+                return Err(Failure::too_large("the upload", limit));
+            }
+            see(&chunk);
+            self.file.write_all(&chunk).await?;
+            self.length += chunk.len() as u64;
+            if let Some(notes) = &notes
+                && self.length - noted >= NOTE_EVERY
+            {
+                self.file.flush().await?;
+                notes.store.report_received(notes.upload, notes.at_most.min(self.length)).await?;
+                noted = self.length;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything is written; returns how many bytes the file has now. These may be fewer or more than were seen if an error or
+    /// an interruption came in the middle of a piece, but they are the right ones.
+    pub(super) async fn finish(mut self) -> std::io::Result<u64> {
+        self.file.flush().await?;
+        Ok(self.file.metadata().await?.len())
+    }
 }

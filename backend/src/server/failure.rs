@@ -45,6 +45,17 @@ impl Failure {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
     }
 
+    /// Bytes that are not those that were announced; the status is the tus protocol's.
+    pub(super) fn checksum(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::from_u16(460).unwrap_or(StatusCode::BAD_REQUEST), ErrorCode::Malformed, message)
+    }
+
+    fn disk_full() -> Self {
+        let message = "the server's disk is full; remove datasets or jobs, or start it with another --data-dir, and try again";
+        tracing::error!("the disk is full");
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::TooLarge, message)
+    }
+
     /// A defect: the log has the detail, the client the request's id.
     pub(super) fn internal(detail: impl std::fmt::Display) -> Self {
         let request_id = REQUEST_ID.try_with(Clone::clone).unwrap_or_default();
@@ -90,12 +101,22 @@ impl From<Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::internal(error)
+        match error {
+            StoreError::Changed(_) => Self::conflict(error.to_string()),
+            StoreError::Io(error) => error.into(),
+            StoreError::Database(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == rusqlite::ErrorCode::DiskFull => {
+                Self::disk_full()
+            }
+            StoreError::Database(_) | StoreError::Json(_) | StoreError::Unusable(_) | StoreError::Task(_) => Self::internal(error),
+        }
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+            return Self::disk_full();
+        }
         Self::internal(error)
     }
 }

@@ -19,12 +19,16 @@ mod auth;
 mod body;
 mod failure;
 mod guard;
+mod intake;
 mod openapi;
 mod routes;
+mod sessions;
 mod site;
+mod tus;
 
 use auth::{Auth, Hosts};
 pub use openapi::document as openapi_document;
+use sessions::Sessions;
 use site::Site;
 
 /// How a server is set up.
@@ -113,7 +117,8 @@ struct Inner {
     store: Store,
     workers: Workers,
     program: Program,
-    /// Uploads are inspected one after the other: each is in memory meanwhile.
+    sessions: Sessions,
+    /// Files that are looked into at once: each may be in memory meanwhile.
     inspecting: Semaphore,
     devices: OnceCell<Vec<DeviceInfo>>,
     stopping: watch::Sender<bool>,
@@ -136,8 +141,19 @@ impl App {
         let auth = Auth::new(token, Hosts::of(&config), config.port);
         let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
         let (stopping, _) = watch::channel(false);
-        let inspecting = Semaphore::new(1);
-        Ok(Self(Arc::new(Inner { config, auth, site, store, workers, program, inspecting, devices: OnceCell::new(), stopping })))
+        tokio::spawn(remove_old_uploads(store.clone(), stopping.subscribe()));
+        Ok(Self(Arc::new(Inner {
+            config,
+            auth,
+            site,
+            store,
+            workers,
+            program,
+            sessions: Sessions::default(),
+            inspecting: Semaphore::new(2),
+            devices: OnceCell::new(),
+            stopping,
+        })))
     }
 
     /// All routes behind the guard.
@@ -159,6 +175,20 @@ impl App {
     pub async fn stop(&self) {
         self.0.stopping.send_replace(true);
         self.0.workers.stop().await;
+    }
+}
+
+/// Removes uploads that nobody goes on with, at start and every hour.
+async fn remove_old_uploads(store: Store, mut stopping: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = store.remove_old_uploads(ids::now_ms()).await {
+            tracing::warn!(%error, "old uploads could not be removed");
+        }
+        let hour = tokio::time::sleep(std::time::Duration::from_secs(3600));
+        tokio::select! {
+            () = hour => {}
+            _ = stopping.wait_for(|&stop| stop) => return,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, system};
+use super::routes::{datasets, events, jobs, system, uploads};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -15,6 +15,14 @@ use super::routes::{datasets, events, jobs, system};
         datasets::show_dataset,
         datasets::download_dataset,
         datasets::delete_dataset,
+        datasets::show_disk,
+        uploads::show_protocol,
+        uploads::list_uploads,
+        uploads::create_upload,
+        uploads::show_upload,
+        uploads::measure_upload,
+        uploads::append_upload,
+        uploads::delete_upload,
         jobs::create_job,
         jobs::list_jobs,
         jobs::show_job,

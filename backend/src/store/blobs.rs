@@ -21,20 +21,36 @@ impl Blobs {
         self.root.join(hash.get(..2).unwrap_or("__")).join(hash)
     }
 
-    /// Moves a finished file in: its bytes are on the disk before its name is.
+    /// Takes a finished file in, whose bytes are on the disk already. The file stays where it is as well: whoever made it removes it once
+    /// the row that names the bytes is committed, so that a crash in between loses nothing.
     ///
     /// # Errors
     /// The file system's.
     pub fn import(&self, file: &Path, hash: &str) -> io::Result<()> {
         let target = self.path(hash);
         if target.exists() {
-            return fs::remove_file(file);
+            return Ok(());
         }
         let folder = target.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder)?;
-        File::open(file)?.sync_all()?;
-        fs::rename(file, &target)?;
+        // Not every file system has hard links.
+        fs::hard_link(file, &target).or_else(|_| fs::rename(file, &target))?;
         File::open(folder)?.sync_all()
+    }
+
+    /// The hashes of all bytes that are kept.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn hashes(&self) -> io::Result<Vec<String>> {
+        let mut out = Vec::new();
+        let Ok(folders) = fs::read_dir(&self.root) else { return Ok(out) };
+        for folder in folders {
+            for file in fs::read_dir(folder?.path())? {
+                out.push(file?.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(out)
     }
 
     /// Removes bytes; that they are gone already is no error.
@@ -50,7 +66,10 @@ impl Blobs {
 }
 
 /// blake3 of a file, hexadecimal.
-pub(super) fn hash_file(path: &Path) -> io::Result<String> {
+///
+/// # Errors
+/// The file system's.
+pub fn hash_file(path: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update_reader(File::open(path)?)?;
     Ok(hasher.finalize().to_hex().to_string())
@@ -70,7 +89,8 @@ mod tests {
             let hash = hash_file(&file).expect("hashed");
             blobs.import(&file, &hash).expect("imported");
             assert_eq!(fs::read(blobs.path(&hash)).expect("read"), b"values");
-            assert!(!file.exists(), "the file was moved");
+            fs::remove_file(&file).expect("the file stays until it is removed");
+            assert_eq!((fs::read(blobs.path(&hash)).expect("read"), blobs.hashes().expect("listed")), (b"values".to_vec(), vec![hash]));
         }
         blobs.remove("0000").expect("removing nothing is fine");
     }

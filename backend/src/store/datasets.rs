@@ -1,11 +1,12 @@
-//! Datasets: uploaded files and what is in them.
+//! Datasets: uploaded files, files registered in place, and what is in them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
-use eigenscope::api::{DatasetInfo, JobRequest};
+use eigenscope::api::{DatasetInfo, DiskUse, JobRequest};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Store, StoreError, jobs, signed, unsigned};
+use super::{Blobs, Store, StoreError, jobs, signed, unsigned};
 
 impl Store {
     /// Keeps an uploaded file. The same bytes again replace name and time: the newest name decides which reader is used.
@@ -13,14 +14,57 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn insert_dataset(&self, info: DatasetInfo, file: PathBuf) -> Result<(), StoreError> {
+        sync(file.clone()).await?;
+        self.call(move |tx, blobs| insert(tx, blobs, &info, &file)).await
+    }
+
+    /// Keeps where a file lies that stays there. Bytes that the server has are not registered a second time: it keeps its copy.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn register_dataset(&self, info: DatasetInfo, modified_ns: i64) -> Result<DatasetInfo, StoreError> {
         self.call(move |tx, blobs| {
-            let arrays = serde_json::to_string(&info.arrays)?;
-            blobs.import(&file, &info.id)?;
-            tx.execute(
-                "INSERT OR REPLACE INTO datasets (id, name, size_bytes, created_ms, arrays) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![info.id, info.name, signed(info.size_bytes), signed(info.created_ms), arrays],
-            )?;
-            Ok(())
+            let has_copy = blobs.path(&info.id).exists();
+            let info = DatasetInfo { path: info.path.filter(|_| !has_copy), ..info };
+            write_row(tx, &info, info.path.as_ref().map(|_| modified_ns))?;
+            Ok(info)
+        })
+        .await
+    }
+
+    /// The file with the bytes of a dataset.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the database; [`StoreError::Changed`] when a file that was registered in place is not what it was.
+    pub async fn dataset_file(&self, info: &DatasetInfo) -> Result<PathBuf, StoreError> {
+        let Some(path) = info.path.clone() else { return Ok(self.blobs().path(&info.id)) };
+        let id = info.id.clone();
+        let sql = "SELECT modified_ns FROM datasets WHERE id = ?1";
+        let known: Option<i64> = self.call(move |tx, _| Ok(tx.query_row(sql, [&id], |row| row.get(0)).optional()?.flatten())).await?;
+        let now = modified_ns(Path::new(&path)).ok();
+        if now != known.map(|at| (info.size_bytes, at)) {
+            return Err(StoreError::Changed(path));
+        }
+        Ok(path.into())
+    }
+
+    /// Bytes on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn disk_use(&self) -> Result<DiskUse, StoreError> {
+        let free_bytes = self.free_bytes();
+        self.call(move |tx, blobs| {
+            let sum = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, i64>(0)).map(unsigned);
+            let mut results = tx.prepare_cached("SELECT DISTINCT result FROM jobs WHERE result IS NOT NULL")?;
+            let hashes = results.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+            let result_bytes = hashes.iter().filter_map(|hash| std::fs::metadata(blobs.path(hash)).ok()).map(|m| m.len()).sum();
+            Ok(DiskUse {
+                dataset_bytes: sum("SELECT coalesce(sum(size_bytes), 0) FROM datasets WHERE path IS NULL")?,
+                result_bytes,
+                upload_bytes: sum("SELECT coalesce(sum(received_bytes), 0) FROM uploads WHERE dataset IS NULL")?,
+                free_bytes,
+            })
         })
         .await
     }
@@ -79,13 +123,70 @@ fn unfinished_users(tx: &Transaction<'_>, dataset: &str) -> Result<usize, StoreE
     Ok(users)
 }
 
-type Raw = (String, String, i64, i64, String);
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    Ok((row.get("id")?, row.get("name")?, row.get("size_bytes")?, row.get("created_ms")?, row.get("arrays")?))
+/// Brings the bytes of a file to the disk; before the store is asked, because that may take long.
+pub(super) async fn sync(file: PathBuf) -> Result<(), StoreError> {
+    Ok(tokio::fs::File::open(file).await?.sync_all().await?)
 }
 
-fn info((id, name, size_bytes, created_ms, arrays): Raw) -> Result<DatasetInfo, StoreError> {
-    let arrays = serde_json::from_str(&arrays)?;
-    Ok(DatasetInfo { id, name, size_bytes: unsigned(size_bytes), created_ms: unsigned(created_ms), arrays })
+/// Moves a file in and writes its row.
+pub(super) fn insert(tx: &Transaction<'_>, blobs: &Blobs, info: &DatasetInfo, file: &Path) -> Result<(), StoreError> {
+    blobs.import(file, &info.id)?;
+    write_row(tx, info, None)
+}
+
+fn write_row(tx: &Transaction<'_>, info: &DatasetInfo, modified_ns: Option<i64>) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT OR REPLACE INTO datasets (id, name, size_bytes, created_ms, arrays, path, modified_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            info.id,
+            info.name,
+            signed(info.size_bytes),
+            signed(info.created_ms),
+            serde_json::to_string(&info.arrays)?,
+            info.path,
+            modified_ns
+        ],
+    )?;
+    Ok(())
+}
+
+/// Length of a file and when it was changed last, in nanoseconds of Unix time.
+///
+/// # Errors
+/// The file system's.
+pub fn modified_ns(path: &Path) -> std::io::Result<(u64, i64)> {
+    let metadata = std::fs::metadata(path)?;
+    let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((metadata.len(), i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)))
+}
+
+struct Raw {
+    id: String,
+    name: String,
+    size_bytes: i64,
+    created_ms: i64,
+    arrays: String,
+    path: Option<String>,
+}
+
+fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
+    Ok(Raw {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        size_bytes: row.get("size_bytes")?,
+        created_ms: row.get("created_ms")?,
+        arrays: row.get("arrays")?,
+        path: row.get("path")?,
+    })
+}
+
+fn info(raw: Raw) -> Result<DatasetInfo, StoreError> {
+    Ok(DatasetInfo {
+        arrays: serde_json::from_str(&raw.arrays)?,
+        id: raw.id,
+        name: raw.name,
+        size_bytes: unsigned(raw.size_bytes),
+        created_ms: unsigned(raw.created_ms),
+        path: raw.path,
+    })
 }

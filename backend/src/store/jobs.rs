@@ -6,7 +6,7 @@ use eigenscope::api::{ApiError, Event, Job, JobRequest};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::job_rows::{job, raw};
-use super::{Blobs, Store, StoreError, blobs, events, signed};
+use super::{Blobs, Store, StoreError, blobs, datasets, events, signed};
 use crate::ids;
 
 /// A server that stops this often while one job runs is probably stopped by it.
@@ -132,6 +132,15 @@ impl Store {
     /// [`StoreError`].
     pub async fn finish_job(&self, id: &str, outcome: Outcome) -> Result<(), StoreError> {
         let id = id.to_owned();
+        // Outside of the transaction: a large result takes its time.
+        let hash = match &outcome {
+            Outcome::Done(file) => {
+                let file = file.clone();
+                datasets::sync(file.clone()).await?;
+                tokio::task::spawn_blocking(move || blobs::hash_file(&file)).await??
+            }
+            Outcome::Failed(_) => String::new(),
+        };
         self.call(move |tx, blobs| {
             let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'running'";
             if tx.query_row(sql, [&id], |_| Ok(())).optional()?.is_none() {
@@ -139,7 +148,6 @@ impl Store {
             }
             let (state, step, result, error) = match outcome {
                 Outcome::Done(file) => {
-                    let hash = blobs::hash_file(&file)?;
                     blobs.import(&file, &hash)?;
                     ("done", "done", Some(hash), None)
                 }
@@ -257,6 +265,14 @@ impl Store {
         })
         .await
     }
+}
+
+/// Removes bytes that a server took in and then died before it could write whose they are.
+pub(super) fn remove_orphans(tx: &Transaction<'_>, blobs: &Blobs) -> Result<(), StoreError> {
+    for hash in blobs.hashes()? {
+        remove_unreferenced(tx, blobs, &hash)?;
+    }
+    Ok(())
 }
 
 /// Removes bytes that neither a dataset nor a job refers to.

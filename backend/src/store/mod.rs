@@ -16,9 +16,12 @@ mod events;
 mod job_rows;
 mod jobs;
 mod schema;
+mod uploads;
 
-pub use blobs::Blobs;
+pub use blobs::{Blobs, hash_file};
+pub use datasets::modified_ns;
 pub use jobs::{NewJob, Outcome, Submitted};
+pub use uploads::{KEEP_MS as UPLOADS_LAST_MS, NewUpload};
 
 /// Why the store did not answer: always a defect or a full disk, never the user's data.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,9 @@ pub enum StoreError {
     /// The data folder is in use or from a newer program.
     #[error("{0}")]
     Unusable(String),
+    /// A file that was registered in place is not what it was.
+    #[error("{0} was changed or removed since it was registered; register it again")]
+    Changed(String),
     /// A blocking thread panicked.
     #[error("a database task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -55,9 +61,11 @@ struct Inner {
     _lock: File,
 }
 
-/// The folder of the folders of jobs.
 /// Pieces of jobs by what gives them.
 const PIECES: &str = "pieces";
+/// Bytes of unfinished uploads, by the upload's id.
+const UPLOADS: &str = "uploads";
+/// The folder of the folders of jobs.
 const TASKS: &str = "tasks";
 
 impl Store {
@@ -77,9 +85,13 @@ impl Store {
         }
         fs::create_dir_all(&tmp)?;
         fs::create_dir_all(root.join(TASKS))?;
+        fs::create_dir_all(root.join(UPLOADS))?;
         let blobs = Blobs::new(root.join("blobs"));
         let mut connection = Connection::open(root.join("eigenscope.db"))?;
         schema::migrate(&mut connection)?;
+        let transaction = connection.transaction()?;
+        jobs::remove_orphans(&transaction, &blobs)?;
+        transaction.commit()?;
         let newest = events::newest(&connection)?;
         let (newest_event, _) = watch::channel(newest);
         Ok(Self(Arc::new(Inner { root: root.into(), blobs, connection: Mutex::new(connection), newest_event, _lock: lock })))
@@ -95,6 +107,13 @@ impl Store {
     #[must_use]
     pub fn tmp_dir(&self) -> PathBuf {
         self.0.root.join("tmp")
+    }
+
+    /// Free bytes on the disk of the data folder, for this user; `None` where the system does not tell.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        let of = rustix::fs::statvfs(&self.0.root).ok()?;
+        of.f_bavail.checked_mul(of.f_frsize)
     }
 
     /// A piece that several jobs need, by its key.

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Each entry brings the database from its index to the next version.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE datasets (
         id TEXT PRIMARY KEY,           -- blake3 of the bytes
         name TEXT NOT NULL,
@@ -35,7 +36,23 @@ const MIGRATIONS: [&str; 1] = ["
         body TEXT NOT NULL             -- JSON: Event
     );
     CREATE INDEX events_by_job ON events (job, id);
-"];
+",
+    "
+    CREATE TABLE uploads (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        metadata TEXT NOT NULL,        -- the header Upload-Metadata, as sent
+        size_bytes INTEGER NOT NULL,
+        received_bytes INTEGER NOT NULL DEFAULT 0,
+        hash TEXT,                     -- blake3 that the client announced
+        dataset TEXT,                  -- what it became
+        created_ms INTEGER NOT NULL,
+        touched_ms INTEGER NOT NULL
+    );
+    ALTER TABLE datasets ADD COLUMN path TEXT;          -- registered in place: no blob
+    ALTER TABLE datasets ADD COLUMN modified_ns INTEGER; -- of that file when it was hashed
+",
+];
 
 /// Sets the connection up and brings the tables to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -22,7 +22,8 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         Some(member) => format!("{}: {member}", source.name()),
         None => source.name(),
     };
-    let size = load::size_text(source.file.with_value(|f| f.size()));
+    let there = source.is_only_there();
+    let size = if there { "on the server".to_owned() } else { load::size_text(source.file.with_value(|f| f.size())) };
     let labels_only = dataset.is_label_table();
     let is_array = dataset.is_array();
     let sized = dataset.clone();
@@ -48,7 +49,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     };
     view! {
         <li class="card dataset" class:labels-only=!is_array data-testid="dataset-card" data-name=move || name.get()>
-            {is_array.then(|| view! {
+            {(is_array && !there).then(|| view! {
                 <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
             })}
             <div class="facts">

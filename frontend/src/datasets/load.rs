@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use eigenscope::api::{ArrayInfo, DatasetSummary};
+use eigenscope::api::{ArrayInfo, DatasetInfo, DatasetSummary};
 use eigenscope::input::is_image;
+use eigenscope::io::Limits;
 use eigenscope::{Error, error, io};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
@@ -12,9 +13,11 @@ use web_sys::{Blob, File};
 
 use super::images;
 use super::picker::Picker;
+use super::server_files;
 use crate::client::text;
 use crate::pictures;
 use crate::protocol::{Request, Response};
+use crate::server::ServerState;
 use crate::state::{App, Dataset, Devices, Source};
 
 /// Takes files one after the other; an error of one does not stop the others.
@@ -84,11 +87,68 @@ pub(crate) fn unpacked(reply: crate::client::Reply) -> Result<Vec<File>, Error> 
     Ok(out)
 }
 
-async fn read(app: App, file: File) -> Result<(), Error> {
+/// Takes a file whose bytes the server has.
+pub(super) fn take_known(app: App, file: File, id: String) {
+    spawn_local(async move {
+        app.reading.update(|n| *n += 1);
+        let name = file.name();
+        let source = app.source(file);
+        source.server_id.set_value(Some(id));
+        if let Err(error) = open(app, source).await {
+            app.fail(&name, &error);
+        }
+        app.reading.update(|n| *n -= 1);
+    });
+}
+
+/// Takes a file of the server by its name alone.
+pub(crate) async fn from_server(app: App, info: DatasetInfo) {
+    let title = info.name.clone();
+    let taken = async {
+        let source = source_there(app, &info)?;
+        choose(app, source, info.arrays).await
+    };
+    if let Err(error) = taken.await {
+        app.fail(&title, &error);
+    }
+}
+
+/// A file of the server without its bytes.
+pub(crate) fn source_there(app: App, info: &DatasetInfo) -> Result<Source, Error> {
+    let file = File::new_with_buffer_source_sequence(&Array::new(), &info.name).map_err(|e| Error::internal(text(&e)))?;
     let source = app.source(file);
+    source.server_id.set_value(Some(info.id.clone()));
+    source.only_there.set_value(Some(info.arrays.clone()));
+    Ok(source)
+}
+
+async fn read(app: App, file: File) -> Result<(), Error> {
+    #[expect(clippy::cast_precision_loss, reason = "a power of two")]
+    let limit = Limits::BROWSER.max_array_bytes as f64;
+    if file.size() > limit {
+        if matches!(app.server.get_untracked(), ServerState::Ready(_)) {
+            server_files::send(app, file);
+            return Ok(());
+        }
+        let (size, limit) = (size_text(file.size()), size_text(limit));
+        let message = format!(
+            "{size} are too much for a browser tab (up to {limit}); open this page from \"eigenscope serve\" to use the file there"
+        );
+        return Err(Error::Unsupported { file: file.name(), message });
+    }
+    open(app, app.source(file)).await
+}
+
+async fn open(app: App, source: Source) -> Result<(), Error> {
     let name = source.name();
     let reply = app.client().call_with(&Request::List { name: name.clone() }, &source.blob()).await?;
     let Response::Listed { arrays } = reply.response else { return Err(unexpected()) };
+    choose(app, source, arrays).await
+}
+
+/// Loads the array of a file, or asks which when there are several.
+async fn choose(app: App, source: Source, arrays: Vec<ArrayInfo>) -> Result<(), Error> {
+    let name = source.name();
     match arrays.as_slice() {
         [] => Err(Error::Unsupported { file: name, message: "it holds no arrays; give a file with at least one numeric array".into() }),
         [ArrayInfo { refused: Some(message), .. }] => Err(Error::Unsupported { file: name, message: message.clone() }),
@@ -186,10 +246,35 @@ fn blank(app: App, source: Source, member: Option<String>, transpose: bool) -> D
 }
 
 async fn summary(app: App, dataset: &Dataset) -> Result<DatasetSummary, Error> {
+    if let Some(arrays) = dataset.source.only_there.get_value() {
+        return summary_there(dataset, &arrays);
+    }
     match app.client().load(dataset).await? {
         Response::Loaded { summary } => Ok(summary),
         _ => Err(unexpected()),
     }
+}
+
+/// What the server said of an array that it alone has.
+fn summary_there(dataset: &Dataset, arrays: &[ArrayInfo]) -> Result<DatasetSummary, Error> {
+    let file = dataset.source.name();
+    let array = arrays.iter().find(|array| array.member == dataset.member);
+    let array = array.ok_or_else(|| Error::input(&file, "it has no such array; choose the file again"))?;
+    let mut shape = array.shape.clone();
+    if dataset.transpose.get_untracked() {
+        shape.reverse();
+    }
+    let name = array.member.clone().unwrap_or_else(|| file.rsplit_once('.').map_or(file.clone(), |(stem, _)| stem.to_owned()));
+    Ok(DatasetSummary {
+        name,
+        dtype: array.dtype.clone(),
+        shape,
+        n_non_finite: 0,
+        column_names: None,
+        labels: Vec::new(),
+        thumbnail: Default::default(),
+        network: None,
+    })
 }
 
 async fn add(app: App, dataset: &Dataset, name: String, summary: DatasetSummary) {

@@ -5,6 +5,7 @@ pub(crate) mod folders;
 pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod picker;
+pub(crate) mod server_files;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::orientation;
@@ -72,6 +73,7 @@ pub(crate) fn panel(app: App) -> impl IntoView {
                 </For>
             </ul>
             {crate::pictures::card(app)}
+            {server_files::panel(app)}
         </section>
     }
     .into_any()

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use super::{cancel, remote, remove, state_word};
 use crate::state::{App, Place, Run};
+use crate::upload::Upload;
 
 pub(super) fn view(app: App, run: Run) -> impl IntoView {
     let heading = format!("run-{}", run.id);
@@ -66,6 +67,7 @@ fn head(app: App, run: &Run, heading: String) -> AnyView {
                     </button>
                 </Show>
                 <button type="button" class="quiet" data-testid="run-edit" on:click=move |_| app.form.set(to_edit.clone())>"Edit"</button>
+                {pause(run.upload)}
                 <Show when=move || !finished()>
                     <button
                         type="button"
@@ -97,14 +99,28 @@ fn head(app: App, run: &Run, heading: String) -> AnyView {
     .into_any()
 }
 
+/// A button while a file is being sent.
+fn pause(upload: Upload) -> impl IntoView {
+    let toggle = move |_| upload.paused.update(|paused| *paused = paused.map(|paused| !paused));
+    let word = move || if upload.paused.get() == Some(true) { "Resume" } else { "Pause" };
+    view! {
+        <Show when=move || upload.paused.get().is_some()>
+            <button type="button" data-testid="upload-pause" on:click=toggle>{word}</button>
+        </Show>
+    }
+}
+
 fn progress(app: App, run: &Run) -> AnyView {
-    let Run { state, done_frac, step, started_ms, .. } = *run;
+    let Run { state, done_frac, step, started_ms, upload, .. } = *run;
+    let sending = move || !upload.step.with(String::is_empty);
+    let done_frac = move || if sending() { upload.done_frac.get() } else { done_frac.get() };
+    let step = move || if sending() { upload.step.get() } else { step.get() };
     view! {
         <Show when=move || !state.get().is_final()>
-            <progress max="1" aria-label="Progress" prop:value=move || done_frac.get()></progress>
+            <progress max="1" aria-label="Progress" prop:value=done_frac></progress>
         </Show>
         {move || {
-            let step = rated(&step.get(), || (app.now_ms.get() - started_ms.get()) / 1000.0);
+            let step = rated(&step(), || (app.now_ms.get() - started_ms.get()) / 1000.0);
             (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}</p> })
         }}
     }

@@ -10,6 +10,7 @@ use eigenscope::compute::DeviceChoice;
 use leptos::prelude::*;
 
 use crate::state::{App, Place, Run, now_ms};
+use crate::upload::Upload;
 
 /// A run that has not started.
 pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place: Place) -> Run {
@@ -23,6 +24,7 @@ pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place:
         state: RwSignal::new(JobState::Queued),
         done_frac: RwSignal::new(0.0),
         step: RwSignal::new(String::new()),
+        upload: Upload::new(),
         started_ms: RwSignal::new(now_ms()),
         finished_ms: RwSignal::new(None),
         error: RwSignal::new(None),

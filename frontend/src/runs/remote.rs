@@ -10,8 +10,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{here, new_run};
-use crate::server;
 use crate::state::{App, Place, Run, now_ms};
+use crate::{server, upload};
 
 /// Uploads what the form's spec needs and starts it on the server.
 pub(crate) fn start(app: App) {
@@ -33,6 +33,8 @@ pub(crate) fn start(app: App) {
                     update(app, &run, job);
                 }
             }
+            // It was canceled while its files were sent.
+            Err(error) if error.code == ErrorCode::Canceled => {}
             Err(error) => {
                 if let Some(field) = &error.field {
                     here::mark_field(app, &run, field, &error.message);
@@ -51,10 +53,7 @@ async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
         let id = match source.server_id.get_value() {
             Some(id) => id,
             None => {
-                let file = source.name();
-                let size = crate::datasets::load::size_text(source.file.with_value(|f| f.size()));
-                run.step.set(format!("uploading {file} ({size})"));
-                let id = server::upload(&file, &source.blob()).await?.id;
+                let id = upload::send(app, &source.name(), &source.blob(), run.upload).await?;
                 source.server_id.set_value(Some(id.clone()));
                 id
             }
@@ -122,6 +121,7 @@ pub(crate) async fn fetched(run: &Run) -> Result<(), String> {
 
 /// Asks the server to stop a job; the page shows it as canceled at once.
 pub(super) fn cancel(app: App, run: &Run) {
+    run.upload.canceled.set(true);
     finish(app, run, JobState::Canceled);
     let Place::Server(Some(id)) = run.place.get_untracked() else { return };
     let run = run.clone();

@@ -5,12 +5,14 @@ mod port;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use eigenscope::compute::DeviceKind;
 use eigenscope::io::{self, Limits};
-use eigenscope::{AnalysisSpec, Device, DeviceChoice, Error, Input, Inputs, wire};
+use eigenscope::{AnalysisSpec, Device, DeviceChoice, Error, Input, Inputs, Progress as _, wire};
 use wasm_bindgen::JsValue;
 
-use crate::protocol::{Request, Response};
+use crate::protocol::{PIECE_BYTES, Request, Response};
 use port::{Answer, Message, Reporter};
 
 thread_local! {
@@ -55,9 +57,27 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
         Request::Sample => joined(eigenscope::sample::files())?,
         Request::Pack { files } => (Response::Bytes, Some(io::pack(&message.split(files)?)?)),
         Request::Unpack => joined(io::unpack(&message.file().await?, Limits::BROWSER)?)?,
+        Request::Hash => (hash(message).await?, None),
         #[expect(clippy::panic, reason = "asked for by a test of the page's recovery")]
         Request::Crash => panic!("crash requested"),
     })
+}
+
+/// Hashes a file piece by piece: it may be larger than the memory.
+async fn hash(message: &Message) -> Result<Response, Error> {
+    let reporter = Reporter::new(message.id);
+    let mut whole = blake3::Hasher::new();
+    let mut pieces = Vec::new();
+    let (size, step) = (message.file_bytes(), PIECE_BYTES as f64);
+    let mut at = 0.0;
+    while at < size {
+        let bytes = message.piece(at, at + step).await?;
+        whole.update(&bytes);
+        pieces.push(format!("blake3 {}", STANDARD.encode(blake3::hash(&bytes).as_bytes())));
+        at += step;
+        reporter.step((at / size).min(1.0), "")?;
+    }
+    Ok(Response::Hashed { hash: whole.finalize().to_hex().to_string(), pieces })
 }
 
 fn input(key: &str) -> Result<Input, Error> {

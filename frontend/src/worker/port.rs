@@ -47,6 +47,18 @@ impl Message {
         Ok(Uint8Array::new(&buffer).to_vec())
     }
 
+    /// The length of the file that came with the message.
+    pub(super) fn file_bytes(&self) -> f64 {
+        self.blob.as_ref().map_or(0.0, Blob::size)
+    }
+
+    /// Some bytes of the file that came with the message; fewer at its end.
+    pub(super) async fn piece(&self, from: f64, to: f64) -> Result<Vec<u8>, Error> {
+        let whole = self.blob.as_ref().ok_or_else(|| Error::internal("a message to the worker lacks its file"))?;
+        let blob = whole.slice_with_f64_and_f64(from, to).ok();
+        Self { id: self.id, request: Request::Unpack, blob, buffer: None }.file().await
+    }
+
     /// The buffer cut into files.
     pub(super) fn split(&self, files: &[(String, u32)]) -> Result<Vec<(String, Vec<u8>)>, Error> {
         let buffer = self.buffer.as_ref().map(|b| Uint8Array::new(b).to_vec()).unwrap_or_default();

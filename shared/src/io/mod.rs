@@ -144,6 +144,14 @@ pub fn read_npy(name: &str, mut reader: impl std::io::Read, available: u64, limi
     npy::read(name, stem(name), &mut reader, available, limits)
 }
 
+/// As [`list`], of an NPY file of which `reader` needs to give the header only. `available` is the length of the file in bytes.
+///
+/// # Errors
+/// As [`list`].
+pub fn list_npy(name: &str, reader: impl std::io::Read, available: u64, limits: Limits) -> Result<ArrayInfo, Error> {
+    npy::list(name, None, reader, available, limits)
+}
+
 /// As [`list`], of an HDF5 file that stays where it is.
 ///
 /// # Errors

@@ -6,4 +6,5 @@ mod jobs;
 mod networks;
 mod security;
 mod site;
+mod uploads;
 mod warp;

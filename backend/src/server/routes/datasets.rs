@@ -9,8 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eigenscope::analysis::{AnalysisResult, Output, extraction};
-use eigenscope::api::{ApiError, ArrayInfo, DatasetInfo};
-use eigenscope::io::{self, Limits};
+use eigenscope::api::{ApiError, DatasetInfo, DiskUse};
 use eigenscope::{Error, wire};
 use futures_util::stream;
 use serde::Deserialize;
@@ -18,13 +17,11 @@ use tokio::io::AsyncReadExt;
 
 use super::{Id, id_of, query_of};
 use crate::ids;
-use crate::server::body::receive_file;
-use crate::server::{App, failure::Failure};
+use crate::server::body::Receiver;
+use crate::server::{App, failure::Failure, intake};
 
 /// Bytes read at once when a dataset is downloaded.
 const CHUNK: usize = 1 << 18;
-/// Longest file name.
-const MAX_NAME: usize = 255;
 
 /// Query of an upload.
 #[derive(Debug, Deserialize)]
@@ -42,12 +39,13 @@ pub(in crate::server) async fn create_dataset(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
-    let name = file_name(&query_of(query)?.name)?;
+    let name = intake::file_name(&query_of(query)?.name)?;
     let limit = app.0.config.max_upload_bytes;
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if declared.is_some_and(|n| n > limit) {
         return Err(Failure::too_large("the upload", limit));
     }
+    super::uploads::check_room(&app, declared.unwrap_or(0))?;
     keep(&app, name, body, limit).await
 }
 
@@ -63,20 +61,26 @@ pub(in crate::server) async fn keep_layers(State(app): State<App>, id: Id) -> Re
     });
     let (name, bytes) = archive.await.map_err(Failure::internal)??;
     let limit = bytes.len() as u64;
-    keep(&app, file_name(&name)?, Body::from(bytes), limit).await
+    keep(&app, intake::file_name(&name)?, Body::from(bytes), limit).await
 }
 
 async fn keep(app: &App, name: String, body: Body, limit: u64) -> Result<Response, Failure> {
     let part = Part(app.0.store.tmp_dir().join(ids::random_hex()?));
-    let (id, size_bytes) = receive_file(body, &part.0, limit).await?;
-    let arrays = inspect(app, &part, name.clone()).await?;
-    let info = DatasetInfo { id, name, size_bytes, created_ms: ids::now_ms(), arrays };
+    let mut hasher = blake3::Hasher::new();
+    let mut receiver = Receiver::open(&part.0, 0).await?;
+    let see = |piece: &[u8]| {
+        hasher.update(piece);
+    };
+    receiver.receive(body, limit, see, None).await?;
+    let size_bytes = receiver.finish().await?;
+    let id = hasher.finalize().to_hex().to_string();
+    let info = intake::describe(app, &part.0, id, name, size_bytes).await?;
     app.0.store.insert_dataset(info.clone(), part.0.clone()).await?;
     tracing::info!(dataset = info.id, size_bytes, arrays = info.arrays.len(), "dataset stored");
     Ok((StatusCode::CREATED, Json(info)).into_response())
 }
 
-/// A file that is being received; removed unless it became a blob.
+/// A file that is being received; what became a dataset has another name as well.
 struct Part(PathBuf);
 
 impl Drop for Part {
@@ -85,24 +89,10 @@ impl Drop for Part {
     }
 }
 
-async fn inspect(app: &App, part: &Part, name: String) -> Result<Vec<ArrayInfo>, Failure> {
-    let _turn = app.0.inspecting.acquire().await.map_err(Failure::internal)?;
-    let path = part.0.clone();
-    let listed = tokio::task::spawn_blocking(move || {
-        let bytes = std::fs::read(path)?;
-        Ok::<_, std::io::Error>(io::list(&name, &bytes, Limits::NATIVE))
-    });
-    Ok(listed.await.map_err(Failure::internal)???)
-}
-
-/// The last part of the path that a browser may send, within limits.
-fn file_name(given: &str) -> Result<String, Failure> {
-    let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
-        let message = format!("name must be a file name of 1 to {MAX_NAME} bytes without control characters");
-        return Err(Failure::malformed(message).with_field(Some("name".into())));
-    }
-    Ok(name.to_owned())
+/// Bytes on the server's disk.
+#[utoipa::path(get, path = "/api/v1/disk", responses((status = 200, body = DiskUse)))]
+pub(in crate::server) async fn show_disk(State(app): State<App>) -> Result<Json<DiskUse>, Failure> {
+    Ok(Json(app.0.store.disk_use().await?))
 }
 
 fn no_dataset(id: &str) -> Failure {
@@ -129,7 +119,7 @@ pub(in crate::server) async fn show_dataset(State(app): State<App>, id: Id) -> R
 pub(in crate::server) async fn download_dataset(State(app): State<App>, id: Id) -> Result<Response, Failure> {
     let id = id_of(id)?;
     let info = app.0.store.dataset(&id).await?.ok_or_else(|| no_dataset(&id))?;
-    let file = tokio::fs::File::open(app.0.store.blobs().path(&info.id)).await?;
+    let file = tokio::fs::File::open(app.0.store.dataset_file(&info).await?).await?;
     let chunks = stream::try_unfold(file, async |mut file| {
         let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
         let n = file.read_buf(&mut chunk).await?;

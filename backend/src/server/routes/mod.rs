@@ -4,20 +4,31 @@ use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use eigenscope::error::ErrorCode;
 
-use super::App;
 use super::failure::Failure;
+use super::{App, tus};
 
 pub(super) mod datasets;
 pub(super) mod events;
 pub(super) mod jobs;
 pub(super) mod system;
+pub(super) mod uploads;
 
 pub(super) fn router() -> Router<App> {
+    let uploads = Router::new()
+        .route("/uploads", get(uploads::list_uploads).options(uploads::show_protocol).post(uploads::create_upload))
+        .route(
+            "/uploads/{id}",
+            get(uploads::show_upload).head(uploads::measure_upload).patch(uploads::append_upload).delete(uploads::delete_upload),
+        )
+        .layer(middleware::from_fn(tus::speak));
     let api = Router::new()
+        .merge(uploads)
+        .route("/disk", get(datasets::show_disk))
         .route("/datasets", get(datasets::list_datasets).post(datasets::create_dataset))
         .route("/datasets/{id}", get(datasets::show_dataset).delete(datasets::delete_dataset))
         .route("/datasets/{id}/bytes", get(datasets::download_dataset))
