@@ -1,8 +1,9 @@
 //! The server, when there is one. Every address of the interface is in this file; the rest of the page sees functions.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
-use eigenscope::api::{ApiError, DatasetInfo, DiskUse, Event, Job, JobRequest, UploadInfo};
+use eigenscope::api::{ApiError, DatasetInfo, DiskUse, Event, FolderEntry, Job, JobRequest, UploadInfo};
 use eigenscope::compute::DeviceInfo;
 use eigenscope::error::ErrorCode;
 use eigenscope::wire;
@@ -22,6 +23,7 @@ const DEVICES: &str = "api/v1/devices";
 const DATASETS: &str = "api/v1/datasets";
 const JOBS: &str = "api/v1/jobs";
 const UPLOADS: &str = "api/v1/uploads";
+const ROOTS: &str = "api/v1/roots";
 const DISK: &str = "api/v1/disk";
 /// Version of the upload protocol.
 const TUS: &str = "1.0.0";
@@ -99,6 +101,22 @@ pub(crate) async fn delete_dataset(id: &str) -> Result<(), ApiError> {
 
 pub(crate) async fn disk() -> Result<DiskUse, ApiError> {
     get(DISK).await
+}
+
+/// Folders of the server's machine whose files can be taken where they lie.
+pub(crate) async fn roots() -> Result<Vec<String>, ApiError> {
+    get(ROOTS).await
+}
+
+/// What is in such a folder, or below.
+pub(crate) async fn folder(path: &str) -> Result<Vec<FolderEntry>, ApiError> {
+    read(Request::get(&format!("{ROOTS}/files")).query([("path", path)]).send().await).await
+}
+
+/// Takes a file of such a folder where it lies.
+pub(crate) async fn register(path: &str) -> Result<DatasetInfo, ApiError> {
+    let body = BTreeMap::from([("path", path)]);
+    read(Request::post(&format!("{ROOTS}/datasets")).json(&body).map_err(|e| unreachable_server(&e))?.send().await).await
 }
 
 /// Uploads that have not ended.

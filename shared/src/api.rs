@@ -87,6 +87,20 @@ pub struct UploadInfo {
     pub expires_ms: u64,
 }
 
+/// A file or folder on the server's machine.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderEntry {
+    /// Its name.
+    pub name: String,
+    /// Absolute path.
+    pub path: String,
+    /// Whether there may be more in it.
+    pub is_folder: bool,
+    /// Length in bytes.
+    pub size_bytes: u64,
+}
+
 /// Bytes on the server's disk.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

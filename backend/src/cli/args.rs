@@ -495,6 +495,9 @@ pub(super) struct ServeArgs {
     /// Folder for datasets, jobs and results. Default: eigenscope in the user's data folder.
     #[arg(long, value_name = "D")]
     pub data_dir: Option<PathBuf>,
+    /// A folder whose files can be registered and read in place, without copying; repeat for more.
+    #[arg(long, value_name = "DIR")]
+    pub root: Vec<PathBuf>,
     /// What runs the jobs: local.
     #[arg(long, default_value = "local")]
     pub executor: String,

@@ -48,6 +48,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         host: args.host.clone(),
         port: args.port,
         allow_hosts: args.allow_host.clone(),
+        roots: args.root.clone(),
         token: args.token.clone(),
         workers: args.workers.into(),
         max_upload_bytes: args.max_upload,

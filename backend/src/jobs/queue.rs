@@ -321,13 +321,14 @@ fn word(ended: &Ended) -> &'static str {
 /// The datasets that a request refers to, by id; those that are not there are left out.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`]; [`StoreError::Changed`] when a file that lies in place is not what it was.
 pub async fn datasets_of(store: &Store, request: &JobRequest) -> Result<BTreeMap<String, DatasetInfo>, StoreError> {
     let mut out = BTreeMap::new();
     for input in request.inputs.values() {
         if !out.contains_key(&input.dataset)
             && let Some(info) = store.dataset(&input.dataset).await?
         {
+            store.dataset_file(&info).await?;
             out.insert(input.dataset.clone(), info);
         }
     }

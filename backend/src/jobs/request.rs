@@ -75,7 +75,7 @@ fn find_array<'a>(name: &str, input: &InputRef, info: &'a DatasetInfo) -> Result
 #[must_use]
 pub fn task_file(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, blobs: &Blobs) -> TaskFile {
     let input = |input: &InputRef| TaskInput {
-        path: blobs.path(&input.dataset),
+        path: datasets.get(&input.dataset).and_then(|info| info.path.clone()).map_or_else(|| blobs.path(&input.dataset), Into::into),
         name: datasets.get(&input.dataset).map_or_else(|| input.dataset.clone(), |info| info.name.clone()),
         member: input.member.clone(),
         transpose: input.transpose,

@@ -25,11 +25,16 @@ struct RawRequest {
     device: DeviceChoice,
 }
 
-/// Reads a request to run an analysis: 400 when it is not JSON, 422 with the field when it is JSON of another form.
-pub(super) async fn read_job_request(body: Body) -> Result<JobRequest, Failure> {
+/// Reads a request: 400 when it is not JSON, 422 with the field when it is JSON of another form.
+pub(super) async fn read_json<T: serde::de::DeserializeOwned>(body: Body) -> Result<T, Failure> {
     let bytes = to_bytes(body, MAX_JSON_BYTES).await.map_err(|e| read_failure(&e, MAX_JSON_BYTES))?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| Failure::malformed(format!("the body is not JSON: {e}")))?;
-    let raw = serde_json::from_value::<RawRequest>(value).map_err(|e| form_failure("the request", &e))?;
+    serde_json::from_value(value).map_err(|e| form_failure("the request", &e))
+}
+
+/// Reads a request to run an analysis.
+pub(super) async fn read_job_request(body: Body) -> Result<JobRequest, Failure> {
+    let raw: RawRequest = read_json(body).await?;
     let spec = serde_json::from_value::<AnalysisSpec>(raw.spec).map_err(|e| form_failure("the spec", &e))?;
     Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device })
 }

@@ -42,6 +42,8 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Folder of the store.
     pub data_dir: PathBuf,
+    /// Folders in which files may be registered in place.
+    pub roots: Vec<PathBuf>,
     /// The token; a random one when absent.
     pub token: Option<String>,
     /// Jobs at the same time.
@@ -71,6 +73,7 @@ impl Config {
             port: 8080,
             allow_hosts: Vec::new(),
             data_dir,
+            roots: Vec::new(),
             token: None,
             workers: 1,
             queue_limit: 256,
@@ -134,8 +137,8 @@ impl App {
             Some(token) => token.clone(),
             None => ids::random_hex().map_err(|e| StartError::Internal(e.to_string()))?,
         };
-        let root = config.data_dir.clone();
-        let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
+        let (root, roots) = (config.data_dir.clone(), config.roots.clone());
+        let store = tokio::task::spawn_blocking(move || Store::open(&root, &roots)).await.map_err(StoreError::from)??;
         let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
         let workers = Workers::start(store.clone(), program.clone(), config.workers, config.task_flops).await?;
         let auth = Auth::new(token, Hosts::of(&config), config.port);

@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, system, uploads};
+use super::routes::{datasets, events, jobs, roots, system, uploads};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -16,6 +16,9 @@ use super::routes::{datasets, events, jobs, system, uploads};
         datasets::download_dataset,
         datasets::delete_dataset,
         datasets::show_disk,
+        roots::list_roots,
+        roots::list_files,
+        roots::register_file,
         uploads::show_protocol,
         uploads::list_uploads,
         uploads::create_upload,

@@ -35,13 +35,15 @@ impl Store {
     /// The file with the bytes of a dataset.
     ///
     /// # Errors
-    /// [`StoreError`] of the database; [`StoreError::Changed`] when a file that was registered in place is not what it was.
+    /// [`StoreError`] of the database; [`StoreError::Changed`] when a file that was registered in place is not what it was, or its folder
+    /// is not allowed any more.
     pub async fn dataset_file(&self, info: &DatasetInfo) -> Result<PathBuf, StoreError> {
         let Some(path) = info.path.clone() else { return Ok(self.blobs().path(&info.id)) };
         let id = info.id.clone();
         let sql = "SELECT modified_ns FROM datasets WHERE id = ?1";
         let known: Option<i64> = self.call(move |tx, _| Ok(tx.query_row(sql, [&id], |row| row.get(0)).optional()?.flatten())).await?;
-        let now = modified_ns(Path::new(&path)).ok();
+        let is_permitted = self.permitted(Path::new(&path)).is_ok_and(|real| real == Path::new(&path));
+        let now = modified_ns(Path::new(&path)).ok().filter(|_| is_permitted);
         if now != known.map(|at| (info.size_bytes, at)) {
             return Err(StoreError::Changed(path));
         }

@@ -15,12 +15,14 @@ mod datasets;
 mod events;
 mod job_rows;
 mod jobs;
+mod roots;
 mod schema;
 mod uploads;
 
 pub use blobs::{Blobs, hash_file};
 pub use datasets::modified_ns;
 pub use jobs::{NewJob, Outcome, Submitted};
+pub use roots::Refused;
 pub use uploads::{KEEP_MS as UPLOADS_LAST_MS, NewUpload};
 
 /// Why the store did not answer: always a defect or a full disk, never the user's data.
@@ -39,7 +41,7 @@ pub enum StoreError {
     #[error("{0}")]
     Unusable(String),
     /// A file that was registered in place is not what it was.
-    #[error("{0} was changed or removed since it was registered; register it again")]
+    #[error("{0} was changed, removed or put out of the allowed folders since it was registered; register it again")]
     Changed(String),
     /// A blocking thread panicked.
     #[error("a database task failed: {0}")]
@@ -53,6 +55,8 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     root: PathBuf,
+    /// Folders outside in which files may be read.
+    roots: Vec<PathBuf>,
     blobs: Blobs,
     connection: Mutex<Connection>,
     /// Id of the newest event: streams wait for it to grow, then read the table.
@@ -69,11 +73,16 @@ const UPLOADS: &str = "uploads";
 const TASKS: &str = "tasks";
 
 impl Store {
-    /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
+    /// Opens or creates the data folder, beside which files may be read in `roots`; what an earlier server left unfinished in `tmp` and `tasks` is removed.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or `SQLite`'s.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Unusable`] when another server holds the folder, a newer one wrote it, or a root is not there; otherwise the file system's or `SQLite`'s.
+    pub fn open(root: &Path, roots: &[PathBuf]) -> Result<Self, StoreError> {
+        let real = |root: &PathBuf| {
+            let unusable = |e| StoreError::Unusable(format!("the folder {} cannot be used: {e}", root.display()));
+            root.canonicalize().map_err(unusable)
+        };
+        let roots = roots.iter().map(real).collect::<Result<_, _>>()?;
         fs::create_dir_all(root)?;
         let lock = File::create(root.join("lock"))?;
         if lock.try_lock().is_err() {
@@ -94,7 +103,7 @@ impl Store {
         transaction.commit()?;
         let newest = events::newest(&connection)?;
         let (newest_event, _) = watch::channel(newest);
-        Ok(Self(Arc::new(Inner { root: root.into(), blobs, connection: Mutex::new(connection), newest_event, _lock: lock })))
+        Ok(Self(Arc::new(Inner { root: root.into(), roots, blobs, connection: Mutex::new(connection), newest_event, _lock: lock })))
     }
 
     /// The bytes.

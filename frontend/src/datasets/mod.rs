@@ -6,6 +6,7 @@ pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod picker;
 pub(crate) mod server_files;
+mod server_folders;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::analysis::orientation;

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use web_sys::File;
 
-use super::load;
+use super::{load, server_folders};
 use crate::forms::shape_text;
 use crate::server::{self, ServerState};
 use crate::state::App;
@@ -54,10 +54,14 @@ pub(crate) fn send(app: App, file: File) {
 /// The list of both.
 pub(super) fn panel(app: App) -> impl IntoView {
     let listing = RwSignal::new(Listing::default());
+    let roots = RwSignal::new(Vec::new());
     let look = move || {
         spawn_local(async move {
             match listed().await {
-                Ok(now) => listing.set(now),
+                Ok((now, folders)) => {
+                    listing.set(now);
+                    roots.set(folders);
+                }
                 Err(message) => app.notice("Files on the server", message),
             }
         });
@@ -85,17 +89,19 @@ pub(super) fn panel(app: App) -> impl IntoView {
                         {unfinished(app, upload, look)}
                     </For>
                 </ul>
+                {server_folders::browser(app, roots, look)}
             </details>
         </Show>
     }
     .into_any()
 }
 
-async fn listed() -> Result<Listing, String> {
+async fn listed() -> Result<(Listing, Vec<String>), String> {
     let datasets = server::datasets().await.map_err(|e| e.message)?;
     let uploads = server::uploads().await.map_err(|e| e.message)?;
     let disk = server::disk().await.map_err(|e| e.message)?;
-    Ok(Listing { datasets, uploads, disk: Some(disk) })
+    let roots = server::roots().await.map_err(|e| e.message)?;
+    Ok((Listing { datasets, uploads, disk: Some(disk) }, roots))
 }
 
 fn sending(one: Sending) -> impl IntoView {

@@ -4,6 +4,7 @@ mod datasets;
 mod failures;
 mod jobs;
 mod networks;
+mod roots;
 mod security;
 mod site;
 mod uploads;

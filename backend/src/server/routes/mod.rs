@@ -15,6 +15,7 @@ use super::{App, tus};
 pub(super) mod datasets;
 pub(super) mod events;
 pub(super) mod jobs;
+pub(super) mod roots;
 pub(super) mod system;
 pub(super) mod uploads;
 
@@ -29,6 +30,9 @@ pub(super) fn router() -> Router<App> {
     let api = Router::new()
         .merge(uploads)
         .route("/disk", get(datasets::show_disk))
+        .route("/roots", get(roots::list_roots))
+        .route("/roots/files", get(roots::list_files))
+        .route("/roots/datasets", post(roots::register_file))
         .route("/datasets", get(datasets::list_datasets).post(datasets::create_dataset))
         .route("/datasets/{id}", get(datasets::show_dataset).delete(datasets::delete_dataset))
         .route("/datasets/{id}/bytes", get(datasets::download_dataset))
