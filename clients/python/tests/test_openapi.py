@@ -93,6 +93,20 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
     ask("DELETE", "/api/v1/jobs/{id}", 204, id=job)
     ask("GET", "/api/v1/jobs/{id}", 404, id=job)
     ask("DELETE", "/api/v1/datasets/{id}", 204, id=dataset["id"])
+    ask("GET", "/api/v1/disk", 200)
+    ask("GET", "/api/v1/roots", 200)
+    ask("GET", "/api/v1/roots/files", 403, params={"path": "/"})
+    ask("POST", "/api/v1/roots/datasets", 403, json={"path": "/etc/passwd"})
+    tus = {"Tus-Resumable": "1.0.0"}
+    piece = {**tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    ask("OPTIONS", "/api/v1/uploads", 204)
+    begin = {**tus, "Upload-Length": str(len(data)), "Upload-Metadata": "filename WC5ucHk="}
+    upload = ask("POST", "/api/v1/uploads", 201, headers=begin).headers["Location"].rsplit("/", 1)[1]
+    ask("GET", "/api/v1/uploads", 200)
+    ask("HEAD", "/api/v1/uploads/{id}", 200, id=upload, headers=tus)
+    assert ask("PATCH", "/api/v1/uploads/{id}", 204, id=upload, headers=piece, data=data).headers["Eigenscope-Dataset"] == dataset["id"]
+    assert ask("GET", "/api/v1/uploads/{id}", 200, id=upload).json()["dataset"] == dataset["id"]
+    ask("DELETE", "/api/v1/uploads/{id}", 204, id=upload, headers=tus)
     ask("GET", "/api/v1/devices", 200)
     ask("GET", "/api/v1/openapi.json", 200)
     ask("GET", "/healthz", 200)

@@ -274,3 +274,20 @@ def test_importing_does_not_start_anything() -> None:
     code = "import eigenscope, sys; print(eigenscope.server._default, 'sklearn' in sys.modules, 'scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["None", "False", "False"]
+
+
+def test_a_file_on_the_server_s_machine_is_taken_where_it_lies(binary: str, tmp_path: Path) -> None:
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    array = np.random.default_rng(5).normal(size=(12, 4))
+    np.save(lab / "IT.npy", array)
+    np.save(tmp_path / "secret.npy", array)
+    with es.LocalServer(binary=binary, args=["--root", str(lab)]) as server:
+        client = server.client()
+        dataset = client.register(str(lab / "IT.npy"))
+        assert dataset.shape == (12, 4) and np.array_equal(dataset.numpy(), array)
+        assert dataset.id == client.upload(array).id, "the same bytes are the same dataset, copied or not"
+        with pytest.raises(es.Unauthorized, match="outside of the allowed folders"):
+            client.register(str(tmp_path / "secret.npy"))
+        with pytest.raises(es.NotFound):
+            client.register(str(lab / "absent.npy"))

@@ -208,6 +208,25 @@ class Client(AllAnalyses[Result]):
         same = found.name == upload.name if upload.by_name else _ending(found.name) == _ending(upload.name)
         return found if same else None
 
+    def register(self, path: str) -> Dataset:
+        """Takes a file that lies on the server's machine, in a folder that it was started with (``--root``): hashed there, not copied.
+
+        Parameters
+        ----------
+        path : str
+            Absolute path on the server's machine.
+
+        Raises
+        ------
+        Unauthorized
+            When it is outside of these folders.
+        NotFound
+            When there is no such file.
+        InvalidRequest
+            When the server cannot read it, in its reader's words.
+        """
+        return Dataset.of(self, self.transport.json("POST", "/api/v1/roots/datasets", {"path": path}))
+
     def dataset(self, id: str) -> Dataset:
         """A dataset by its id.
 
