@@ -24,12 +24,14 @@ struct Shared {
     server: Mutex<Server>,
     /// Its process, known without the lock that a request in flight holds.
     process: AtomicU32,
+    /// Requests that were not answered.
+    n_lost: AtomicU32,
 }
 
 impl Shared {
     fn start(data: &Path) -> Self {
         let server = Server::start(data, &[]);
-        Self { process: AtomicU32::new(server.id()), server: Mutex::new(server) }
+        Self { process: AtomicU32::new(server.id()), server: Mutex::new(server), n_lost: AtomicU32::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Server> {
@@ -52,7 +54,10 @@ impl Shared {
             match outcome {
                 Ok(out) => return out,
                 // The next one is started while the lock is held: whoever gets it finds a server.
-                Err(_dead) => std::thread::sleep(POLL),
+                Err(_dead) => {
+                    self.n_lost.fetch_add(1, Ordering::Relaxed);
+                    std::thread::sleep(POLL);
+                }
             }
         }
     }
@@ -83,7 +88,9 @@ fn upload(server: &Shared, bytes: &[u8]) -> String {
             match sent {
                 Ok(answer) if answer.status == 404 => continue 'begin,
                 Ok(answer) => assert!([204, 409].contains(&answer.status), "{} {}", answer.status, String::from_utf8_lossy(&answer.body)),
-                Err(_dead) => {}
+                Err(_dead) => {
+                    server.n_lost.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
     }
@@ -130,6 +137,8 @@ fn fifty_kills_at_random_points_lose_nothing() {
         assert_eq!(upload(&undisturbed, &bytes), dataset, "cycle {seed}, killed after {moment:?}");
         assert_eq!(run(&undisturbed, &dataset), output, "cycle {seed}, killed after {moment:?}");
     }
+    let n_lost = server.n_lost.load(Ordering::Relaxed);
+    assert!(u64::from(n_lost) > KILLS / 2, "only {n_lost} requests were struck: the kills miss the cycle");
     check(&server, KILLS);
 }
 

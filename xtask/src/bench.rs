@@ -5,8 +5,12 @@ use std::process::Command;
 use crate::python::environment;
 use crate::tools::{Failure, cargo, root, run, target_dir};
 
-/// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large.
+/// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large;
+/// `load` asks much of a server.
 pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
+    if args.first().is_some_and(|first| first == "load") {
+        return load(&args[1..]);
+    }
     let (python, script, args) = match args.split_first() {
         Some((first, rest)) if first == "networks" || first == "warp" => {
             let script = if first == "warp" { "warp.py" } else { "networks.py" };
@@ -23,5 +27,18 @@ pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
     command.env("FASTFOOD", target_dir().join("release/examples/fastfood"));
     // The peers use the best kernels that their BLAS finds for the processor, whatever the shell asks for.
     command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE");
+    run(&mut command)
+}
+
+/// 200 clients for a minute and an upload of 4 GB, or as many seconds, clients and bytes as are given.
+fn load(args: &[String]) -> Result<(), Failure> {
+    let packages = ["--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"];
+    run(cargo().args(["build", "--release"]).args(packages).args(["--bin", "eigenscope", "--example", "load"]))?;
+    let mut command = Command::new(target_dir().join("release/examples/load"));
+    // Where the target folder is: temporary folders are often small, and in memory.
+    command.current_dir(target_dir()).arg(target_dir().join("release/eigenscope"));
+    for (i, default) in ["60", "200", "4000000000"].into_iter().enumerate() {
+        command.arg(args.get(i).map_or(default, String::as_str));
+    }
     run(&mut command)
 }

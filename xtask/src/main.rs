@@ -20,7 +20,7 @@ cargo xtask test          run every check and test, the browser's included
 cargo xtask site          build the page only
 cargo xtask browser       build what they need and run the browser tests only
 cargo xtask client        likewise the tests of the Python client
-cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn; `networks`: beside PyTorch and onnxruntime";
+cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn; `networks`, `warp`: beside PyTorch and onnxruntime; `load`: a server with many clients";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
