@@ -114,11 +114,9 @@ impl Network {
         parameters: &'r BTreeMap<String, Tensor>,
         wanted: &'r [String],
     ) -> Result<Walk<'n, 'r>, Error> {
-        let ports = self.graph.inputs.iter().filter_map(|port| Some((port.name.as_str(), inputs.get(&port.name)?.clone())));
         let needed = self.needed(wanted, &|name| inputs.contains_key(name))?;
         // Values that the network makes itself may be given, too.
-        let made = inputs.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let known: BTreeMap<&str, Value> = ports.chain(made).collect();
+        let known: BTreeMap<&str, Value> = inputs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
         for node in needed.iter().map(|i| &self.graph.nodes[*i]) {
             for name in node.inputs.iter().filter(|name| !name.is_empty()) {
