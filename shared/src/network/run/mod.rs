@@ -94,9 +94,12 @@ impl Network {
         let mut out = Activations::default();
         let inputs = inputs.iter().map(|(name, given)| (name.clone(), Value::from_constant(given, &self.device))).collect();
         let mut walk = self.walk(&inputs, &NO_PARAMETERS, wanted)?;
-        for name in wanted.iter().filter(|name| self.is_given(name)) {
-            let value = walk.given(name).ok_or_else(|| self.missing(name))?;
-            out.values.insert(name.clone(), value.read().await?);
+        for name in wanted {
+            match walk.given(name) {
+                Some(value) => drop(out.values.insert(name.clone(), value.read().await?)),
+                None if self.is_given(name) => return Err(self.missing(name)),
+                None => {}
+            }
         }
         while let Some(step) = walk.next() {
             for (name, value) in walk.run(step, None).await? {

@@ -239,6 +239,10 @@ fn heads_are_free_frozen_or_warped() {
     assert!(warps.test != run(&problem, &did, 1, &frozen).test && warps.n_free == 10);
     let linear_first = run(&problem, &did, 1, &Training { start: Start::Trained, ..training });
     assert!(linear_first.test.is_finite());
+    // Without a warp nothing is left to do: the read-out is what training it comes to, from what is kept as from the images.
+    let first = run(&problem, &Freedom::Nothing, 1, &Training { start: Start::Trained, ..frozen });
+    let trained = run(&problem, &Freedom::Nothing, 1, &Training { start: Start::Random, ..training });
+    assert_eq!((first.n_free, first.test.to_bits()), (0, trained.test.to_bits()));
     let all = run(&problem, &Freedom::All, 1, &Training { low_dim_lr: Some(1e-3), start: Start::Random, ..training });
     assert!(all.n_free > 1000 && all.epochs[2].loss < all.epochs[0].loss, "plain fine-tuning: {all:?}");
     let one = groups(&[&["conv1", "bn1"]]);
