@@ -184,6 +184,11 @@ pub(crate) async fn cancel(id: &str) -> Result<(), ApiError> {
     sent(Request::post(&format!("{JOBS}/{id}/cancel"))).await.map(|_| ())
 }
 
+/// Leaves out one task of a job, counted from 0.
+pub(crate) async fn leave_out(id: &str, i: usize) -> Result<(), ApiError> {
+    sent(Request::post(&format!("{JOBS}/{id}/tasks/{i}/cancel"))).await.map(|_| ())
+}
+
 pub(crate) async fn delete(id: &str) -> Result<(), ApiError> {
     sent(Request::delete(&format!("{JOBS}/{id}"))).await.map(|_| ())
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything that outlives a component is created under the root owner ([`App::keep`]), so that removing a card never disposes shared state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eigenscope::Error;
 use eigenscope::api::{ArrayInfo, DatasetSummary, JobState};
@@ -146,6 +146,8 @@ pub(crate) struct Run {
     pub(crate) result: RwSignal<Option<Arc<AnalysisResult>>>,
     /// What is known of it while the run goes on.
     pub(crate) preview: RwSignal<Option<Arc<AnalysisResult>>>,
+    /// Points of a sweep that were left out here, by their places.
+    pub(crate) left_out: RwSignal<BTreeSet<usize>>,
     /// When a preview was last asked for on the server.
     pub(crate) previewed_ms: RwSignal<f64>,
     /// The result as it came, kept outside the module's memory for saving.

@@ -172,6 +172,27 @@ test("a network is warped to responses along a few dimensions, here and on the s
   await finished(page, 300_000);
   assert.equal(difference({ all: scores(await newestResult(page, server)) }, { all: scores(expected) }), 0, "the same program");
 
+  // A point that nobody waits for any more is left out of a sweep under way; the others are what they were.
+  await page.getByTestId("run-remove").click();
+  await page.locator("#dims").fill("0, 10, 60, 120");
+  await page.locator("#dims").blur();
+  await runOnServer(page);
+  const points = run.getByTestId("run-points");
+  await points.locator("summary").click({ timeout: 120_000 });
+  assert.deepEqual(await violations(page), []);
+  await points.getByRole("button", { name: "Leave out d = 120, seed 0" }).click();
+  await points.locator('[data-testid="run-point"][data-state="left out"]').waitFor();
+  assert.match(await points.locator("summary").innerText(), /of 4 done, 1 left out$/);
+  assert.equal(await points.getByRole("button", { name: "Leave out d = 120, seed 0" }).count(), 0);
+  await shot(page, "warp-points");
+  await finished(page, 300_000);
+  assert.equal(await points.count(), 0, "nothing can be left out any more");
+  const shorter = await newestResult(page, server);
+  assert.equal(difference({ all: scores(shorter) }, { all: scores(expected) }), 0, "three points of four");
+  assert.match(await run.getByTestId("warp-said").innerText(), /1 of 4 points was left out\./);
+  const last = run.getByTestId("warp-table").locator("tbody tr").last();
+  assert.match(await last.innerText(), /120\s+0\s+left out/);
+
   // Two networks of two layers: the first is kept while the second is chosen.
   await page.locator("#layers").fill("relu_6, relu_8");
   await page.locator("#layers").blur();

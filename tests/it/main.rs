@@ -10,6 +10,7 @@ mod kills;
 mod network;
 mod probe;
 mod process;
+mod served;
 mod support;
 mod tidy;
 mod visible;

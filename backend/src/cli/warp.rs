@@ -76,7 +76,8 @@ pub(super) struct WarpArgs {
     /// The read-out is free (trained beside the warp), frozen, or warped like the network.
     #[arg(long, default_value = "free", value_parser = word::<Head>)]
     head: Head,
-    /// The read-out begins with random numbers, fitted:PENALTY (ridge regression, for classes logistic regression), or trained (linear first).
+    /// The read-out begins with random numbers, fitted:PENALTY (ridge regression, for classes logistic regression), pls:COMPONENTS (partial least squares), or
+    /// trained (linear first).
     #[arg(long, default_value = "random")]
     start: StartArg,
     /// The score that counts as reached: gain:SHARE of what is gained over d = 0, or absolute:SHARE of the reference.
@@ -191,9 +192,11 @@ impl FromStr for StartArg {
             "random" => Ok(Self(Start::Random)),
             "trained" => Ok(Self(Start::Trained)),
             "fitted" => Ok(Self(Start::Fitted(1.0))),
-            _ => match parted(text, "fitted") {
-                Some(penalty) => Ok(Self(Start::Fitted(penalty?))),
-                None => Err("expected random, fitted:PENALTY or trained".into()),
+            "pls" => Ok(Self(Start::Pls(25))),
+            _ => match (parted(text, "fitted"), parted(text, "pls")) {
+                (Some(penalty), _) => Ok(Self(Start::Fitted(penalty?))),
+                (_, Some(components)) => Ok(Self(Start::Pls(components?))),
+                _ => Err("expected random, fitted:PENALTY, pls:COMPONENTS or trained".into()),
             },
         }
     }

@@ -86,19 +86,22 @@ impl Workers {
         }
     }
 
-    /// Leaves out a task of a job that goes on.
+    /// Leaves out a task of a job that goes on; false where it is done already, and stays.
     ///
     /// # Errors
     /// [`StoreError`] when that cannot be noted.
-    pub async fn skip_task(&self, id: &str, i: usize) -> Result<(), StoreError> {
+    pub async fn skip_task(&self, id: &str, i: usize) -> Result<bool, StoreError> {
         let dir = self.shared.store.task_dir(id);
         let key = dir.join(SKIPPED);
+        if piece_of(&dir, i).exists() && !key.join(i.to_string()).exists() {
+            return Ok(false);
+        }
         tokio::fs::create_dir_all(&key).await?;
         tokio::fs::write(key.join(i.to_string()), "").await?;
         if let Some((_, stop)) = lock(&self.shared.current).get(id).filter(|(current, _)| *current == i) {
             stop.send_replace(true);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Stops every process, queues its job again and waits for the workers to end.
@@ -185,9 +188,10 @@ impl Shared {
         #[expect(clippy::cast_precision_loss, reason = "a handful of tasks")]
         let share = |i: usize| i as f64 / (n + 1) as f64;
         for (i, task) in tasks.into_iter().enumerate() {
-            let dir = dir.join(format!("task-{i}"));
-            let piece = dir.join(RESULT_FILE);
-            if self.leave_out(job, i, &piece).await? {
+            let piece = piece_of(&dir, i);
+            let dir = dir.join(task_folder(i));
+            // What was done before somebody left it out stays.
+            if !piece.exists() && self.leave_out(job, i, &piece).await? {
                 pieces.push(piece);
                 continue;
             }
@@ -296,6 +300,16 @@ impl Shared {
         let error: ApiError = api_error(error, &job.id);
         self.store.finish_job(&job.id, Outcome::Failed(error)).await
     }
+}
+
+/// Folder of a task within that of its job.
+fn task_folder(i: usize) -> String {
+    format!("task-{i}")
+}
+
+/// What a task writes when it is done.
+fn piece_of(dir: &Path, i: usize) -> PathBuf {
+    dir.join(task_folder(i)).join(RESULT_FILE)
 }
 
 /// Keeps a piece for other jobs, whole or not at all.

@@ -1,6 +1,6 @@
 //! Form of the few-shot classification.
 
-use eigenscope::analysis::few_shot::{Classifier, Order, Spec};
+use eigenscope::analysis::few_shot::{Classifier, MOST_REPEATS, Order, Spec};
 use leptos::prelude::*;
 
 use super::fields::{choice, count, input, label, seed, switch, text};
@@ -31,7 +31,7 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     check.require(!spec.n_train.is_empty() && different, "n_train", "Give different whole numbers of at least 1, separated by commas.");
     check.require(!spec.classifiers.is_empty(), "n_train", "Choose at least one classifier.");
     check.require(spec.n_test >= 1, "n_test", "Give a whole number of at least 1.");
-    check.require(spec.n_repeats >= 1, "n_repeats", "Give a whole number of at least 1.");
+    check.require((1..=MOST_REPEATS).contains(&spec.n_repeats), "n_repeats", "Give a whole number from 1 to 100,000.");
     check.require(spec.n_categories != Some(1), "n_categories", "Give at least 2, or 0 for all.");
     let needed = u64::from(spec.n_train.iter().copied().max().unwrap_or(0)) + u64::from(spec.n_test);
     let enough = spec.n_samples.is_none_or(|n| u64::from(n) >= needed);

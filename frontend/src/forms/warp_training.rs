@@ -1,6 +1,6 @@
 //! How a warp is trained and what it must reach: the parts of its form that most people leave as they are.
 
-use eigenscope::analysis::warp::{Reference, Spec};
+use eigenscope::analysis::warp::{Objective, Reference, Spec};
 use eigenscope::warp::sweep::Target;
 use eigenscope::warp::{Head, Schedule, Start, Training};
 use leptos::prelude::*;
@@ -38,17 +38,19 @@ const COURSES: &[(Course, &str)] =
 const HEADS: &[(Head, &str)] =
     &[(Head::Free, "trained beside the warp"), (Head::Frozen, "stays as it begins"), (Head::Warped, "warped too")];
 
-/// Starts without their penalty, for the select.
+/// Starts without their numbers, for the select.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Begin {
     Random,
     Fitted,
+    Pls,
     Trained,
 }
 
 const BEGINS: &[(Begin, &str)] = &[
     (Begin::Random, "random numbers"),
     (Begin::Fitted, "the best for the unwarped network"),
+    (Begin::Pls, "partial least squares"),
     (Begin::Trained, "trained first, without the warp"),
 ];
 
@@ -73,7 +75,8 @@ const MEASURES: &[(Measure, &str)] =
     &[(Measure::Best, "the best of the sweep"), (Measure::Full, "all parameters trained"), (Measure::Score, "a score")];
 
 /// Fields of the part that can be closed.
-const INSIDE: [&str; 7] = ["lr", "low_dim_lr", "weight_decay", "batch", "epochs", "schedule.factor", "start.penalty"];
+const INSIDE: [&str; 9] =
+    ["lr", "low_dim_lr", "weight_decay", "batch", "epochs", "schedule.factor", "start", "start.penalty", "start.components"];
 
 fn preset_of(training: &Training) -> Preset {
     let is = |preset: Preset| rates(preset) == Some((training.lr, training.weight_decay));
@@ -102,6 +105,7 @@ fn begin_of(start: Start) -> Begin {
     match start {
         Start::Random => Begin::Random,
         Start::Fitted(_) => Begin::Fitted,
+        Start::Pls(_) => Begin::Pls,
         Start::Trained => Begin::Trained,
     }
 }
@@ -147,6 +151,11 @@ pub(super) fn check(spec: &Spec, check: &mut Check<'_>) {
     }
     if let Start::Fitted(penalty) = training.start {
         check.require(penalty >= 0.0 && penalty.is_finite(), "start.penalty", "Give a number of at least 0.");
+    }
+    if let Start::Pls(components) = training.start {
+        check.require(components > 0, "start.components", "Give a whole number of at least 1.");
+        let of_classes = spec.objectives.iter().any(|objective| matches!(objective, Objective::Classes(_)));
+        check.require(!of_classes, "start", "Partial least squares fits responses; choose another start for classes.");
     }
     let share = share_of(spec.target);
     check.require(share > 0.0 && share <= 1.0, "target", "Give a number above 0 and at most 1.");
@@ -320,16 +329,21 @@ fn course(form: Form) -> AnyView {
 fn readout(form: Form) -> AnyView {
     let spec = form.warp;
     let begin = Memo::new(move |_| spec.with(|s| begin_of(s.training.start)));
-    let penalty = move || {
-        (begin.get() == Begin::Fitted).then(|| {
-            number(
-                form,
-                label("start.penalty", "Penalty", "Of the ridge regression; 0 for least squares."),
-                "any",
-                move || spec.with(|s| if let Start::Fitted(penalty) = s.training.start { penalty } else { f64::NAN }),
-                move |v| spec.update(|s| s.training.start = Start::Fitted(v)),
-            )
-        })
+    let amount = move || match begin.get() {
+        Begin::Fitted => Some(number(
+            form,
+            label("start.penalty", "Penalty", "Of the ridge regression; 0 for least squares."),
+            "any",
+            move || spec.with(|s| if let Start::Fitted(penalty) = s.training.start { penalty } else { f64::NAN }),
+            move |v| spec.update(|s| s.training.start = Start::Fitted(v)),
+        )),
+        Begin::Pls => Some(count(
+            form,
+            label("start.components", "Components", "At most as many as there are features, and images that train."),
+            move || spec.with(|s| if let Start::Pls(components) = s.training.start { components } else { 0 }),
+            move |v| spec.update(|s| s.training.start = Start::Pls(v)),
+        )),
+        Begin::Random | Begin::Trained => None,
     };
     view! {
         {choice(
@@ -349,12 +363,13 @@ fn readout(form: Form) -> AnyView {
                     s.training.start = match v {
                         Begin::Random => Start::Random,
                         Begin::Fitted => Start::Fitted(1.0),
+                        Begin::Pls => Start::Pls(25),
                         Begin::Trained => Start::Trained,
                     };
                 });
             },
         )}
-        {penalty}
+        {amount}
     }
     .into_any()
 }

@@ -6,7 +6,7 @@ use eigenscope::AnalysisResult;
 use eigenscope::api::JobState;
 use leptos::prelude::*;
 
-use super::{cancel, remote, remove, state_word};
+use super::{cancel, points, remote, remove, state_word};
 use crate::state::{App, Place, Run};
 use crate::upload::Upload;
 
@@ -18,6 +18,7 @@ pub(super) fn view(app: App, run: Run) -> impl IntoView {
         <li class="card run" data-testid="run-item" data-state=move || state_word(state.get()) aria-labelledby=labelled>
             {head(app, &run, heading)}
             {progress(app, &run)}
+            {points::view(app, &run)}
             {
                 let error = run.error;
                 move || error.get().map(|message| view! { <p class="problem" role="alert" data-testid="run-error">{message}</p> })

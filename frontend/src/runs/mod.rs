@@ -2,7 +2,10 @@
 
 pub(crate) mod here;
 mod item;
+mod points;
 pub(crate) mod remote;
+
+use std::collections::BTreeSet;
 
 use eigenscope::AnalysisSpec;
 use eigenscope::api::JobState;
@@ -30,6 +33,7 @@ pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place:
         error: RwSignal::new(None),
         result: RwSignal::new(None),
         preview: RwSignal::new(None),
+        left_out: RwSignal::new(BTreeSet::new()),
         previewed_ms: RwSignal::new(0.0),
         envelope: StoredValue::new_local(None),
         labels,

@@ -138,6 +138,24 @@ pub(super) fn cancel(app: App, run: &Run) {
     });
 }
 
+/// Asks the server to leave out one point of a sweep; the others go on.
+pub(super) fn leave_out(app: App, run: &Run, i: usize) {
+    let Place::Server(Some(id)) = run.place.get_untracked() else { return };
+    let left_out = run.left_out;
+    left_out.update(|all| {
+        all.insert(i);
+    });
+    spawn_local(async move {
+        if let Err(error) = server::leave_out(&id, i).await {
+            // It was done before it could be left out.
+            left_out.update(|all| {
+                all.remove(&i);
+            });
+            app.notice("Leave out", error.message);
+        }
+    });
+}
+
 /// Removes a job from the server too.
 pub(super) fn remove(app: App, run: &Run) {
     let Place::Server(Some(id)) = run.place.get_untracked() else { return };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eigenscope::AnalysisSpec;
-use eigenscope::analysis::warp::{Curve, Output, Point, Spec, results_csv};
+use eigenscope::analysis::warp::{Curve, Output, Place, Point, Spec, results_csv};
 use eigenscope::warp::sweep::{Needed, Target};
 use leptos::prelude::*;
 
@@ -12,6 +12,7 @@ use super::{Part, warp_figure};
 use crate::plot::{Cell, Chart, Csv, DataTable, FigureCard, Table, number};
 
 /// Why a number may be missing.
+const LEFT_OUT: &str = "this point was left out";
 const NO_SCORE: &str = "it is still trained, or its score is not defined";
 const NO_CLOCK: &str = "nothing measured the time";
 
@@ -29,7 +30,7 @@ pub(super) fn view(output: Signal<Part<Output>>, spec: Arc<AnalysisSpec>) -> Any
     };
     let rows = {
         let settings = Arc::clone(&settings);
-        Signal::derive(move || output.with(|o| table(o, &settings)))
+        Signal::derive(move || output.with(|o| table(o, &settings, o.is_preview())))
     };
     let single = settings.models.len() * settings.objectives.len() == 1;
     let csv = Csv::new(move || output.with_untracked(|o| results_csv(o)));
@@ -116,7 +117,15 @@ fn sentences(output: &Output, spec: &Spec, running: bool) -> Vec<String> {
         let all = (spec.dims.len() + usize::from(spec.full)) * spec.seeds.len();
         format!("{named}{}", verdict(curve, &what, running.then_some([done, all])))
     };
-    pairs(output).into_iter().map(say).collect()
+    let left_out = if running { 0 } else { left_out(output, spec).count() };
+    let were = if left_out == 1 { "was" } else { "were" };
+    let said = (left_out > 0).then(|| format!("{left_out} of {} points {were} left out.", spec.places().len()));
+    pairs(output).into_iter().map(say).chain(said).collect()
+}
+
+/// Points of a sweep that has ended without them.
+fn left_out(output: &Output, spec: &Spec) -> impl Iterator<Item = Place> {
+    spec.places().into_iter().filter(|place| !output.points.iter().any(|point| point.place() == *place))
 }
 
 fn verdict(curve: Option<&Curve>, what: &str, running: Option<[usize; 2]>) -> String {
@@ -146,20 +155,31 @@ fn interval(curve: Option<&Curve>, most: &str) -> String {
     format!(" (95 % of resampled seeds: {} to {})", end(low), end(high))
 }
 
-fn table(output: &Output, spec: &Spec) -> Table {
+fn table(output: &Output, spec: &Spec, running: bool) -> Table {
+    let named = |place: Place| {
+        let pair = (place.model, place.objective);
+        let target = spec.objectives.get(place.objective as usize).map_or("", |o| o.input());
+        let d = place.d.map_or_else(|| Cell::Text("all parameters".into()), |d| Cell::Count(d.into()));
+        let network = name(output, &Spec { objectives: Vec::new(), ..spec.clone() }, pair);
+        vec![Cell::Text(network), Cell::Text(target.into()), d, Cell::Count(place.seed.into())]
+    };
     let row = |p: &Point| {
-        let pair = (p.model, p.objective);
-        let target = spec.objectives.get(p.objective as usize).map_or("", |o| o.input());
-        let d = p.d.map_or_else(|| Cell::Text("all parameters".into()), |d| Cell::Count(d.into()));
-        let mut row = vec![Cell::Text(name(output, &Spec { objectives: Vec::new(), ..spec.clone() }, pair)), Cell::Text(target.into())];
-        row.extend([d, Cell::Count(p.seed.into()), Cell::number(p.scores.test(), NO_SCORE), Cell::number(p.scores.validation(), NO_SCORE)]);
+        let mut row = named(p.place());
+        row.extend([Cell::number(p.scores.test(), NO_SCORE), Cell::number(p.scores.validation(), NO_SCORE)]);
         row.extend([Cell::Count(p.best_epoch.into()), Cell::Count(p.epochs.into()), Cell::number(p.seconds, NO_CLOCK)]);
+        row
+    };
+    let empty = |place: Place| {
+        let mut row = named(place);
+        row.push(Cell::Text("left out".into()));
+        row.extend((0..4).map(|_| Cell::Undefined(LEFT_OUT)));
         row
     };
     let score = score_name(output);
     let (test, validation) = (format!("{score}, test"), format!("{score}, validation"));
     let columns = ["Network and layers", "Warped to", "d", "Seed", &test, &validation, "Best epoch", "Epochs", "Seconds"];
-    Table::new(columns, output.points.iter().map(row).collect())
+    let missing = (!running).then(|| left_out(output, spec).map(empty)).into_iter().flatten();
+    Table::new(columns, output.points.iter().map(row).chain(missing).collect())
 }
 
 /// Loss and validation score by epoch of some points.
@@ -289,9 +309,21 @@ pub(super) mod tests {
 
     #[test]
     fn the_table_has_a_row_for_each_point() {
-        let table = table(&output(), &spec());
+        let table = table(&output(), &spec(), false);
         assert_eq!((table.rows.len(), table.rows[0].len()), (8, table.columns.len()));
         assert_eq!((table.rows[3][2].display(), table.rows[2][2].display()), ("all parameters".into(), "100".into()));
         assert!(table.columns.contains(&"R², test".to_owned()), "{:?}", table.columns);
+    }
+
+    #[test]
+    fn points_that_were_left_out_are_told() {
+        let mut shorter = output();
+        shorter.points.remove(1);
+        let rows = table(&shorter, &spec(), false).rows;
+        let last = rows.last().expect("rows");
+        assert_eq!((rows.len(), last[2].display().as_str(), last[4].display().as_str()), (8, "10", "left out"));
+        assert_eq!(table(&shorter, &spec(), true).rows.len(), 7, "what is not there yet was not left out");
+        assert_eq!(sentences(&shorter, &spec(), false).last().expect("a sentence"), "1 of 8 points was left out.");
+        assert!(!sentences(&output(), &spec(), false).join(" ").contains("left out"), "none was");
     }
 }

@@ -145,7 +145,7 @@ mod network {
                 Part::new(context.progress, (done - 1.0) / fits, done / fits)
             };
             let own = seed * 1000 + k as u64;
-            let mut start = Mlp::new(own, context.device).await?;
+            let mut start = Mlp::new(own, context.device)?;
             let first = start.fit(*function, None, (own, most), &part()).await?;
             let before = start.values(&x).await?;
             let mut row = Row {
@@ -159,7 +159,7 @@ mod network {
             };
             out.rows.push(row.clone());
             for d in &spec.dims {
-                let mut warped = start.copy(context.device).await?;
+                let mut warped = start.copy(context.device)?;
                 let fitted = warped.fit(Function::Target, Some(*d), (own + 500, most), &part()).await?;
                 row.dims.push(*d);
                 row.losses.push(fitted.loss);

@@ -18,6 +18,8 @@ use samples::Samples;
 
 /// Samples of a class that are used when the spec does not say how many, if every class has so many.
 const SAMPLES: usize = 100;
+/// Most repeats: each is a row of the result.
+pub const MOST_REPEATS: u32 = 100_000;
 
 /// What to compute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ pub struct Spec {
     pub n_train: Vec<u32>,
     /// Held-out samples of each class, at least 1.
     pub n_test: u32,
-    /// Repeats with other samples, at least 1.
+    /// Repeats with other samples, from 1 to 100,000.
     pub n_repeats: u32,
     /// The first so many classes by appearance, at least 2; absent: all.
     pub n_categories: Option<u32>,
@@ -235,6 +237,11 @@ impl Spec {
             if value == 0 {
                 return Err(Error::parameter(field, "0 was given; at least 1 is needed"));
             }
+        }
+        if self.n_repeats > MOST_REPEATS {
+            let message =
+                format!("{} repeats were asked for; each is a row of the result, which has at most {MOST_REPEATS}", self.n_repeats);
+            return Err(Error::parameter("n_repeats", message));
         }
         let (mut samples, warning) = Samples::choose(inputs, &self.features, &self.labels, self.n_categories)?;
         let most = self.n_train.iter().copied().max().unwrap_or(0);

@@ -208,10 +208,31 @@ pub struct Curve {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    model: u32,
-    objective: u32,
-    d: Option<u32>,
-    seed: u32,
+    /// Number of the model in the spec.
+    pub model: u32,
+    /// Number of the objective in the spec.
+    pub objective: u32,
+    /// Dimensions; nothing where all parameters are trained.
+    pub d: Option<u32>,
+    /// Its seed.
+    pub seed: u32,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.d {
+            Some(d) => write!(f, "d = {d}, seed {}", self.seed),
+            None => write!(f, "all parameters, seed {}", self.seed),
+        }
+    }
+}
+
+impl Point {
+    /// Where it is in the sweep.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { model: self.model, objective: self.objective, d: self.d, seed: self.seed }
+    }
 }
 
 /// The points as a table: the columns of `encoder_warping` and ours, one row for each.
@@ -287,8 +308,9 @@ impl Spec {
         total
     }
 
-    /// All points.
-    fn places(&self) -> Vec<Place> {
+    /// All points, in the order in which they are trained.
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
         let dims = || self.dims.iter().copied().collect::<BTreeSet<_>>().into_iter().map(Some).chain(self.full.then_some(None));
         let mut out = Vec::new();
         for model in 0..small(self.models.len()) {

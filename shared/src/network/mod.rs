@@ -12,6 +12,8 @@ mod optimizer;
 #[cfg(feature = "network")]
 mod run;
 mod settings;
+#[cfg(feature = "network")]
+mod start;
 #[cfg(test)]
 mod tests;
 mod torch;
@@ -30,4 +32,6 @@ pub(crate) use run::record::tests::small;
 #[cfg(feature = "network")]
 pub use run::{Activations, Network};
 pub use settings::{Preprocess, Preset, Reading, Resize};
+#[cfg(feature = "network")]
+pub(crate) use start::{node, uniform, uniform_constant};
 pub use torch::{Architecture, State, from_state, read_state};

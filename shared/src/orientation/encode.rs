@@ -6,9 +6,8 @@ use faer::Mat;
 use ndarray::{ArrayD, IxDyn};
 
 use super::gratings::{SMALL, small_grating};
-use super::train::{node, parameters};
 use super::{KERNEL, N_FILTERS, filters};
-use crate::network::{Attribute, Constant, Element, Graph, Network, Optimizer, Port, Rule, Tensor};
+use crate::network::{Attribute, Constant, Element, Graph, Network, Optimizer, Port, Rule, node};
 use crate::rng::Stream;
 use crate::stats::count;
 use crate::{Device, Error};
@@ -76,16 +75,12 @@ fn images(angles: &[f64]) -> BTreeMap<String, Constant> {
     BTreeMap::from([("gratings".to_owned(), Constant::Float(ArrayD::from_shape_vec(shape, values).unwrap_or_default()))])
 }
 
-async fn host(tensor: &Tensor) -> Result<Vec<f32>, Error> {
-    Ok(tensor.clone().read().await?.into_iter().collect())
-}
-
 /// Fits responses (orientations x neurons) to gratings of some angles; tested on others.
 pub(crate) async fn fit(train: (&[f64], &Mat<f64>), test: (&[f64], &Mat<f64>), seed: u64, device: &Device) -> Result<Fit, Error> {
     let n_neurons = train.1.ncols();
     let network = Network::new("encoding", start(n_neurons, seed), device)?;
     let wanted = ["responses".to_owned()];
-    let mut values = parameters(&network, &wanted).await?;
+    let mut values = network.starting_parameters(&wanted)?;
     let mut optimizers: BTreeMap<String, Optimizer> =
         values.keys().map(|name| (name.clone(), Optimizer::new(Rule::Momentum(MOMENTUM)))).collect();
     let (of_train, of_test) = (images(train.0), images(test.0));
@@ -94,11 +89,11 @@ pub(crate) async fn fit(train: (&[f64], &Mat<f64>), test: (&[f64], &Mat<f64>), s
     let mut predicted = Mat::zeros(test.0.len(), n_neurons);
     for step in 0..=STEPS {
         let recording = network.record(&of_train, &values, &wanted).await?;
-        let made = host(&recording.values["responses"]).await?;
+        let made = recording.values["responses"].clone().host().await?;
         let n = count(made.len());
         let off: Vec<f64> = made.iter().enumerate().map(|(at, v)| f64::from(*v) - train.1[(at / n_neurons, at % n_neurons)]).collect();
         if step % EVERY == 0 {
-            let weights = host(&values["out.weight"]).await?;
+            let weights = values["out.weight"].clone().host().await?;
             let penalty: f64 = weights.iter().map(|w| SQUARES * f64::from(*w).powi(2) + SIZES * f64::from(w.abs())).sum();
             let loss = off.iter().map(|v| v * v).sum::<f64>() / n + penalty;
             if !loss.is_finite() {
@@ -108,7 +103,7 @@ pub(crate) async fn fit(train: (&[f64], &Mat<f64>), test: (&[f64], &Mat<f64>), s
                 });
             }
             let made = network.run_with(&of_test, &values, &wanted).await?;
-            let made = host(&made["responses"]).await?;
+            let made = made["responses"].clone().host().await?;
             predicted = Mat::from_fn(test.0.len(), n_neurons, |i, k| f64::from(made[i * n_neurons + k]));
             let error = (0..made.len()).map(|at| (f64::from(made[at]) - test.1[(at / n_neurons, at % n_neurons)]).powi(2)).sum::<f64>();
             losses.push((step, loss, error / count(made.len())));
@@ -120,8 +115,8 @@ pub(crate) async fn fit(train: (&[f64], &Mat<f64>), test: (&[f64], &Mat<f64>), s
         for (name, gradient) in recording.back(BTreeMap::from([("responses".to_owned(), gradient)]))? {
             let (Some(value), Some(optimizer)) = (values.remove(&name), optimizers.get_mut(&name)) else { continue };
             let gradient = if name == "out.weight" {
-                let weights = host(&value).await?;
-                let sum = host(&gradient).await?;
+                let weights = value.clone().host().await?;
+                let sum = gradient.clone().host().await?;
                 let with = |(g, w): (f32, f32)| g + single(2.0 * SQUARES * f64::from(w) + SIZES * f64::from(w).signum());
                 gradient.with_values(sum.into_iter().zip(weights).map(with).collect())
             } else {
@@ -130,6 +125,6 @@ pub(crate) async fn fit(train: (&[f64], &Mat<f64>), test: (&[f64], &Mat<f64>), s
             values.insert(name, optimizer.step(rate, value, gradient));
         }
     }
-    let filters = host(&values["conv.weight"]).await?;
+    let filters = values["conv.weight"].clone().host().await?;
     Ok(Fit { losses, predicted, filters })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayD, IxDyn};
 
 use super::{HEIGHT, KERNEL, N_FILTERS, WIDTH, filters, grating, training_set};
-use crate::network::{Attribute, Constant, Element, Graph, Network, Node, Optimizer, Port, Rule, Tensor};
+use crate::network::{Attribute, Constant, Element, Graph, Network, Optimizer, Port, Rule, Tensor, node, uniform_constant};
 use crate::rng::Stream;
 use crate::stats::count;
 use crate::{Device, Error, Progress};
@@ -50,24 +50,10 @@ impl std::fmt::Debug for Learned {
     }
 }
 
-pub(super) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[(&str, Attribute)]) -> Node {
-    Node {
-        name: output.into(),
-        op: op.into(),
-        inputs: inputs.iter().map(|name| (*name).into()).collect(),
-        outputs: vec![output.into()],
-        attributes: attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect(),
-    }
-}
-
 /// The network at its start: `pool` and `fc` are the layers that are compared with brains.
 fn start(architecture: Architecture, chosen: Filters, seed: u64) -> Graph {
     let mut rng = Stream::new(seed, START);
-    let mut uniform = |shape: &[usize], fan_in: usize| {
-        let bound = 1.0 / count(fan_in).sqrt();
-        #[expect(clippy::cast_possible_truncation, reason = "networks are of single precision")]
-        Constant::Float(ArrayD::from_shape_simple_fn(IxDyn(shape), || ((2.0 * rng.uniform() - 1.0) * bound) as f32))
-    };
+    let mut uniform = |shape: &[usize], fan_in: usize| uniform_constant(shape, fan_in, &mut rng);
     let mut constants = BTreeMap::new();
     let mut nodes = Vec::new();
     let mut last = "gratings";
@@ -121,16 +107,6 @@ fn images(angles: impl Iterator<Item = f64>) -> Constant {
     Constant::Float(ArrayD::from_shape_vec(IxDyn(&[n, 1, HEIGHT, WIDTH]), values).unwrap_or_default())
 }
 
-/// Parameters on the device.
-pub(super) async fn parameters(network: &Network, wanted: &[String]) -> Result<BTreeMap<String, Tensor>, Error> {
-    let mut out = BTreeMap::new();
-    for (name, shape) in network.parameters_of(wanted)? {
-        let values = network.parameter(&name).await?;
-        out.insert(name, network.tensor(values, shape));
-    }
-    Ok(out)
-}
-
 /// Trains a network to say whether a grating is turned to the right. `told` hears the losses of every epoch.
 pub(crate) async fn learn(
     settings: &Settings,
@@ -140,7 +116,7 @@ pub(crate) async fn learn(
 ) -> Result<Learned, Error> {
     let network = Network::new("orientation", start(settings.architecture, settings.filters, settings.seed), device)?;
     let wanted = ["logit".to_owned()];
-    let mut parameters = parameters(&network, &wanted).await?;
+    let mut parameters = network.starting_parameters(&wanted)?;
     let rule = Rule::Momentum(settings.momentum);
     let mut optimizers: BTreeMap<String, Optimizer> = parameters.keys().map(|name| (name.clone(), Optimizer::new(rule))).collect();
     let set = training_set(settings.n_train, ANGLES);
@@ -152,7 +128,7 @@ pub(crate) async fn learn(
         for (k, rows) in order.chunks(settings.batch).enumerate() {
             let inputs = BTreeMap::from([("gratings".to_owned(), all.select(rows))]);
             let recording = network.record(&inputs, &parameters, &wanted).await?;
-            let logits = recording.values["logit"].clone().read().await?;
+            let logits = recording.values["logit"].clone().host().await?;
             let mut gradient = Vec::with_capacity(rows.len());
             last = 0.0;
             for (z, row) in logits.iter().map(|z| f64::from(*z)).zip(rows) {
@@ -190,13 +166,13 @@ impl Learned {
         let inputs = BTreeMap::from([("gratings".to_owned(), images(angles))]);
         let mut made = self.network.run_with(&inputs, &self.parameters, &[layer.to_owned()]).await?;
         let value = made.remove(layer).ok_or_else(|| Error::internal("a layer of the network"))?;
-        Ok(value.read().await?.into_iter().collect())
+        value.host().await
     }
 
     /// The filters of the convolution, if there is one.
     pub(crate) async fn filters(&self) -> Result<Option<Vec<f32>>, Error> {
         match self.parameters.get("conv.weight") {
-            Some(weights) => Ok(Some(weights.clone().read().await?.into_iter().collect())),
+            Some(weights) => Ok(Some(weights.clone().host().await?)),
             None => Ok(None),
         }
     }

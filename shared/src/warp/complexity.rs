@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Function, Group, Subspace};
-use crate::network::{Attribute, Constant, Element, Graph, Network, Node, Optimizer, Port, Rule, Tensor};
+use crate::network::{Attribute, Constant, Element, Graph, Network, Optimizer, Port, Rule, Tensor, node, uniform_constant};
 use crate::rng::Stream;
 use crate::stats::count;
 use crate::{Device, Error, Progress};
@@ -34,11 +34,7 @@ pub(crate) struct Mlp {
 
 fn graph(seed: u64) -> Graph {
     let mut rng = Stream::new(seed, 1 << 33);
-    let mut uniform = |shape: &[usize], fan_in: usize| {
-        let bound = 1.0 / count(fan_in).sqrt();
-        #[expect(clippy::cast_possible_truncation, reason = "networks are of single precision")]
-        Constant::Float(ArrayD::from_shape_simple_fn(IxDyn(shape), || ((2.0 * rng.uniform() - 1.0) * bound) as f32))
-    };
+    let mut uniform = |shape: &[usize], fan_in: usize| uniform_constant(shape, fan_in, &mut rng);
     let constants = BTreeMap::from([
         ("layers.0.weight".to_owned(), uniform(&[HIDDEN, 1], 1)),
         ("layers.0.bias".to_owned(), uniform(&[HIDDEN], 1)),
@@ -46,22 +42,16 @@ fn graph(seed: u64) -> Graph {
         ("layers.2.bias".to_owned(), uniform(&[HIDDEN], HIDDEN)),
         ("layers.4.weight".to_owned(), uniform(&[1, HIDDEN], HIDDEN)),
     ]);
-    let node = |op: &str, inputs: &[&str], output: &str| Node {
-        name: output.into(),
-        op: op.into(),
-        inputs: inputs.iter().map(|name| (*name).into()).collect(),
-        outputs: vec![output.into()],
-        attributes: if op == "Gemm" { BTreeMap::from([("transB".to_owned(), Attribute::Int(1))]) } else { BTreeMap::new() },
-    };
+    let turned = [("transB", Attribute::Int(1))];
     Graph {
         inputs: vec![Port { name: "x".into(), shape: None, element: Element::Float }],
         outputs: vec!["y".into()],
         nodes: vec![
-            node("Gemm", &["x", "layers.0.weight", "layers.0.bias"], "a"),
-            node("Relu", &["a"], "b"),
-            node("Gemm", &["b", "layers.2.weight", "layers.2.bias"], "c"),
-            node("Relu", &["c"], "e"),
-            node("Gemm", &["e", "layers.4.weight"], "y"),
+            node("Gemm", &["x", "layers.0.weight", "layers.0.bias"], "a", &turned),
+            node("Relu", &["a"], "b", &[]),
+            node("Gemm", &["b", "layers.2.weight", "layers.2.bias"], "c", &turned),
+            node("Relu", &["c"], "e", &[]),
+            node("Gemm", &["e", "layers.4.weight"], "y", &turned),
         ],
         constants,
         opset: 13,
@@ -102,19 +92,15 @@ impl Plateau {
 
 impl Mlp {
     /// At random.
-    pub(crate) async fn new(seed: u64, device: &Device) -> Result<Self, Error> {
+    pub(crate) fn new(seed: u64, device: &Device) -> Result<Self, Error> {
         let network = Network::new("mlp", graph(seed), device)?;
-        let mut parameters = BTreeMap::new();
-        for (name, shape) in network.parameters_of(&["y".into()])? {
-            let values = network.parameter(&name).await?;
-            parameters.insert(name, network.tensor(values, shape));
-        }
+        let parameters = network.starting_parameters(&["y".into()])?;
         Ok(Self { network, parameters })
     }
 
     /// The same network, to be changed by itself.
-    pub(crate) async fn copy(&self, device: &Device) -> Result<Self, Error> {
-        let copy = Self::new(0, device).await?;
+    pub(crate) fn copy(&self, device: &Device) -> Result<Self, Error> {
+        let copy = Self::new(0, device)?;
         Ok(Self { parameters: self.parameters.clone(), ..copy })
     }
 
@@ -126,7 +112,7 @@ impl Mlp {
         let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(x))]);
         let mut made = self.network.run_with(&inputs, &self.parameters, &["y".into()]).await?;
         let y = made.remove("y").ok_or_else(|| Error::internal("the network's output"))?;
-        Ok(y.read().await?.into_iter().map(f64::from).collect())
+        Ok(y.host().await?.into_iter().map(f64::from).collect())
     }
 
     /// Fits a function: by all parameters, or by d values with a scaler for each of three groups. A fresh batch of normal numbers for each step.
@@ -154,7 +140,7 @@ impl Mlp {
         let mut of_parameters: BTreeMap<String, Optimizer> = start.iter().map(|(name, _)| (name.clone(), adam())).collect();
         let mut values = Vec::with_capacity(start.len());
         for (_, tensor) in &start {
-            values.push(read(tensor).await?);
+            values.push(tensor.clone().host().await?);
         }
         let (mut lr, mut plateau) = (1e-4, Plateau::new());
         let mut recent = std::collections::VecDeque::new();
@@ -166,7 +152,7 @@ impl Mlp {
             let column = ArrayD::from_shape_vec(IxDyn(&[BATCH, 1]), x.iter().map(|v| *v as f32).collect());
             let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(column.map_err(|e| Error::internal(e.to_string()))?))]);
             let recording = self.network.record(&inputs, &self.parameters, &["y".into()]).await?;
-            let y = read(&recording.values["y"]).await?;
+            let y = recording.values["y"].clone().host().await?;
             let (loss, gradient) = smooth_l1(&x, &y, function);
             let seeds = BTreeMap::from([("y".to_owned(), self.network.tensor(gradient, vec![BATCH, 1]))]);
             let mut gradients = recording.back(seeds)?;
@@ -175,17 +161,17 @@ impl Mlp {
                     let mut slices = Vec::with_capacity(start.len());
                     for (name, tensor) in &start {
                         slices.push(match gradients.remove(name) {
-                            Some(gradient) => read(&gradient).await?,
+                            Some(gradient) => gradient.host().await?,
                             None => vec![0.0; tensor.len()],
                         });
                     }
                     let slices: Vec<&[f32]> = slices.iter().map(Vec::as_slice).collect();
-                    let (t, s) = (read(&theta).await?, read(&scalers).await?);
+                    let (t, s) = (theta.clone().host().await?, scalers.clone().host().await?);
                     let found = subspace.gradients(&t, &s, &slices);
                     let (g, h) = (theta.with_values(found.theta), scalers.with_values(found.scalers));
                     theta = of_theta.step(lr, theta, g);
                     scalers = of_scalers.step(lr, scalers, h);
-                    let changes = subspace.changes(&read(&theta).await?, &read(&scalers).await?);
+                    let changes = subspace.changes(&theta.clone().host().await?, &scalers.clone().host().await?);
                     for (((name, tensor), values), change) in start.iter().zip(&values).zip(changes) {
                         let moved = values.iter().zip(change).map(|(v, c)| v + c).collect();
                         self.parameters.insert(name.clone(), self.network.tensor(moved, tensor.shape().to_vec()));
@@ -217,10 +203,6 @@ impl Mlp {
         }
         Ok(Fitted { loss: recent.iter().sum::<f64>() / count(recent.len()), steps })
     }
-}
-
-async fn read(tensor: &Tensor) -> Result<Vec<f32>, Error> {
-    Ok(tensor.clone().read().await?.into_iter().collect())
 }
 
 /// Half the square below a distance of 1, the distance less a half beyond; the mean and its gradient.
@@ -261,7 +243,7 @@ mod tests {
     fn more_dimensions_come_closer() {
         let fit = |d: Option<u32>| {
             let device = Device::cpu();
-            let mut mlp = pollster::block_on(Mlp::new(1, &device)).expect("a network");
+            let mut mlp = Mlp::new(1, &device).expect("a network");
             let before = pollster::block_on(mlp.fit(Function::Sine, None, (2, 3000), &Silent)).expect("it learns");
             assert!(before.loss < 0.02, "the first function is learned: {before:?}");
             pollster::block_on(mlp.fit(Function::Target, d, (3, 1500), &Silent)).expect("it learns").loss

@@ -88,6 +88,9 @@ pub enum Start {
     Random,
     /// The best for the unwarped network: ridge regression with this penalty (0: least squares of smallest norm), for classes logistic regression with its inverse.
     Fitted(f64),
+    /// Partial least squares of responses on what the unwarped network gives, with so many components; fewer where features or their covariance with the
+    /// responses run out.
+    Pls(u32),
     /// What training the read-out alone comes to.
     Trained,
 }

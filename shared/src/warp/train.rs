@@ -139,6 +139,12 @@ fn check(training: &Training, problem: &Problem<'_>) -> Result<(), Error> {
     {
         return Err(Error::parameter("start", format!("a penalty of {penalty}; it is 0 or above")));
     }
+    if matches!((training.start, &problem.objective), (Start::Pls(_), Objective::Classes { .. })) {
+        return Err(Error::parameter(
+            "start",
+            "partial least squares fits responses; begin the read-out of classes fitted, trained or random",
+        ));
+    }
     if problem.reading == Reading::Max {
         return Err(Error::parameter("reading", "layers are warped with all their positions or with their mean, not with their largest"));
     }
@@ -172,7 +178,7 @@ impl<'a> Setting<'a> {
         }
         let names: BTreeSet<&str> = start.iter().map(|(name, ..)| name.as_str()).collect();
         let border = network.border(&names, &problem.layers)?;
-        let cache = samples::Cache::new(problem, border, progress).await?;
+        let cache = samples::Cache::new(network, problem.samples, border, progress).await?;
         let mut setting = Self {
             problem,
             training,
@@ -198,12 +204,7 @@ impl<'a> Setting<'a> {
     fn free(&mut self, state: &mut State, seed: u64) -> Result<(), Error> {
         match self.freedom.clone() {
             Freedom::Nothing => {}
-            Freedom::All => {
-                let tensor = |(name, shape, values): &(String, Vec<usize>, Vec<f32>)| {
-                    (name.clone(), self.problem.network.tensor(values.clone(), shape.clone()))
-                };
-                state.parameters = self.start.iter().map(tensor).collect();
-            }
+            Freedom::All => state.parameters = self.problem.network.starting_parameters(&self.problem.layers)?,
             Freedom::Subspace(d, mut groups) => {
                 let mut tensors: Vec<(String, usize)> = self.start.iter().map(|(name, _, values)| (name.clone(), values.len())).collect();
                 if let (Head::Warped, Some(readout)) = (self.training.head, &state.readout) {
@@ -225,27 +226,41 @@ impl<'a> Setting<'a> {
 
     /// The read-out at the start.
     async fn readout(&self, outputs: usize, seed: u64, progress: &dyn Progress) -> Result<Readout, Error> {
-        let width = self.width().await?;
         let network = self.problem.network;
-        let random = || Readout::random(width, outputs, seed, network);
-        match self.training.start {
-            Start::Random => Ok(random()),
-            Start::Fitted(penalty) => {
-                let features = self.features(&self.problem.parts.train, &BTreeMap::new(), progress).await?;
-                head::fitted(&self.problem.objective, &self.problem.parts.train, &features, penalty, network, progress)
-            }
-            Start::Trained => {
-                let alone = Training { start: Start::Random, head: Head::Free, ..self.training };
-                let (setting, mut state) = Box::pin(Setting::new(self.problem, &Freedom::Nothing, seed, alone, progress)).await?;
-                Box::pin(setting.run(&mut state, seed, progress, &mut |_| {})).await?;
-                state.readout.ok_or_else(|| Error::internal("a read-out was trained"))
-            }
-        }
+        let fit = match self.training.start {
+            Start::Random => return Ok(Readout::random(self.width().await?, outputs, seed, network)),
+            Start::Trained => return self.trained_readout(outputs, seed, progress).await,
+            Start::Fitted(penalty) => head::Fit::Penalized(penalty),
+            Start::Pls(components) => head::Fit::Pls(components),
+        };
+        let train = &self.problem.parts.train;
+        let features = self.features(train, &BTreeMap::new(), progress).await?;
+        head::fitted(&self.problem.objective, train, &features, fit, network, progress).await
+    }
+
+    /// What training the read-out alone comes to. Its features are made of what is kept already.
+    async fn trained_readout(&self, outputs: usize, seed: u64, progress: &dyn Progress) -> Result<Readout, Error> {
+        let network = self.problem.network;
+        let border = network.border(&BTreeSet::new(), &self.problem.layers)?;
+        let alone = Setting {
+            problem: self.problem,
+            training: Training { start: Start::Random, head: Head::Free, ..self.training },
+            freedom: Freedom::Nothing,
+            start: Vec::new(),
+            subspace: None,
+            readout_start: None,
+            cache: samples::Cache::new(network, &self.cache, border, progress).await?,
+            rms: self.rms.clone(),
+        };
+        let readout = Readout::random(self.width().await?, outputs, seed, network);
+        let mut state = State { theta: None, scalers: None, readout: Some(readout), parameters: BTreeMap::new() };
+        Box::pin(alone.run(&mut state, seed, progress, &mut |_| {})).await?;
+        state.readout.ok_or_else(|| Error::internal("a read-out was trained"))
     }
 
     /// Features of one sample.
     async fn width(&self) -> Result<usize, Error> {
-        let inputs = self.cache.batch(&self.problem.parts.train[..1])?;
+        let inputs = self.cache.inputs(&self.problem.parts.train[..1])?;
         let values = self.problem.network.run_with(&inputs, &BTreeMap::new(), &self.problem.layers).await?;
         Ok(self.joined(&values, 1)?.len())
     }
@@ -254,11 +269,11 @@ impl<'a> Setting<'a> {
     async fn measured(&self) -> Result<Vec<f64>, Error> {
         let mut sums = vec![(0.0, 0usize); self.problem.layers.len()];
         for rows in self.problem.parts.train.chunks(self.training.batch as usize) {
-            let inputs = self.cache.batch(rows)?;
+            let inputs = self.cache.inputs(rows)?;
             let mut values = self.problem.network.run_with(&inputs, &BTreeMap::new(), &self.problem.layers).await?;
             for (name, (sum, n)) in self.problem.layers.iter().zip(&mut sums) {
                 let Some(value) = values.remove(name) else { continue };
-                let read = self.rows_of(value, rows.len())?.read().await?;
+                let read = self.rows_of(value, rows.len())?.host().await?;
                 *sum += read.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
                 *n += read.len();
             }
@@ -322,9 +337,9 @@ impl<'a> Setting<'a> {
     async fn features(&self, rows: &[usize], parameters: &BTreeMap<String, Tensor>, progress: &dyn Progress) -> Result<Vec<f32>, Error> {
         let mut out = Vec::new();
         for rows in rows.chunks(self.training.batch as usize) {
-            let inputs = self.cache.batch(rows)?;
+            let inputs = self.cache.inputs(rows)?;
             let values = self.problem.network.run_with(&inputs, parameters, &self.problem.layers).await?;
-            out.extend(self.joined(&values, rows.len())?.read().await?);
+            out.extend(self.joined(&values, rows.len())?.host().await?);
             progress.step(0.0, "features of the unwarped network")?;
         }
         Ok(out)
@@ -334,14 +349,14 @@ impl<'a> Setting<'a> {
     async fn outputs(&self, rows: &[usize], state: &State) -> Result<Vec<f32>, Error> {
         let mut out = Vec::new();
         for rows in rows.chunks(self.training.batch as usize) {
-            let inputs = self.cache.batch(rows)?;
+            let inputs = self.cache.inputs(rows)?;
             let values = self.problem.network.run_with(&inputs, &state.parameters, &self.problem.layers).await?;
             let features = self.joined(&values, rows.len())?;
             let read = match &state.readout {
                 Some(readout) => readout.apply(features)?,
                 None => features,
             };
-            out.extend(read.read().await?);
+            out.extend(read.host().await?);
         }
         Ok(out)
     }
@@ -350,7 +365,7 @@ impl<'a> Setting<'a> {
     async fn warp(&self, state: &mut State) -> Result<(), Error> {
         let (Some(subspace), Some(theta)) = (&self.subspace, &state.theta) else { return Ok(()) };
         let network = self.problem.network;
-        let (theta, scalers) = (host(theta).await?, host_of(state.scalers.as_ref()).await?);
+        let (theta, scalers) = (theta.clone().host().await?, host_of(state.scalers.as_ref()).await?);
         let mut changes = subspace.changes(&theta, &scalers).into_iter();
         let moved = |start: &[f32], change: Vec<f32>| -> Vec<f32> { start.iter().zip(change).map(|(s, c)| s + c).collect() };
         state.parameters.clear();
@@ -370,9 +385,8 @@ impl<'a> Setting<'a> {
         let mut steps = Steps::new(training, train.len(), state, has_free_readout)?;
         self.warp(state).await?;
         let mut out = Trained { epochs: Vec::new(), best_epoch: 0, validation: f64::NAN, test: f64::NAN, n_free: self.n_free() };
-        out.validation = self.problem.objective.score(validation, &self.outputs(validation, state).await?);
         let trains = self.freedom != Freedom::Nothing || has_free_readout;
-        if trains {
+        if trains && training.epochs > 0 {
             // The start is no epoch: the first one counts whatever it scores.
             let (mut best, mut kept, mut reference, mut waited) = (f64::NEG_INFINITY, state.clone(), f64::NEG_INFINITY, 0);
             let is_classes = matches!(self.problem.objective, Objective::Classes { .. });
@@ -412,9 +426,9 @@ impl<'a> Setting<'a> {
                     }
                 }
             }
-            if training.epochs > 0 {
-                *state = kept;
-            }
+            *state = kept;
+        } else {
+            out.validation = self.problem.objective.score(validation, &self.outputs(validation, state).await?);
         }
         out.test = self.problem.objective.score(test, &self.outputs(test, state).await?);
         Ok(out)
@@ -431,14 +445,14 @@ impl<'a> Setting<'a> {
     /// One step on some samples; their loss before it.
     async fn step(&self, state: &mut State, rows: &[usize], steps: &mut Steps) -> Result<f64, Error> {
         let network = self.problem.network;
-        let inputs = self.cache.batch(rows)?;
+        let inputs = self.cache.inputs(rows)?;
         let (lr, low_dim_lr) = steps.rates();
         let recording = network.record(&inputs, &state.parameters, &self.problem.layers).await?;
         drop(inputs);
         let features = self.joined(&recording.values, rows.len())?;
         let (loss, of_features, of_readout) = match &state.readout {
             Some(readout) => {
-                let read = host(&readout.apply(features.clone())?).await?;
+                let read = readout.apply(features.clone())?.host().await?;
                 let (loss, gradient) = self.problem.objective.loss(rows, &read)?;
                 let gradient = network.tensor(gradient, vec![rows.len(), readout.outputs()]);
                 let of_features = if state.parameters.is_empty() { None } else { Some(readout.of_features(gradient.clone())?) };
@@ -448,7 +462,7 @@ impl<'a> Setting<'a> {
             }
             None => {
                 let shape = features.shape().to_vec();
-                let (loss, gradient) = self.problem.objective.loss(rows, &host(&features).await?)?;
+                let (loss, gradient) = self.problem.objective.loss(rows, &features.host().await?)?;
                 (loss, Some(network.tensor(gradient, shape)), None)
             }
         };
@@ -463,15 +477,15 @@ impl<'a> Setting<'a> {
                 // What a mask hides has no gradient.
                 let gradient = of_parameters.remove(name);
                 gradients.push(match gradient {
-                    Some(gradient) => host(&gradient).await?,
+                    Some(gradient) => gradient.host().await?,
                     None => vec![0.0; values.len()],
                 });
             }
             if let (true, Some((weights, bias))) = (self.readout_start.is_some(), &of_readout) {
-                gradients.extend([host(weights).await?, host(bias).await?]);
+                gradients.extend([weights.clone().host().await?, bias.clone().host().await?]);
             }
             let slices: Vec<&[f32]> = gradients.iter().map(Vec::as_slice).collect();
-            let (values, scalers) = (host(&theta).await?, host_of(state.scalers.as_ref()).await?);
+            let (values, scalers) = (theta.clone().host().await?, host_of(state.scalers.as_ref()).await?);
             let found = subspace.gradients(&values, &scalers, &slices);
             let shape = theta.shape().to_vec();
             let gradient = theta.of_values(found.theta, shape);
@@ -500,13 +514,9 @@ impl<'a> Setting<'a> {
 /// Streams of orders of samples; those of tensors have smaller numbers.
 const ORDERS: u64 = 1 << 40;
 
-async fn host(tensor: &Tensor) -> Result<Vec<f32>, Error> {
-    Ok(tensor.clone().read().await?.into_raw_vec_and_offset().0)
-}
-
 async fn host_of(tensor: Option<&Tensor>) -> Result<Vec<f32>, Error> {
     match tensor {
-        Some(tensor) => host(tensor).await,
+        Some(tensor) => tensor.clone().host().await,
         None => Ok(Vec::new()),
     }
 }

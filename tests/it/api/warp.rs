@@ -1,23 +1,28 @@
 //! Sweeps as jobs: one task for each point, shown while they go on, kept for other sweeps, gone on with after a kill.
 
+use std::path::Path;
 use std::process::Command;
 
-use eigenscope::analysis::{AnalysisResult, Output};
-use eigenscope::api::{Job, JobState};
+use eigenscope::analysis::{AnalysisResult, Output, warp};
+use eigenscope::api::{DatasetInfo, Job, JobState};
 use eigenscope::{io, wire};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::networks::data;
+use crate::served::Served;
 use crate::support::{TestApp, npy};
 
-/// A sweep of a small network for twenty images to random responses.
-async fn request(app: &TestApp, dims: &[u32], seeds: &[u32]) -> Option<Value> {
-    let network = app.upload("net.onnx", data("networks/tiny_resnet.onnx")?).await;
+/// A small network, twenty images, random responses.
+fn files() -> Option<[(&'static str, Vec<u8>); 3]> {
     let image = |i: u32| Some((format!("stim_{i:02}.png"), data(&format!("images92/stim_{i:02}.png"))?));
     let images = io::pack(&(1..=20).map(image).collect::<Option<Vec<_>>>()?).expect("it packs");
-    let x = app.upload("images.zip", images).await;
-    let y = app.upload("y.npy", npy(20, 4, 2)).await;
-    Some(json!({
+    Some([("net.onnx", data("networks/tiny_resnet.onnx")?), ("images.zip", images), ("y.npy", npy(20, 4, 2))])
+}
+
+/// A sweep of them by their ids.
+fn sweep([network, images, responses]: [&DatasetInfo; 3], dims: &[u32], seeds: &[u32]) -> Value {
+    json!({
         "spec": {
             "kind": "warp",
             "models": [{ "extraction": { "network": "net", "images": "x", "layers": ["relu_8"], "reading": "avg" } }],
@@ -26,9 +31,14 @@ async fn request(app: &TestApp, dims: &[u32], seeds: &[u32]) -> Option<Value> {
             "seeds": seeds,
             "training": { "epochs": 2, "batch": 6, "lr": 0.01 },
         },
-        "inputs": { "net": { "dataset": network.id }, "x": { "dataset": x.id }, "y": { "dataset": y.id } },
+        "inputs": { "net": { "dataset": network.id }, "x": { "dataset": images.id }, "y": { "dataset": responses.id } },
         "device": "cpu",
-    }))
+    })
+}
+
+async fn request(app: &TestApp, dims: &[u32], seeds: &[u32]) -> Option<Value> {
+    let [network, images, responses] = files()?.map(|(name, bytes)| app.upload(name, bytes));
+    Some(sweep([&network.await, &images.await, &responses.await], dims, seeds))
 }
 
 /// Dimensions, seeds and test scores to the last digit.
@@ -53,6 +63,8 @@ async fn one_point_of_a_sweep_can_be_left_out() {
     let cancel = |i: &str| format!("/api/v1/jobs/{}/tasks/{i}/cancel", job.id);
     app.post(&cancel("4"), &json!(null)).await.fails(404, "not_found");
     app.post(&cancel("x"), &json!(null)).await.fails(400, "malformed");
+    let done = app.post(&cancel("0"), &json!(null)).await.fails(409, "conflict");
+    assert!(done.contains("point 0 is done already"), "{done}");
     app.post(&cancel("3"), &json!(null)).await;
     app.post(&cancel("1"), &json!(null)).await;
     app.wait_for(&job.id, JobState::Done).await;
@@ -115,4 +127,67 @@ async fn a_sweep_survives_kills_of_a_task_and_of_the_server() {
     assert_eq!(pieces(), 7, "one point was new");
     let of = |result: &Value, d: u64| points(result).into_iter().find(|p| (p.0, p.1) == (d, 1)).expect("the point").2;
     assert_eq!((of(&longer, 8), of(&longer, 20)), (of(&divided, 8), of(&divided, 20)));
+}
+
+/// Points without their times, and curves.
+fn timeless(envelope: &[u8]) -> warp::Output {
+    let result: AnalysisResult = wire::unpack(envelope).expect("an envelope");
+    let Output::Warp(mut output) = result.output else { panic!("a sweep") };
+    output.points.iter_mut().for_each(|point| point.seconds = None);
+    output
+}
+
+/// The number of the process that works in a folder.
+fn process_in(folder: &Path) -> String {
+    let found = Command::new("pgrep").args(["-f", &format!("{}$", folder.display())]).output().expect("pgrep is there");
+    String::from_utf8_lossy(&found.stdout).trim().to_owned()
+}
+
+/// `kill -9` of the program itself, twice, each time when a point is done and the next one is under way.
+#[test]
+fn a_sweep_survives_kills_of_the_program_that_serves() {
+    let Some(files) = files() else { return };
+    let dir = TempDir::new().expect("a folder");
+    let tasks = |job: &Job| dir.path().join("tasks").join(&job.id);
+    let piece = |job: &Job, i: usize| tasks(job).join(format!("task-{i}/result.eigr"));
+    let written = |job: &Job, i: usize| {
+        let file = piece(job, i).metadata().expect("the piece is there");
+        (file.modified().expect("a time"), std::os::unix::fs::MetadataExt::ino(&file))
+    };
+    let killed = |served: Served, job: &Job, i: usize| {
+        let process = process_in(&tasks(job).join(format!("task-{i}")));
+        assert!(process.parse::<u32>().is_ok(), "one process works on the point: {process}");
+        served.kill();
+        // It ends as well, so that nobody but the next server's process writes there.
+        let ended = Command::new("timeout").args(["60", "tail", "-f", "/dev/null", "--pid", &process]).status().expect("tail is there");
+        assert!(ended.success(), "the process outlives its server");
+    };
+
+    let served = Served::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-1")]);
+    let upload = |(name, bytes): &(&str, Vec<u8>)| served.ask_json(&format!("POST /api/v1/datasets?name={name}"), bytes);
+    let [network, images, responses]: [DatasetInfo; 3] = files.each_ref().map(upload);
+    let request = sweep([&network, &images, &responses], &[0, 8, 20], &[0, 1]);
+    let job: Job = served.ask_json("POST /api/v1/jobs", request.to_string().as_bytes());
+    served.wait(&job.id, |job| job.step == "task 2 of 6: hanging");
+    let first = written(&job, 0);
+    killed(served, &job, 1);
+
+    let served = Served::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-2")]);
+    served.wait(&job.id, |job| job.step == "task 3 of 6: hanging");
+    assert_eq!(written(&job, 0), first, "the first point was not computed again");
+    killed(served, &job, 2);
+
+    let served = Served::start(dir.path(), &[]);
+    served.wait(&job.id, |job| job.state == JobState::Done);
+    let disturbed = timeless(&served.ask(&format!("GET /api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
+    assert_eq!(disturbed.points.len(), 6);
+
+    // The same in one go, in a folder that knows nothing of it.
+    let dir = TempDir::new().expect("a folder");
+    let served = Served::start(dir.path(), &[]);
+    files.iter().for_each(|(name, bytes)| drop(served.ask(&format!("POST /api/v1/datasets?name={name}"), "application/json", bytes)));
+    let job: Job = served.ask_json("POST /api/v1/jobs", request.to_string().as_bytes());
+    served.wait(&job.id, |job| job.state == JobState::Done);
+    let undisturbed = timeless(&served.ask(&format!("GET /api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
+    assert_eq!(disturbed, undisturbed, "the same to the bit");
 }

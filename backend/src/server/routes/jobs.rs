@@ -86,7 +86,7 @@ pub(in crate::server) async fn cancel_job(State(app): State<App>, id: Id) -> Res
 #[utoipa::path(post, path = "/api/v1/jobs/{id}/tasks/{i}/cancel",
     params(("id" = String, Path), ("i" = usize, Path, description = "Its place in the sweep, from 0")),
     responses((status = 200, body = Job), (status = 400, body = ApiError), (status = 404, body = ApiError),
-        (status = 409, body = ApiError, description = "The job has ended"), (status = 422, body = ApiError, description = "Its tasks need each other")))]
+        (status = 409, body = ApiError, description = "The job or the point has ended"), (status = 422, body = ApiError, description = "Its tasks need each other")))]
 pub(in crate::server) async fn skip_task(
     State(app): State<App>,
     path: Result<Path<(String, usize)>, PathRejection>,
@@ -105,8 +105,11 @@ pub(in crate::server) async fn skip_task(
     if i >= n {
         return Err(Failure::not_found(format!("the job has {n} points; there is no point {i}, counted from 0")));
     }
-    app.0.workers.skip_task(&id, i).await?;
-    Ok(Json(job))
+    if app.0.workers.skip_task(&id, i).await? {
+        Ok(Json(job))
+    } else {
+        Err(Failure::conflict(format!("point {i} is done already; it stays")))
+    }
 }
 
 /// Remove a job that has ended, and its result.

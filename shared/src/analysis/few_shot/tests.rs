@@ -188,6 +188,8 @@ fn what_does_not_fit_is_refused_with_numbers() {
     refused(Spec { n_train: vec![4, 4], ..small() }, "n_train", "value 2 is 4");
     refused(Spec { n_test: 0, ..small() }, "n_test", "at least 1");
     refused(Spec { n_repeats: 0, ..small() }, "n_repeats", "at least 1");
+    refused(Spec { n_repeats: 1 << 31, ..small() }, "n_repeats", "2147483648 repeats were asked for");
+    refused(Spec { n_repeats: MOST_REPEATS + 1, ..small() }, "n_repeats", "at most 100000");
     let two = Spec { n_categories: Some(2), ..small() };
     assert!(try_run(&two, &inputs(&x, 2, &names)).is_ok(), "the rare class is not among the first two");
     let error = try_run(&two, &inputs(&x, 2, &names[..20])).expect_err("20 labels for 21 rows");

@@ -3,7 +3,6 @@
 use super::{Model, Objective, Output, Place, Point, Scores, Spec};
 use crate::analysis::{Context, Output as AnyOutput, extraction, rdm_comparison};
 use crate::dataset::Inputs;
-use crate::network::Reading;
 use crate::progress::Part;
 use crate::stats::{count, small};
 use crate::warp::objective::Objective as Loss;
@@ -66,7 +65,7 @@ async fn point(
     let classes = if let Loss::Classes { codes, .. } = &objective { Some(codes.as_slice()) } else { None };
     let parts = spec.split.parts(n, classes, inputs, images)?;
     let network = opened.network();
-    let problem = Problem { network, layers: opened.layers.clone(), reading: reading(model)?, samples: opened, parts, objective };
+    let problem = Problem { network, layers: opened.layers.clone(), reading: model.extraction.reading, samples: opened, parts, objective };
     let freedom = match place.d {
         None => Freedom::All,
         Some(0) => Freedom::Nothing,
@@ -93,37 +92,18 @@ async fn point(
             validations: epochs.iter().map(|e| Some(e.validation).filter(|v| v.is_finite())).collect(),
         }
     };
-    let named = Named { whole: progress, what: called(place) };
+    let named = Named { whole: progress, what: place.to_string() };
     let trained = train(&problem, &freedom, place.seed.into(), &spec.training, &named, &mut |epochs| told(&of(epochs, None))).await?;
     if trained.epochs.len() == spec.training.epochs as usize
         && spec.training.patience > 0
         && trained.best_epoch == trained.epochs.len()
         && !trained.epochs.is_empty()
     {
-        let message = format!(
-            "{} was still getting better when its {} epochs were over; more of them may score higher",
-            called(place),
-            spec.training.epochs
-        );
+        let message =
+            format!("{place} was still getting better when its {} epochs were over; more of them may score higher", spec.training.epochs);
         context.warn("epochs", message);
     }
     Ok(of(&trained.epochs, Some(&trained)))
-}
-
-fn reading(model: &Model) -> Result<Reading, Error> {
-    match model.extraction.reading {
-        Reading::Max => {
-            Err(Error::parameter("reading", "layers are warped with all their positions or with their mean, not with their largest"))
-        }
-        reading @ (Reading::Full | Reading::Avg) => Ok(reading),
-    }
-}
-
-fn called(place: Place) -> String {
-    match place.d {
-        Some(d) => format!("d = {d}, seed {}", place.seed),
-        None => format!("all parameters, seed {}", place.seed),
-    }
 }
 
 /// Progress that says of which point it is.

@@ -94,9 +94,12 @@ impl Network {
         let mut out = Activations::default();
         let inputs = inputs.iter().map(|(name, given)| (name.clone(), Value::from_constant(given, &self.device))).collect();
         let mut walk = self.walk(&inputs, &NO_PARAMETERS, wanted)?;
-        for name in wanted.iter().filter(|name| self.is_given(name)) {
-            let value = walk.given(name).ok_or_else(|| self.missing(name))?;
-            out.values.insert(name.clone(), value.read().await?);
+        for name in wanted {
+            match walk.given(name) {
+                Some(value) => drop(out.values.insert(name.clone(), value.read().await?)),
+                None if self.is_given(name) => return Err(self.missing(name)),
+                None => {}
+            }
         }
         while let Some(step) = walk.next() {
             for (name, value) in walk.run(step, None).await? {
@@ -114,11 +117,9 @@ impl Network {
         parameters: &'r BTreeMap<String, Tensor>,
         wanted: &'r [String],
     ) -> Result<Walk<'n, 'r>, Error> {
-        let ports = self.graph.inputs.iter().filter_map(|port| Some((port.name.as_str(), inputs.get(&port.name)?.clone())));
         let needed = self.needed(wanted, &|name| inputs.contains_key(name))?;
         // Values that the network makes itself may be given, too.
-        let made = inputs.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let known: BTreeMap<&str, Value> = ports.chain(made).collect();
+        let known: BTreeMap<&str, Value> = inputs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
         for node in needed.iter().map(|i| &self.graph.nodes[*i]) {
             for name in node.inputs.iter().filter(|name| !name.is_empty()) {

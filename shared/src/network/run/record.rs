@@ -155,13 +155,22 @@ impl Network {
         Ok(out)
     }
 
+    /// Those parameters as they are in the file, on the device.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a value that the network does not make.
+    pub(crate) fn starting_parameters(&self, wanted: &[String]) -> Result<BTreeMap<String, Tensor>, Error> {
+        let of = |(name, _)| match self.constants.get(&name) {
+            Some(Value::Float(Float { tensor, .. })) => Some((name, tensor.clone())),
+            _ => None,
+        };
+        Ok(self.parameters_of(wanted)?.into_iter().filter_map(of).collect())
+    }
+
     /// The value of a parameter as it is in the file.
     pub(crate) async fn parameter(&self, name: &str) -> Result<Vec<f32>, Error> {
         match self.constants.get(name) {
-            Some(value @ Value::Float(_)) => match value.clone().read().await? {
-                Constant::Float(array) => Ok(array.into_iter().collect()),
-                _ => Err(Error::internal("a parameter of floats")),
-            },
+            Some(Value::Float(Float { tensor, .. })) => tensor.clone().host().await,
             _ => Err(Error::internal(format!("the parameter {name} is not there"))),
         }
     }

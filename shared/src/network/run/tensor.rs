@@ -119,13 +119,17 @@ impl Tensor {
         shape_text(&self.shape)
     }
 
-    /// Its values, on the host.
+    /// Its values in row-major order, on the host.
+    pub(crate) async fn host(self) -> Result<Vec<f32>, Error> {
+        let data = self.into_flat().into_data_async().await;
+        let data = data.map_err(|e| Error::Device { message: format!("the device failed: {e}") })?;
+        data.try_into_vec::<f32>().map_err(|e| Error::Device { message: format!("the device returned another type: {e}") })
+    }
+
+    /// The same in its shape.
     pub(crate) async fn read(self) -> Result<ArrayD<f32>, Error> {
-        let (n, shape) = (self.len(), self.shape);
-        let flat = Typed::<1>::from_dispatch(Dispatch::float_reshape(self.inner, Shape::from(vec![n])));
-        let data = flat.into_data_async().await.map_err(|e| Error::Device { message: format!("the device failed: {e}") })?;
-        let values = data.try_into_vec::<f32>().map_err(|e| Error::Device { message: format!("the device returned another type: {e}") })?;
-        ArrayD::from_shape_vec(shape, values).map_err(|e| Error::internal(e.to_string()))
+        let shape = self.shape.clone();
+        ArrayD::from_shape_vec(shape, self.host().await?).map_err(|e| Error::internal(e.to_string()))
     }
 
     /// Element by element.

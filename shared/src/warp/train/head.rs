@@ -3,12 +3,13 @@
 use faer::prelude::Solve;
 use faer::{Mat, Side};
 
-use super::{Objective, host};
+use super::Objective;
+use crate::Device;
+use crate::analysis::encoding::pls;
 use crate::learn::{Stop, logistic};
 use crate::linalg::spectral::{center_columns, rank_tolerance};
-use crate::network::{Network, Tensor};
+use crate::network::{Network, Tensor, uniform};
 use crate::rng::Stream;
-use crate::stats::count;
 use crate::{Error, Progress};
 
 /// Weights (outputs x features) and a number for each output.
@@ -25,11 +26,8 @@ impl Readout {
     /// Uniform within 1 / sqrt(features), as `PyTorch` has it.
     pub(super) fn random(width: usize, outputs: usize, seed: u64, network: &Network) -> Self {
         let mut rng = Stream::new(seed, STREAM);
-        let bound = 1.0 / count(width).sqrt();
-        #[expect(clippy::cast_possible_truncation, reason = "single precision is what is kept")]
-        let mut draw = |n: usize| (0..n).map(|_| ((2.0 * rng.uniform() - 1.0) * bound) as f32).collect();
-        let weights = network.tensor(draw(width * outputs), vec![outputs, width]);
-        Self { weights, bias: network.tensor(draw(outputs), vec![outputs]) }
+        let weights = network.tensor(uniform(width * outputs, width, &mut rng), vec![outputs, width]);
+        Self { weights, bias: network.tensor(uniform(outputs, width, &mut rng), vec![outputs]) }
     }
 
     pub(super) fn outputs(&self) -> usize {
@@ -57,33 +55,45 @@ impl Readout {
     /// With changes added.
     pub(super) async fn moved(&self, weights: Vec<f32>, bias: Vec<f32>, network: &Network) -> Result<Self, Error> {
         let sum = async |start: &Tensor, change: Vec<f32>| {
-            let values = host(start).await?.iter().zip(change).map(|(s, c)| s + c).collect();
+            let values = start.clone().host().await?.iter().zip(change).map(|(s, c)| s + c).collect();
             Ok::<_, Error>(network.tensor(values, start.shape().to_vec()))
         };
         Ok(Self { weights: sum(&self.weights, weights).await?, bias: sum(&self.bias, bias).await? })
     }
 }
 
-/// The best read-out of fixed features: ridge regression for responses, logistic regression for classes.
-pub(super) fn fitted(
+/// How a read-out is fitted to fixed features.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fit {
+    /// Ridge regression of responses with this penalty, logistic regression of classes with its inverse.
+    Penalized(f64),
+    /// Partial least squares of responses, with so many components.
+    Pls(u32),
+}
+
+/// The best read-out of fixed features.
+pub(super) async fn fitted(
     objective: &Objective,
     rows: &[usize],
     features: &[f32],
-    penalty: f64,
+    fit: Fit,
     network: &Network,
     progress: &dyn Progress,
 ) -> Result<Readout, Error> {
     let (n, p) = (rows.len(), features.len() / rows.len());
     let mut x = Mat::from_fn(n, p, |i, k| f64::from(features[i * p + k]));
-    let (weights, bias) = match objective {
-        Objective::Responses(y) => {
+    let (weights, bias) = match (objective, fit) {
+        (Objective::Responses(y), _) => {
             let mut y = Mat::from_fn(n, y.ncols(), |i, k| y[(rows[i], k)]);
             let (x_means, y_means) = (center_columns(&mut x), center_columns(&mut y));
-            let weights = ridge(&x, &y, penalty)?;
+            let weights = match fit {
+                Fit::Penalized(penalty) => ridge(&x, &y, penalty)?,
+                Fit::Pls(components) => partial_least_squares(&x, &y, components).await?,
+            };
             let bias = (0..y.ncols()).map(|k| y_means[k] - (0..p).map(|j| x_means[j] * weights[(j, k)]).sum::<f64>()).collect();
             (weights, bias)
         }
-        Objective::Classes { codes, n: k } => {
+        (Objective::Classes { codes, n: k }, Fit::Penalized(penalty)) => {
             let codes: Vec<usize> = rows.iter().map(|i| codes[*i]).collect();
             let c = if penalty > 0.0 { 1.0 / penalty } else { 1e6 };
             let options = logistic::Options { c, stop: Stop { tolerance: 1e-6, max_iter: 200 } };
@@ -96,7 +106,9 @@ pub(super) fn fitted(
                 (fit.weights, fit.intercepts)
             }
         }
-        Objective::Rdm(_) => return Err(Error::parameter("start", "an RDM has no read-out that could be fitted")),
+        (Objective::Classes { .. }, Fit::Pls(_)) | (Objective::Rdm(_), _) => {
+            return Err(Error::parameter("start", "only responses have such a read-out"));
+        }
     };
     let outputs = bias.len();
     #[expect(clippy::cast_possible_truncation, reason = "single precision is what is kept")]
@@ -106,6 +118,17 @@ pub(super) fn fitted(
         weights: network.tensor(turned, vec![outputs, p]),
         bias: network.tensor(bias.into_iter().map(single).collect(), vec![outputs]),
     })
+}
+
+/// The coefficients of the library's partial least squares.
+async fn partial_least_squares(x: &Mat<f64>, y: &Mat<f64>, components: u32) -> Result<Mat<f64>, Error> {
+    let (n, p) = x.shape();
+    let most = n.min(p);
+    if components == 0 || components as usize > most {
+        let message = format!("{components} components were asked for; between 1 and {most} fit {n} training rows and {p} features");
+        return Err(Error::parameter("start", message));
+    }
+    Ok(pls::fit(x, y, components as usize, &Device::cpu()).await?.linear.coefficients())
 }
 
 /// `Xc' (Xc Xc' + penalty)^-1 Yc`, or with the pseudoinverse where there is no penalty.

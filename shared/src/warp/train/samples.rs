@@ -1,7 +1,7 @@
 //! What a network sees of some samples: computed once as far as nothing that is trained changes it, and kept where it fits.
 
-use super::{Inputs, Problem};
-use crate::network::{Constant, Reading};
+use super::Inputs;
+use crate::network::{Constant, Network, Reading};
 use crate::{Error, Progress};
 
 /// Memory for what is kept.
@@ -32,9 +32,14 @@ pub(super) struct Cache<'a> {
 }
 
 impl<'a> Cache<'a> {
-    pub(super) async fn new(problem: &Problem<'a>, border: Vec<String>, progress: &dyn Progress) -> Result<Self, Error> {
-        let n = problem.samples.len();
-        let (network, samples) = (problem.network, problem.samples);
+    /// Values of the border, which is what does not change and is read by what does.
+    pub(super) async fn new(
+        network: &Network,
+        samples: &'a dyn Samples,
+        border: Vec<String>,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
+        let n = samples.len();
         let made = async |rows: &[usize]| network.run(&samples.inputs(rows)?, &border, Reading::Full).await.map(|made| made.values);
         let bytes = |values: &Inputs| values.values().map(|v| 4 * v.shape().iter().product::<usize>()).sum::<usize>();
         let probe: Vec<usize> = (0..n.min(2)).collect();
@@ -63,9 +68,14 @@ impl<'a> Cache<'a> {
         let kept = names.into_iter().map(joined).collect::<Result<_, _>>()?;
         Ok(Self { samples, kept: Some(kept) })
     }
+}
 
-    /// What is fed in for some samples.
-    pub(super) fn batch(&self, rows: &[usize]) -> Result<Inputs, Error> {
+impl Samples for Cache<'_> {
+    fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    fn inputs(&self, rows: &[usize]) -> Result<Inputs, Error> {
         match &self.kept {
             Some(all) => Ok(all.iter().map(|(name, value)| (name.clone(), value.select(rows))).collect()),
             None => self.samples.inputs(rows),

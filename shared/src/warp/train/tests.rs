@@ -2,6 +2,8 @@ use faer::Mat;
 use ndarray::{ArrayD, IxDyn};
 
 use super::*;
+use crate::analysis::encoding::pls;
+use crate::linalg::spectral::center_columns;
 use crate::warp::sweep::{Needed, Target, needed};
 use crate::{Device, Silent, network};
 
@@ -101,7 +103,7 @@ fn gradients_of_few_values_are_those_of_finite_differences() {
     let found = recording.back(BTreeMap::from([("sum".to_owned(), seed)])).expect("gradients");
     let shapes = network.parameters_of(&layers).expect("values of the network");
     let tensors: Vec<(String, usize)> = shapes.iter().map(|(name, shape)| (name.clone(), shape.iter().product())).collect();
-    let gradients: Vec<Vec<f32>> = shapes.iter().map(|(name, _)| pollster::block_on(host(&found[name])).expect("reads")).collect();
+    let gradients: Vec<Vec<f32>> = shapes.iter().map(|(name, _)| pollster::block_on(found[name].clone().host()).expect("reads")).collect();
     let slices: Vec<&[f32]> = gradients.iter().map(Vec::as_slice).collect();
     let got = Subspace::new(&tensors, 8, &[], 3).expect("dimensions").gradients(&theta, &[], &slices).theta;
     for k in 0..8 {
@@ -237,11 +239,59 @@ fn heads_are_free_frozen_or_warped() {
     assert!(warps.test != run(&problem, &did, 1, &frozen).test && warps.n_free == 10);
     let linear_first = run(&problem, &did, 1, &Training { start: Start::Trained, ..training });
     assert!(linear_first.test.is_finite());
+    // Without a warp nothing is left to do: the read-out is what training it comes to, from what is kept as from the images.
+    let first = run(&problem, &Freedom::Nothing, 1, &Training { start: Start::Trained, ..frozen });
+    let trained = run(&problem, &Freedom::Nothing, 1, &Training { start: Start::Random, ..training });
+    assert_eq!((first.n_free, first.test.to_bits()), (0, trained.test.to_bits()));
     let all = run(&problem, &Freedom::All, 1, &Training { low_dim_lr: Some(1e-3), start: Start::Random, ..training });
     assert!(all.n_free > 1000 && all.epochs[2].loss < all.epochs[0].loss, "plain fine-tuning: {all:?}");
     let one = groups(&[&["conv1", "bn1"]]);
     let message = pollster::block_on(train(&problem, &Freedom::Subspace(10, one), 1, &training, &Silent, &mut |_| {}));
     assert!(message.expect_err("conv2 has no group").to_string().contains("conv2.w"));
+}
+
+/// A read-out that begins with partial least squares is that of the library; with all components it is least squares.
+#[test]
+fn a_readout_can_begin_with_partial_least_squares() {
+    let (network, images) = (open(), Images::new(120, 14));
+    let x = features(&network, &images, &BTreeMap::new(), "sum");
+    let mut rng = Stream::new(15, 0);
+    let y = Mat::from_fn(120, 5, |i, k| x[(i, 3 * k)] - 0.5 * x[(i, 7)] + 0.3 * rng.normal());
+    let objective = Objective::Responses(y.clone());
+    let of_responses = problem(&network, &images, objective.clone(), "sum");
+    let frozen = |start: Start| Training { head: Head::Frozen, start, ..quick() };
+    let score = |start: Start| run(&of_responses, &Freedom::Nothing, 1, &frozen(start)).test;
+    let (train, test): (Vec<usize>, Vec<usize>) = ((0..72).collect(), (96..120).collect());
+    let own = |m: &Mat<f64>| Mat::from_fn(72, m.ncols(), |i, k| m[(i, k)]);
+    let (mut x_train, mut y_train) = (own(&x), own(&y));
+    let (x_means, y_means) = (center_columns(&mut x_train), center_columns(&mut y_train));
+    let of_library = |components: usize| {
+        let fit = pollster::block_on(pls::fit(&x_train, &y_train, components, &Device::cpu())).expect("it fits");
+        let coefficients = fit.linear.coefficients();
+        let predicted = |i: usize, k: usize| y_means[k] + (0..32).map(|j| (x[(i, j)] - x_means[j]) * coefficients[(j, k)]).sum::<f64>();
+        #[expect(clippy::cast_possible_truncation, reason = "as read-outs are")]
+        let values: Vec<f32> = test.iter().flat_map(|i| (0..5).map(|k| predicted(*i, k) as f32)).collect();
+        objective.score(&test, &values)
+    };
+    assert_eq!((of_responses.parts.train.clone(), of_responses.parts.test.clone()), (train, test.clone()));
+    // Weights in single precision.
+    for components in [1, 4, 32] {
+        let (got, want) = (score(Start::Pls(components)), of_library(components as usize));
+        assert!((got - want).abs() < 1e-5, "{components} components: {got}, not {want}");
+    }
+    let (all, few, least_squares) = (score(Start::Pls(32)), score(Start::Pls(1)), score(Start::Fitted(0.0)));
+    assert!((all - least_squares).abs() < 1e-5, "{all} and {least_squares}");
+    assert!(all - few > 0.1, "one component is not all: {few} and {all}");
+    let refused = |problem: &Problem<'_>, start: Start| {
+        let result = pollster::block_on(super::train(problem, &Freedom::Nothing, 1, &frozen(start), &Silent, &mut |_| {}));
+        result.expect_err("it makes no sense").to_string()
+    };
+    for components in [0, 33] {
+        let message = refused(&of_responses, Start::Pls(components));
+        assert!(message.contains("between 1 and 32 fit 72 training rows and 32 features"), "{message}");
+    }
+    let of_classes = problem(&network, &images, Objective::Classes { codes: (0..120).map(|i| i % 2).collect(), n: 2 }, "sum");
+    assert!(refused(&of_classes, Start::Pls(3)).contains("fits responses"), "classes have no partial least squares");
 }
 
 /// Classes, RDMs, several layers, and means over positions.

@@ -75,7 +75,7 @@ class Learning(Analyses[R]):
             ``{"stratified": [[0.6, 0.2], seed]}``.
         lr, low_dim_lr, weight_decay, schedule, batch, epochs, patience, min_delta, head, start
             How it is trained. ``schedule``: ``constant``, ``cosine`` or ``{"exponential": factor}``; ``head``: ``free``, ``frozen`` or
-            ``warped``; ``start``: ``random``, ``{"fitted": penalty}`` or ``trained``.
+            ``warped``; ``start``: ``random``, ``{"fitted": penalty}``, ``{"pls": components}`` or ``trained``.
         target, reference
             The score that counts as reached: ``{"gain": 0.9}`` or ``{"absolute": 0.9}`` of the ``best`` score, of ``full`` training or of
             ``{"score": value}``.

@@ -162,7 +162,7 @@ class Populations(Analyses[R]):
         n_train, n_test : list of int, int
             Training and held-out samples of each class.
         n_repeats : int
-            Repeats with other samples.
+            Repeats with other samples; at most 100,000.
         n_categories, n_samples : int, optional
             The first so many classes, and rows of each; ``None``: all, and as many as every class has.
         order : str
