@@ -5,6 +5,7 @@
 mod agreement;
 mod api;
 mod cli;
+mod corpus;
 mod extraction;
 mod network;
 mod probe;

@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, system};
+use super::routes::{datasets, events, export, jobs, system};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -15,6 +15,7 @@ use super::routes::{datasets, events, jobs, system};
         datasets::show_dataset,
         datasets::download_dataset,
         datasets::delete_dataset,
+        export::export_array,
         jobs::create_job,
         jobs::list_jobs,
         jobs::show_job,

@@ -79,6 +79,7 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
     ask("GET", "/api/v1/datasets", 200)
     ask("GET", "/api/v1/datasets/{id}", 200, id=dataset["id"])
     assert ask("GET", "/api/v1/datasets/{id}/bytes", 200, id=dataset["id"]).content == data
+    assert ask("GET", "/api/v1/datasets/{id}/arrays", 200, id=dataset["id"], params={"format": "npy"}).content == data
     request = {"spec": {"kind": "rdm", "input": "X"}, "inputs": {"X": {"dataset": dataset["id"]}}}
     job = ask("POST", "/api/v1/jobs", 201, json=request).json()["id"]
     client.job(job).wait()

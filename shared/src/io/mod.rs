@@ -16,6 +16,9 @@ mod nifti;
 mod nifti_tests;
 mod npy;
 mod npz;
+mod save;
+#[cfg(test)]
+mod save_tests;
 mod summary;
 mod tensors;
 #[cfg(test)]
@@ -26,6 +29,8 @@ pub use hdf5::{Hdf5Writer, ReadAt, check_hdf5_names, is_hdf5_head};
 pub use images::{holds_images, zipped_images};
 pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
+pub use npz::NpzWriter;
+pub use save::{SaveFormat, Saved, save, save_bytes};
 pub use summary::summarize;
 
 use std::io::Cursor;

@@ -13,6 +13,7 @@ use super::failure::Failure;
 
 pub(super) mod datasets;
 pub(super) mod events;
+pub(super) mod export;
 pub(super) mod jobs;
 pub(super) mod system;
 
@@ -21,6 +22,7 @@ pub(super) fn router() -> Router<App> {
         .route("/datasets", get(datasets::list_datasets).post(datasets::create_dataset))
         .route("/datasets/{id}", get(datasets::show_dataset).delete(datasets::delete_dataset))
         .route("/datasets/{id}/bytes", get(datasets::download_dataset))
+        .route("/datasets/{id}/arrays", get(export::export_array))
         .route("/jobs", get(jobs::list_jobs).post(jobs::create_job))
         .route("/jobs/{id}", get(jobs::show_job).delete(jobs::delete_job))
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))
