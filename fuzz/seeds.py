@@ -27,6 +27,15 @@ def put(target, name, data):
     (folder / name).write_bytes(data)
 
 
+def zipped(files, method=zipfile.ZIP_STORED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files.items():
+            # Without the time: the same bytes whenever this runs.
+            archive.writestr(zipfile.ZipInfo(name), data, compress_type=method)
+    return out.getvalue()
+
+
 def saved(write, *args, **options):
     out = io.BytesIO()
     write(out, *args, **options)
@@ -57,11 +66,7 @@ put("npy", "version2", saved(np.lib.format.write_array, matrix, version=(2, 0)))
 
 put("npz", "stored", saved(np.savez, X=matrix, y=np.arange(3)))
 put("npz", "deflated", saved(np.savez_compressed, X=matrix, **{"a/b": np.zeros(9, "f4")}))
-project = io.BytesIO()
-with zipfile.ZipFile(project, "w") as archive:
-    archive.writestr("project.json", "{}")
-    archive.writestr("data/x.npy", saved(np.save, matrix))
-put("npz", "project", project.getvalue())
+put("npz", "project", zipped({"project.json": "{}", "data/x.npy": saved(np.save, matrix)}))
 
 # The first byte chooses the extension.
 for name, text in {
@@ -156,19 +161,20 @@ entries = {
     "bn.num_batches_tracked": ("LongStorage", "2", 1, 0, (), ()),
 }
 values = {"0": np.arange(6, dtype="<f4").tobytes(), "1": np.arange(3, dtype="<f2").tobytes(), "2": np.array([7], "<i8").tobytes()}
-for name, method in {"stored": zipfile.ZIP_STORED, "deflated": zipfile.ZIP_DEFLATED}.items():
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        archive.writestr("net/data.pkl", state_pickle(entries, False))
-        archive.writestr("net/byteorder", "little")
-        archive.writestr("net/version", "3\n")
-        for key, data in values.items():
-            archive.writestr(f"net/data/{key}", data)
-    put("torch", name, out.getvalue())
+parts = {"net/data.pkl": state_pickle(entries, False), "net/byteorder": "little", "net/version": "3\n"}
+parts |= {f"net/data/{key}": data for key, data in values.items()}
+put("torch", "stored", zipped(parts))
+put("torch", "deflated", zipped(parts, zipfile.ZIP_DEFLATED))
 heads = [pickle.dumps(v, protocol=2) for v in (0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True})]
 counts = {"0": 6, "1": 3, "2": 1}
 tail = pickle.dumps(list(values), protocol=2) + b"".join(struct.pack("<q", counts[key]) + data for key, data in values.items())
 put("torch", "legacy", b"".join(heads) + state_pickle(entries, True) + tail)
+# What once used up the stack: tuples in tuples, and a dict in itself.
+for name, pickled in {
+    "nested": b"\x80\x02)" + b"\x85" * (1 << 20) + b".",
+    "circle": b"\x80\x02}q\x00X\x05\x00\x00\x00modelh\x00s.",
+}.items():
+    put("torch", name, zipped({"net/data.pkl": pickled}, zipfile.ZIP_DEFLATED))
 put("torch", "tensors.safetensors", (here / "seeds/safetensors/tensors.safetensors").read_bytes())
 
 
@@ -235,11 +241,8 @@ put("images", "gray.png", saved(gray.save, format="png"))
 put("images", "palette.png", saved(color.quantize(4).save, format="png"))
 put("images", "deflate.tiff", saved(color.save, format="tiff", compression="tiff_adobe_deflate"))
 put("images", "lossless.webp", saved(color.save, format="webp", lossless=True))
-out = io.BytesIO()
-with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-    archive.writestr("face 10.png", saved(gray.save, format="png"))
-    archive.writestr("face 2.bmp", saved(color.resize((8, 8)).save, format="bmp"))
-put("images", "archive", out.getvalue())
+faces = {"face 10.png": saved(gray.save, format="png"), "face 2.bmp": saved(color.resize((8, 8)).save, format="bmp")}
+put("images", "archive", zipped(faces, zipfile.ZIP_DEFLATED))
 put("images", "stack", saved(np.save, np.zeros((1, 4, 5, 3), "u1")))
 put("images", "unit stack", saved(np.save, np.full((2, 3, 2, 2), 0.5, "f4")))
 

@@ -9,6 +9,7 @@ mod corpus;
 mod extraction;
 mod network;
 mod probe;
+mod saved;
 mod support;
 mod tidy;
 mod visible;

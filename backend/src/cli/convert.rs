@@ -48,9 +48,7 @@ pub(super) fn convert(args: &ConvertArgs, global: &Global) -> Result<(), Failure
     let bytes = output.metadata()?.len();
     let mut out = io::stdout().lock();
     if global.json {
-        let of = |((arg, saved), (_, array)): ((&InputArg, &Saved), &(String, Dataset))| {
-            json!({ "input": arg.to_string(), "name": saved.name, "shape": saved.shape, "dtype": stored(array), "left_out": saved.left_out })
-        };
+        let of = |((arg, saved), (_, array)): ((&InputArg, &Saved), &(String, Dataset))| json!({ "input": arg.to_string(), "name": saved.name, "shape": saved.shape, "dtype": stored(array), "left_out": saved.left_out });
         let list: Vec<_> = args_of_arrays.iter().zip(&saved).zip(&arrays).map(of).collect();
         let answer = json!({ "output": output.display().to_string(), "format": format.ending(), "bytes": bytes, "arrays": list });
         return run::json(&mut out, &answer);

@@ -18,7 +18,7 @@ pub mod table;
 pub use card::FigureCard;
 pub use chart::{Chart, Csv};
 pub(crate) use engine::preload;
-pub(crate) use export::download;
+pub(crate) use export::{download, file_stem, offer};
 pub use figure::{Axis, Bar, CYCLE, Color, Draw, Figure, Heatmap, Layout, Margin, Mark, Picture, PictureAt, Scatter, Side, Trace, Values};
 pub use palette::Palette;
 pub use table::{Cell, DataTable, Table};

@@ -14,7 +14,7 @@ pub(super) enum Value {
     Text(Rc<str>),
     Tuple(Rc<Vec<Self>>),
     List(Rc<RefCell<Vec<Self>>>),
-    Dict(Rc<RefCell<Vec<(Self, Self)>>>),
+    Dict(Rc<RefCell<Pairs>>),
     /// A class or function, `module.name`.
     Global(Rc<str>),
     /// Where values are stored: type, key, number of values.
@@ -23,6 +23,9 @@ pub(super) enum Value {
     /// Something else, by the name of what makes it.
     Opaque(Rc<str>),
 }
+
+/// Keys and values of a dict.
+type Pairs = Vec<(Value, Value)>;
 
 /// A run of values in the file.
 #[derive(Debug)]
@@ -56,7 +59,7 @@ pub(super) struct Pickle {
 struct Containers {
     tuples: Vec<Rc<Vec<Value>>>,
     lists: Vec<Rc<RefCell<Vec<Value>>>>,
-    dicts: Vec<Rc<RefCell<Vec<(Value, Value)>>>>,
+    dicts: Vec<Rc<RefCell<Pairs>>>,
 }
 
 impl Containers {
@@ -72,7 +75,7 @@ impl Containers {
         Value::List(list)
     }
 
-    fn dict(&mut self, items: Vec<(Value, Value)>) -> Value {
+    fn dict(&mut self, items: Pairs) -> Value {
         let dict = Rc::new(RefCell::new(items));
         self.dicts.push(Rc::clone(&dict));
         Value::Dict(dict)
@@ -372,7 +375,7 @@ impl Machine<'_> {
     }
 }
 
-fn pairs(items: Vec<Value>) -> Vec<(Value, Value)> {
+fn pairs(items: Vec<Value>) -> Pairs {
     let mut items = items.into_iter();
     std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
 }
