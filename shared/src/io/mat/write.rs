@@ -179,7 +179,7 @@ mod tests {
     fn more_than_sizes_can_count_is_refused_before_it_is_written() {
         // Views of one value: nothing of this size is in memory.
         let huge = |n: usize| {
-            let one = ndarray::ArrayD::<f32>::zeros(ndarray::IxDyn(&[n, 0]));
+            let one = ArrayD::<f32>::zeros(ndarray::IxDyn(&[n, 0]));
             Dataset::from_f32("x", one)
         };
         let mut out = Vec::new();

@@ -103,7 +103,7 @@ fn pickles_may_nest_to_any_depth_and_in_themselves() {
     let lists = [b"\x80\x02]q\x00q\x01".to_vec(), b"h\x01]q\x01a0".repeat(1 << 18), b".".to_vec()].concat();
     let dict = b"\x80\x02}q\x00X\x05\x00\x00\x00modelh\x00s.".to_vec();
     for pickle in [&tuples, &lists, &dict] {
-        let read = super::pickle::read("x", pickle).expect("it reads");
+        let read = pickle::read("x", pickle).expect("it reads");
         assert_eq!(read.length, pickle.len());
     }
     for pickle in [tuples, lists, dict] {
