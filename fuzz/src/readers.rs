@@ -4,7 +4,7 @@
 
 use eigenscope::dataset::Values;
 use eigenscope::input::{Input, Stack, read_stimuli};
-use eigenscope::io::{self, Limits, ReadAt};
+use eigenscope::io::{self, Limits, ReadAt, SaveFormat};
 use eigenscope::network::{Preset, read_masks, read_network};
 use eigenscope::{AnalysisResult, AnalysisSpec, Dataset, Error, wire};
 
@@ -29,6 +29,8 @@ pub const READERS: [(&str, Reader); 12] = [
 
 /// The most that the program reads anywhere: what a small file promises beyond its bytes is refused for that alone.
 const LIMITS: Limits = Limits::NATIVE;
+/// Arrays of so many values are written again.
+const REWRITTEN: usize = 256;
 /// Arrays of a file that are loaded.
 const LOADED: usize = 8;
 
@@ -193,6 +195,33 @@ fn check(dataset: &Dataset) {
     assert!(in_order, "rows lie one after the other");
     assert!(dataset.labels.iter().all(|column| Some(&column.values.len()) == shape.first()), "labels are of rows");
     assert!(dataset.column_names.as_ref().is_none_or(|names| Some(&names.len()) == shape.get(1)), "names are of columns");
+    if n <= REWRITTEN {
+        SaveFormat::ALL.into_iter().for_each(|format| rewrite(format, dataset));
+    }
+}
+
+/// What is read is written, where the format holds it, and reads back as it was.
+fn rewrite(format: SaveFormat, dataset: &Dataset) {
+    let Some((bytes, saved)) = sentence(io::save_bytes(format, &[("x".to_owned(), dataset)])) else { return };
+    let back = io::read(&format!("x.{}", format.ending()), &bytes, None, LIMITS).unwrap_or_else(|e| panic!("{format:?}: {e}"));
+    let shape: Vec<u64> = back.shape().iter().map(|&n| n as u64).collect();
+    // Tables have no types, one NaN, and text columns that may look like numbers.
+    if format != SaveFormat::Csv {
+        assert_eq!((&shape, bits(&back)), (&saved[0].shape, bits(dataset)), "{format:?} keeps every bit");
+    } else if dataset.labels.is_empty() {
+        let numbers = |dataset: &Dataset| match &*dataset.values {
+            Values::F32(a) => a.iter().map(|v| f64::from(*v)).map(|v| (!v.is_nan()).then_some(v.to_bits())).collect::<Vec<_>>(),
+            Values::F64(a) => a.iter().map(|v| (!v.is_nan()).then_some(v.to_bits())).collect(),
+        };
+        assert_eq!((&shape, numbers(&back)), (&saved[0].shape, numbers(dataset)), "{}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+fn bits(dataset: &Dataset) -> Vec<u64> {
+    match &*dataset.values {
+        Values::F32(a) => a.iter().map(|v| u64::from(v.to_bits())).collect(),
+        Values::F64(a) => a.iter().map(|v| v.to_bits()).collect(),
+    }
 }
 
 /// The value, or nothing when there is an error, which is a sentence for people and none of our own defects.

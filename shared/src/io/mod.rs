@@ -219,7 +219,9 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if nifti::is_nifti(name, bytes) {
         return Ok(Format::Nifti);
     }
-    if let Some(kind) = foreign(&extension, bytes) {
+    // A table may begin with the name of a gene that is a format, too (PAR1).
+    let is_text = ["csv", "tsv"].contains(&extension.as_str()) && !bytes.contains(&0);
+    if let Some(kind) = foreign(&extension, bytes).filter(|_| !is_text) {
         return Err(Error::Unsupported { file: name.into(), message: format!("{kind} files are not read; {READ_FORMATS}") });
     }
     match extension.as_str() {

@@ -108,7 +108,10 @@ pub fn save(format: SaveFormat, arrays: &[(String, &Dataset)], out: impl Write +
     let failed = |e: io::Error| Error::input("output", format!("the file cannot be written: {e}"));
     match format {
         SaveFormat::Npy => npy::write(arrays[0].1, out).map_err(failed)?,
-        SaveFormat::Csv => csv::write(arrays[0].1, out)?,
+        SaveFormat::Csv => {
+            csv::write(arrays[0].1, out)?;
+            saved[0].shape = mat::shape(&saved[0].shape);
+        }
         SaveFormat::Npz => {
             let mut file = NpzWriter::new(out);
             for (name, array) in arrays {

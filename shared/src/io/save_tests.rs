@@ -140,6 +140,7 @@ fn what_a_format_cannot_hold_is_refused_in_a_sentence() {
     says(SaveFormat::Csv, &[("a", &double(&[0, 2]))], "a table with rows and columns");
     says(SaveFormat::H5, &[("a", &a), ("a/b", &a)], "\"a\" cannot be an array and the group of \"a/b\"");
     says(SaveFormat::Npz, &[], "not 0");
+    says(SaveFormat::H5, &[("a", &double(&[1; 33]))], "a: it has too many axes");
     assert_eq!(SaveFormat::of("d/x.HDF5").expect("HDF5"), SaveFormat::H5);
     let why = SaveFormat::of("x.xlsx").expect_err("refused").to_string();
     assert!(why.contains("must end in .npy, .npz, .h5, .csv or .mat"), "{why}");

@@ -14,6 +14,9 @@ const UNNAMED: &str = "row";
 /// Whether the names of the columns of this array would be read back as names: names that are numbers may look like values.
 pub(in crate::io) fn holds_names(array: &Dataset) -> bool {
     let Some(names) = array.column_names.as_ref().filter(|names| array.shape().get(1) == Some(&names.len())) else { return false };
+    if names.iter().any(|name| name.contains('\0')) {
+        return false;
+    }
     let header: Vec<&str> = label_names(array).chain(names.iter().map(String::as_str)).collect();
     let kinds: Vec<Cell> = header.iter().map(|name| cell(name)).collect();
     let has_rows = array.shape().first().is_some_and(|n| *n > 0);
@@ -51,11 +54,8 @@ pub(in crate::io) fn write(array: &Dataset, out: impl Write) -> Result<(), Error
     if n_columns + array.labels.len() == 0 || n_rows == 0 && names.is_none() {
         return Err(refuse("a table with rows and columns; write .npy, .npz, .h5 or .mat"));
     }
-    // A delimiter of other tables must not be taken for one.
-    let other = |text: &String| text.contains([';', '\t']);
-    let texts = array.labels.iter().flat_map(|column| column.values.iter().chain([&column.name]));
-    let quotes = if texts.chain(names.into_iter().flatten()).any(other) { QuoteStyle::NonNumeric } else { QuoteStyle::Necessary };
-    let mut table = WriterBuilder::new().quote_style(quotes).flexible(true).from_writer(out);
+    // Quotes keep delimiters of other tables, and beginnings of other formats, from being taken for what they look like.
+    let mut table = WriterBuilder::new().quote_style(QuoteStyle::NonNumeric).flexible(true).from_writer(out);
     let failed = |e: ::csv::Error| Error::input("output", format!("the file cannot be written: {e}"));
     if names.is_some() || !array.labels.is_empty() {
         let labels = label_names(array).map(str::to_owned);

@@ -14,6 +14,8 @@ use crate::{Error, parallel};
 const CHUNK_BYTES: u64 = 1 << 20;
 /// h5py's.
 const LEVEL: u32 = 4;
+/// HDF5's own limit.
+const MAX_AXES: usize = 32;
 /// No address.
 const NONE: u64 = u64::MAX;
 /// Bytes of the superblock.
@@ -85,6 +87,9 @@ impl<W: Write + Seek> Hdf5Writer<W> {
     /// Those of `out` and `values`; rows of more than 4 GB.
     pub fn array(&mut self, name: &str, shape: &[u64], width: u32, values: &mut dyn Read) -> io::Result<()> {
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {what}"));
+        if shape.len() > MAX_AXES {
+            return Err(wrong("it has too many axes"));
+        }
         let row = shape.iter().skip(1).try_fold(u64::from(width), |bytes, n| bytes.checked_mul(*n));
         let row = row.filter(|bytes| *bytes < u64::from(u32::MAX)).ok_or_else(|| wrong("a row has more than 4 GB"))?;
         let layout = if let Some((&n, rest)) = shape.split_first().filter(|(n, _)| **n > 0 && row > 0) {

@@ -68,7 +68,7 @@ fn changed(name: &str) -> String {
     out
 }
 
-/// Every array of MATLAB has at least two axes: a vector is a column, as rows are samples.
+/// Every array of MATLAB, and every table, has at least two axes: a vector is a column, as rows are samples.
 pub(in crate::io) fn shape(shape: &[u64]) -> Vec<u64> {
     let mut out = shape.to_vec();
     out.resize(out.len().max(2), 1);
