@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use eigenscope::Error;
+use eigenscope::io::SaveFormat;
 use js_sys::{Function, Object, Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -124,6 +125,15 @@ impl Client {
             return Err(Error::Canceled);
         }
         self.ask(request, None, None, Some(progress)).await?.bytes()
+    }
+
+    /// A dataset as a file; loaded first when this worker does not hold it.
+    pub(crate) async fn export(&self, dataset: &Dataset, format: SaveFormat) -> Result<Reply, Error> {
+        use leptos::prelude::GetUntracked;
+        if !self.0.borrow().loaded.contains(&dataset.key) {
+            self.load(dataset).await?;
+        }
+        self.call(&Request::Export { key: dataset.key.clone(), name: dataset.name.get_untracked(), format }).await
     }
 
     /// Forgets a dataset.

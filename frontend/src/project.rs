@@ -9,10 +9,10 @@ use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde::{Deserialize, Serialize};
-use wasm_bindgen::JsCast;
-use web_sys::{Blob, File, HtmlAnchorElement, Url};
+use web_sys::File;
 
 use crate::datasets::load::{self, bytes_of, unpacked};
+use crate::plot::offer;
 use crate::protocol::Request;
 use crate::runs::{here, new_run, remote};
 use crate::state::{App, Place};
@@ -71,10 +71,10 @@ pub(crate) fn save(app: App) {
         match pack(app).await {
             Ok(bytes) => {
                 let name = format!("{}.eigenscope", app.project_name.get_untracked().trim());
-                if download(&name, &bytes).is_none() {
-                    app.notice("Save", "the browser refused the download".into());
+                match offer(&name, "application/zip", &bytes) {
+                    Ok(()) => app.say(format!("{name} was saved.")),
+                    Err(message) => app.notice("Save", message),
                 }
-                app.say(format!("{name} was saved."));
             }
             Err(error) => app.fail("Save", &error),
         }
@@ -209,15 +209,4 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
         crate::runs::add(app, run);
     }
     Ok(())
-}
-
-/// Hands bytes to the browser as a file to save.
-fn download(name: &str, bytes: &Uint8Array) -> Option<()> {
-    let blob = Blob::new_with_u8_array_sequence(&Array::of1(bytes)).ok()?;
-    let url = Url::create_object_url_with_blob(&blob).ok()?;
-    let anchor: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
-    anchor.set_href(&url);
-    anchor.set_download(name);
-    anchor.click();
-    Url::revoke_object_url(&url).ok()
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use eigenscope::api::{ArrayInfo, DatasetSummary};
 use eigenscope::compute::{DeviceChoice, DeviceInfo};
+use eigenscope::io::SaveFormat;
 use eigenscope::{AnalysisSpec, Error};
 use serde::{Deserialize, Serialize};
 
@@ -51,10 +52,14 @@ pub enum Request {
         /// Where.
         device: DeviceChoice,
     },
-    /// Write a loaded dataset as `.npy`.
+    /// Write a loaded dataset in a format of files.
     Export {
         /// Its key.
         key: String,
+        /// Its name in the file.
+        name: String,
+        /// The format.
+        format: SaveFormat,
     },
     /// The sample data as files.
     Sample,
@@ -105,7 +110,12 @@ pub enum Response {
     Preview,
     /// To [`Request::Run`]: the result as an envelope (`eigenscope::wire`) in `buffer`.
     Ran,
-    /// To [`Request::Export`] and [`Request::Pack`]: the bytes in `buffer`.
+    /// To [`Request::Export`]: the bytes in `buffer`.
+    Exported {
+        /// What the format does not hold.
+        left_out: Vec<String>,
+    },
+    /// To [`Request::Pack`]: the bytes in `buffer`.
     Bytes,
     /// To [`Request::Sample`] and [`Request::Unpack`]: their bytes one after the other in `buffer`.
     Files {

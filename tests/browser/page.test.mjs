@@ -1,5 +1,6 @@
 // The page as a newcomer uses it: sample data, bad files, cancel, crash, reload, projects, access.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { writeFileSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -89,6 +90,24 @@ test("figures export as PNG, SVG, CSV and spec", async () => {
     const path = await (await waiting).path();
     assert.match(readFileSync(path, "latin1").slice(0, 3000), head, kind);
   }
+  await context.close();
+});
+
+test("a dataset is saved in every format, as the command line writes it", async () => {
+  const { page, context, errors } = await open();
+  const folder = mkdtempSync(join(tmpdir(), "eigenscope-save-"));
+  writeFileSync(join(folder, "good.npy"), npy(4, 3, (i) => i * i / 7 - 3 * i));
+  await page.getByTestId("file-input").setInputFiles(join(folder, "good.npy"));
+  await page.getByTestId("dataset-card").first().waitFor();
+  for (const format of ["npy", "npz", "h5", "csv", "mat"]) {
+    const waiting = page.waitForEvent("download");
+    await page.getByTestId("dataset-save-as").first().selectOption(format);
+    const download = await waiting;
+    assert.equal(download.suggestedFilename(), `good.${format}`);
+    execFileSync(process.env.EIGENSCOPE, ["convert", join(folder, "good.npy"), join(folder, `cli.${format}`)]);
+    assert.deepEqual(readFileSync(await download.path()), readFileSync(join(folder, `cli.${format}`)), format);
+  }
+  assert.deepEqual(errors, []);
   await context.close();
 });
 

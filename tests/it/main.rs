@@ -5,12 +5,14 @@
 mod agreement;
 mod api;
 mod cli;
+mod corpus;
 mod extraction;
 mod kills;
 mod network;
 mod probe;
 mod process;
 mod served;
+mod saved;
 mod support;
 mod tidy;
 mod visible;

@@ -119,7 +119,52 @@ def regions(file):
     return [{**found("data", whole[:3, :2].astype("f8")), "columns": ["V1", "große"]}]
 
 
+def session(file):
+    """Arrays of a session as NWB lays them out: responses with their rate, units of different lengths, a table of trials, a reference to a device."""
+    text = h5py.string_dtype()
+    file.attrs["nwb_version"] = "2.7.0"
+    file.create_dataset("session_description", data="gratings", dtype=text)
+    file.create_dataset("file_create_date", data=["2026-11-29T12:00:00+00:00"], dtype=text, maxshape=(None,), chunks=(1,))
+    responses = file.create_dataset("acquisition/responses/data", data=steps.astype("f4"), compression="gzip", maxshape=(None, 20), chunks=(10, 20))
+    responses.attrs.update({"conversion": 1.0, "resolution": -1.0, "unit": "volts"})
+    start = file.create_dataset("acquisition/responses/starting_time", data=0.5)
+    start.attrs.update({"rate": 30.0, "unit": "seconds"})
+    file.create_group("general/devices/array").attrs["description"] = "96 electrodes"
+    file["general/electrodes/group"] = np.array([file["general/devices/array"].ref] * 2, dtype=h5py.ref_dtype)
+    file["units/spike_times"] = np.arange(7.0) / 8
+    file["units/spike_times_index"] = np.array([3, 7], dtype="u1")
+    file["units/spike_times_index"].attrs["target"] = file["units/spike_times"].ref
+    file["intervals/trials/start_time"] = np.array([0.0, 1.5])
+    file["intervals/trials/is_target"] = np.array([True, False])
+    file.create_dataset("intervals/trials/stimulus", data=["a", "b"], dtype=text)
+    extent = np.array([(0, 2, responses.ref)], dtype=[("idx_start", "i4"), ("count", "i4"), ("timeseries", h5py.ref_dtype)])
+    file["intervals/trials/timeseries"] = extent
+    return [
+        found("acquisition/responses/data", steps.astype("f4")),
+        found("acquisition/responses/starting_time", 0.5),
+        found("units/spike_times", np.arange(7.0) / 8),
+        found("units/spike_times_index", np.array([3, 7], dtype="u1")),
+        found("intervals/trials/start_time", [0.0, 1.5]),
+        found("intervals/trials/is_target", [True, False]),
+        refused("session_description", "text"),
+        refused("file_create_date", "text"),
+        refused("general/electrodes/group", "references"),
+        refused("intervals/trials/stimulus", "text"),
+        refused("intervals/trials/timeseries", "records"),
+    ]
+
+
+def activations(file):
+    """As DNNBrain saves them: images, channels, rows and columns of each layer, compressed."""
+    file.attrs["cmd"] = "dnn_act -net AlexNet -layer conv5 fc3"
+    for name, shape in {"conv5": (2, 3, 2, 2), "fc3": (2, 5, 1, 1)}.items():
+        file.create_dataset(name, data=np.arange(np.prod(shape), dtype="f4").reshape(shape) / 4, compression="gzip")
+    return [found("conv5", np.arange(24, dtype="f4").reshape(2, 3, 2, 2) / 4), found("fc3", np.arange(10, dtype="f4").reshape(2, 5, 1, 1) / 4)]
+
+
 hdf5("types.h5", types)
+hdf5("session.nwb", session)
+hdf5("faces.act.h5", activations)
 hdf5("voxels.roi.h5", regions)
 hdf5("filters.h5", filters)
 hdf5("filters_latest.hdf5", filters, libver="latest")

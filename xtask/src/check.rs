@@ -29,6 +29,10 @@ pub(crate) fn all() -> Result<(), Failure> {
         if let Some(tests) = python::onnx_node_tests() {
             command.env("ONNX_NODE_TESTS", tests);
         }
+        // What is written in other formats is read by numpy, scipy and h5py.
+        if let Some(python) = python::client_environment()? {
+            command.env("EIGENSCOPE_PYTHON", python);
+        }
         run(&mut command)
     })?;
     step("Python client", || python::client_tests(&server))?;

@@ -22,14 +22,19 @@ pub(crate) fn environment(name: &str, requirements: &str) -> Result<PathBuf, Fai
     Ok(python)
 }
 
+/// The interpreter of the client's tests, where Python is new enough.
+pub(crate) fn client_environment() -> Result<Option<PathBuf>, Failure> {
+    let is_new = succeeds(Command::new("python3").args(["-c", "import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))"]));
+    if is_new { environment("python-client", "clients/python/tests/requirements.txt").map(Some) } else { Ok(None) }
+}
+
 /// Tests of the Python client against the built server: its style and types, then its tests with the wheel installed.
 pub(crate) fn client_tests(server: &Path) -> Result<(), Failure> {
-    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))"])) {
+    let Some(python) = client_environment()? else {
         println!("skipped: the client's tests need python3 of version 3.11 or newer with venv (Debian's python3-venv)");
         return Ok(());
-    }
+    };
     let client = root().join("clients/python");
-    let python = environment("python-client", "clients/python/tests/requirements.txt")?;
     let module = |name: &str| {
         let mut command = Command::new(&python);
         command.current_dir(&client).args(["-m", name]).env("PYTHONDONTWRITEBYTECODE", "1");

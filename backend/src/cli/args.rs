@@ -112,6 +112,8 @@ pub(super) enum Command {
     DimComplexity(super::orientation::ComplexityArgs),
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
+    /// Write arrays in another format: .npy, .npz, .h5, .csv or .mat (MATLAB 5).
+    Convert(super::convert::ConvertArgs),
     /// List the devices that this program can compute on.
     Devices,
     /// Run one job of the server; started by the server only.

@@ -1,5 +1,6 @@
 //! Inputs on the command line: `PATH` or `PATH::member`, named after their files.
 
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -41,6 +42,13 @@ pub(super) fn parse_named(text: &str) -> Result<(String, InputArg), String> {
     Ok((name.to_owned(), path.parse()?))
 }
 
+impl fmt::Display for InputArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.member.as_ref().map_or(Ok(()), |member| write!(f, "::{member}"))
+    }
+}
+
 impl InputArg {
     fn file_name(&self) -> String {
         self.path.file_name().map_or_else(|| self.path.display().to_string(), |n| n.to_string_lossy().into_owned())
@@ -78,6 +86,18 @@ impl InputArg {
 /// # Errors
 /// The reader's; [`Error::Input`] when nothing of an archive is left.
 pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
+    members(args, 2)
+}
+
+/// Archives without a member become all their arrays that can be read, in the order of the file; what is left out is told on stderr.
+///
+/// # Errors
+/// Those of [`expand`].
+pub(super) fn readable(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
+    members(args, 0)
+}
+
+fn members(args: &[InputArg], min_axes: usize) -> Result<Vec<InputArg>, Error> {
     let mut out = Vec::new();
     for arg in args {
         if arg.member.is_some() || !arg.is_archive() {
@@ -94,7 +114,7 @@ pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
             let label = format!("{name}::{}: ", array.member.as_deref().unwrap_or_default());
             let reason = match array.shape.len() {
                 _ if array.refused.is_some() => array.refused.map(|why| why.trim_start_matches(&*label).to_owned()).unwrap_or_default(),
-                0 | 1 => format!("it has {} axes; a matrix has at least 2", array.shape.len()),
+                n if n < min_axes => format!("it has {n} axes; a matrix has at least {min_axes}"),
                 _ => {
                     out.push(InputArg { path: arg.path.clone(), member: array.member });
                     continue;
@@ -103,7 +123,8 @@ pub(super) fn expand(args: &[InputArg]) -> Result<Vec<InputArg>, Error> {
             writeln!(std::io::stderr(), "note: {name}::{} is left out: {reason}", array.member.unwrap_or_default()).ok();
         }
         if out.len() == before {
-            return Err(Error::input(name, "the file holds no array with at least 2 axes"));
+            let what = if min_axes > 0 { format!("no array with at least {min_axes} axes") } else { "no array that can be read".into() };
+            return Err(Error::input(name, format!("the file holds {what}")));
         }
     }
     Ok(out)

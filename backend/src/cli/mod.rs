@@ -12,6 +12,7 @@ use eigenscope::Error;
 
 mod args;
 mod cluster;
+mod convert;
 mod inputs;
 mod inspect;
 mod network;
@@ -105,6 +106,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Devices => return devices(global),
         Command::Measures => return measures(global),
         Command::Inspect(args) => return inspect::inspect(args, global),
+        Command::Convert(args) => return convert::convert(args, global),
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
         Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),

@@ -12,7 +12,9 @@ use eigenscope::analysis::rdm::Measure;
 use eigenscope::analysis::rdm_comparison::Compare;
 use eigenscope::analysis::{extraction, layer_profile};
 use eigenscope::input::{ImageFiles, Levels, Stack};
-use eigenscope::network::{Architecture, Constant, Dim, Graph, Network, NetworkFile, Preprocess, Preset, Reading, Resize};
+use eigenscope::network::{
+    Architecture, Constant, Dim, Graph, Mask, Network, NetworkFile, Preprocess, Preset, Reading, Resize, read_masks,
+};
 use eigenscope::{AnalysisSpec, Device, Error, Input, Inputs};
 use serde_json::json;
 
@@ -22,7 +24,7 @@ use super::print::table;
 use super::run::Terminal;
 use super::specs::{Plan, short_seed};
 use super::{Failure, run};
-use crate::extract::{self, Extracted, Form, Images, Mask, OnError, Projected, Source, Spec, read_masks};
+use crate::extract::{self, Extracted, Form, Images, OnError, Projected, Source, Spec};
 
 /// Options of `layers`.
 #[derive(Debug, Args)]

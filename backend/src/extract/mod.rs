@@ -1,6 +1,5 @@
 //! Activations of a network for many images: decoded ahead, run in batches, written as they come, continued where they stopped.
 
-mod mask;
 mod output;
 mod partial;
 mod source;
@@ -11,12 +10,11 @@ use std::time::Instant;
 
 use eigenscope::analysis::dimensionality::Projection;
 use eigenscope::input::Levels;
-use eigenscope::network::{self, Constant, Network, Plan, Preprocess, Reading, Sink};
+use eigenscope::network::{self, Constant, Mask, Network, Plan, Preprocess, Reading, Sink};
 use eigenscope::{Device, Error, Progress, progress};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
 
-pub use self::mask::{Mask, read_masks};
 pub use self::output::Form;
 use self::partial::Partial;
 pub use self::source::{Images, OnError, Source};
@@ -164,7 +162,7 @@ struct Refined<'a> {
 
 impl Sink for Refined<'_> {
     async fn append(&mut self, n: usize, mut values: BTreeMap<String, Constant>) -> Result<(), Error> {
-        mask::keep(self.masks, n, &mut values)?;
+        network::apply_masks(self.masks, n, &mut values)?;
         let projected = match &mut self.projection {
             Some(projection) => projections(projection, n, &values, self.device).await?,
             None => BTreeMap::new(),

@@ -5,8 +5,7 @@ use std::io::{self, BufReader, Seek, Write};
 use std::path::Path;
 
 use eigenscope::Error;
-use eigenscope::io::{Hdf5Writer, check_hdf5_names};
-use zip::write::SimpleFileOptions;
+use eigenscope::io::{Hdf5Writer, NpzWriter, check_hdf5_names};
 
 use super::RECORD;
 
@@ -29,7 +28,7 @@ pub(super) struct Part {
     pub(super) name: String,
     pub(super) shape: Vec<u64>,
     /// Bytes of a value.
-    pub(super) width: usize,
+    pub(super) width: u32,
     pub(super) values: BufReader<File>,
 }
 
@@ -50,7 +49,7 @@ impl Form {
 
     /// Refuses names that it cannot hold.
     pub(super) fn check_names(self, layers: &[String]) -> Result<(), Error> {
-        if self == Self::Npz { Ok(()) } else { check_hdf5_names(layers) }
+        if self == Self::Npz { Ok(()) } else { check_hdf5_names("layers", layers) }
     }
 
     /// Refuses an array with more axes than it has.
@@ -72,44 +71,21 @@ impl Form {
 
     /// Writes all layers and what was done.
     pub(super) fn write(self, out: &mut (impl Write + Seek), parts: Vec<Part>, record: &str) -> io::Result<()> {
-        if self != Self::Npz {
+        if self == Self::Npz {
+            let mut file = NpzWriter::new(out);
+            for mut part in parts {
+                file.array(&part.name, &part.shape, part.width, &mut part.values)?;
+            }
+            file.finish(Some((RECORD, record)))?;
+        } else {
             let mut file = Hdf5Writer::new(out)?;
             for mut part in parts {
-                let width = u32::try_from(part.width).unwrap_or(4);
-                file.array(&part.name, &part.shape, width, &mut part.values)?;
+                file.array(&part.name, &part.shape, part.width, &mut part.values)?;
             }
-            file.finish(RECORD, record)?;
-            return Ok(());
+            file.finish(Some((RECORD, record)))?;
         }
-        let mut archive = zip::ZipWriter::new(out);
-        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored).large_file(true);
-        for mut part in parts {
-            archive.start_file(format!("{}.npy", part.name), options)?;
-            archive.write_all(&header(&part.shape, part.width))?;
-            io::copy(&mut part.values, &mut archive)?;
-        }
-        archive.start_file(RECORD, options)?;
-        archive.write_all(record.as_bytes())?;
-        archive.finish()?;
         Ok(())
     }
-}
-
-/// The head of a `.npy` file with floats of 4 or 8 bytes.
-fn header(shape: &[u64], width: usize) -> Vec<u8> {
-    let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
-    let comma = if shape.len() == 1 { "," } else { "" };
-    let mut text = format!("{{'descr': '<f{width}', 'fortran_order': False, 'shape': ({}{comma}), }}", axes.join(", "));
-    // Up to the line end the head is a multiple of 64 bytes.
-    let length = (10 + text.len() + 1).next_multiple_of(64) - 10;
-    while text.len() + 1 < length {
-        text.push(' ');
-    }
-    text.push('\n');
-    let mut out = b"\x93NUMPY\x01\x00".to_vec();
-    out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend(text.bytes());
-    out
 }
 
 #[cfg(test)]

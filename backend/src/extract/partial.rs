@@ -56,7 +56,7 @@ impl Partial {
         for (i, name) in out.state.spec.layers.iter().enumerate() {
             if let Some(shape) = out.state.shapes.get(name) {
                 let path = out.file(i);
-                let length = out.width(name) as u64 * rows as u64 * shape.iter().product::<usize>() as u64;
+                let length = u64::from(out.width(name)) * rows as u64 * shape.iter().product::<usize>() as u64;
                 let file = OpenOptions::new().write(true).open(&path).map_err(|e| cannot(&path, &e))?;
                 if file.metadata().map_err(|e| cannot(&path, &e))?.len() < length {
                     return Err(Error::input(
@@ -84,7 +84,7 @@ impl Partial {
     }
 
     /// Bytes of a value.
-    fn width(&self, name: &str) -> usize {
+    fn width(&self, name: &str) -> u32 {
         if self.state.doubles.contains(name) { 8 } else { 4 }
     }
 

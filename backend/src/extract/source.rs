@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use eigenscope::Error;
-use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, Picture, by_number, is_image};
+use eigenscope::input::{IMAGE_ENDINGS, ImageFiles, Picture, Stimuli, by_number, is_image, read_stimuli};
 use eigenscope::network::{Batch, Constant, Feed, Preprocess, Ready};
 use ndarray::{ArrayD, IxDyn};
 use serde::{Deserialize, Serialize};
@@ -66,38 +66,10 @@ impl Images {
         }
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::input(&*shown, format!("neither a folder of images nor a table of them: {e}")))?;
-        stimuli(&shown, path.parent().unwrap_or(Path::new(".")), &text)
+        let Stimuli { folder, names } = read_stimuli(&shown, &text)?;
+        let root = path.parent().unwrap_or(Path::new(".")).join(folder.unwrap_or_default());
+        Ok(Self { paths: names.iter().map(|name| root.join(name)).collect(), names })
     }
-}
-
-/// A `.stim.csv`: lines `key=value`, then `data=` with the columns, then rows.
-fn stimuli(file: &str, folder: &Path, text: &str) -> Result<Images, Error> {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut root = folder.to_path_buf();
-    let mut kind = String::new();
-    let columns = loop {
-        let line = lines.next().ok_or_else(|| Error::format(file, "this is no list of stimuli: there is no line data=stimID,…"))?;
-        let (key, value) = line.split_once('=').ok_or_else(|| Error::format(file, format!("\"{line}\" is not key=value")))?;
-        match key.trim() {
-            "data" => break value.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>(),
-            "path" => root = folder.join(value.trim()),
-            "type" => value.trim().clone_into(&mut kind),
-            _ => {}
-        }
-    };
-    if kind != "image" {
-        return Err(Error::format(file, format!("stimuli of type \"{kind}\" are not read, only type=image")));
-    }
-    let at = columns.iter().position(|c| c == "stimID").ok_or_else(|| Error::format(file, "the column stimID is missing"))?;
-    let name = |line: &str| {
-        line.split(',').nth(at).map(|v| v.trim().to_owned()).ok_or_else(|| Error::format(file, format!("the row \"{line}\" has no stimID")))
-    };
-    let names: Vec<String> = lines.map(name).collect::<Result<_, _>>()?;
-    if names.is_empty() {
-        return Err(Error::format(file, "it lists no stimuli"));
-    }
-    let paths = names.iter().map(|name| root.join(name)).collect();
-    Ok(Images { names, paths })
 }
 
 /// Inputs in order.

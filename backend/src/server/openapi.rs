@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, roots, system, uploads};
+use super::routes::{datasets, events, export, jobs, roots, system, uploads};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -26,6 +26,7 @@ use super::routes::{datasets, events, jobs, roots, system, uploads};
         uploads::measure_upload,
         uploads::append_upload,
         uploads::delete_upload,
+        export::export_array,
         jobs::create_job,
         jobs::list_jobs,
         jobs::show_job,

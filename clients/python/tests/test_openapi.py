@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,8 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
     ask("GET", "/api/v1/datasets", 200)
     ask("GET", "/api/v1/datasets/{id}", 200, id=dataset["id"])
     assert ask("GET", "/api/v1/datasets/{id}/bytes", 200, id=dataset["id"]).content == data
+    converted = ask("GET", "/api/v1/datasets/{id}/arrays", 200, id=dataset["id"], params={"format": "npy"}).content
+    assert np.array_equal(np.load(io.BytesIO(converted)), array)
     request = {"spec": {"kind": "rdm", "input": "X"}, "inputs": {"X": {"dataset": dataset["id"]}}}
     job = ask("POST", "/api/v1/jobs", 201, json=request).json()["id"]
     client.job(job).wait()

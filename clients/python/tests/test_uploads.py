@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,14 @@ def test_order_and_strides_of_arrays_do_not_matter(client: es.Client, rng: np.ra
     read_only = x.copy()
     read_only.flags.writeable = False
     assert np.array_equal(client.rdm(read_only).rdm, results[0])
+
+
+def test_an_array_is_exported_in_other_formats(client: es.Client, rng: np.random.Generator) -> None:
+    x = rng.normal(size=(4, 3))
+    dataset = client.upload(x)
+    assert np.array_equal(np.load(io.BytesIO(dataset.T.export("npy"))), x.T)
+    assert np.array_equal(np.loadtxt(io.BytesIO(dataset.export("csv")), delimiter=","), x)
+    assert dataset.export("mat").startswith(b"MATLAB 5.0") and dataset.export("h5").startswith(b"\x89HDF")
 
 
 def test_a_transposed_dataset_is_the_transposed_array(client: es.Client, rng: np.random.Generator) -> None:

@@ -1,10 +1,11 @@
 //! A dataset as a card: what it is called, what is in it, and which way its samples run.
 
 use eigenscope::api::Thumbnail;
+use eigenscope::io::SaveFormat;
 use leptos::html::Canvas;
 use leptos::prelude::*;
 use wasm_bindgen::{Clamped, JsCast};
-use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlInputElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlInputElement, HtmlSelectElement, ImageData};
 
 use super::load;
 use crate::forms::shape_text;
@@ -27,7 +28,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
     let labels_only = dataset.is_label_table();
     let is_array = dataset.is_array();
     let sized = dataset.clone();
-    let (to_rename, to_turn, to_remove) = (dataset.clone(), dataset.clone(), dataset);
+    let (to_rename, to_turn, to_save, to_remove) = (dataset.clone(), dataset.clone(), dataset.clone(), dataset);
     let renamed = move |event: leptos::ev::Event| {
         let Some(input) = event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok()) else { return };
         load::rename(app, &to_rename, &input.value());
@@ -81,6 +82,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
                             </select>
                         </label>
                     </Show>
+                    <Show when=move || is_array && !there>{save_as(app, to_save.clone())}</Show>
                     <button
                         type="button"
                         class="quiet"
@@ -95,6 +97,36 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// A choice of formats, each of which saves at once.
+fn save_as(app: App, dataset: Dataset) -> impl IntoView {
+    let name = dataset.name;
+    let chosen = move |event: leptos::ev::Event| {
+        let Some(select) = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok()) else { return };
+        let format = SaveFormat::ALL.into_iter().find(|format| format.ending() == select.value());
+        // Back to its heading, so that the same format can be chosen again.
+        select.set_selected_index(0);
+        if let Some(format) = format {
+            load::save_as(app, dataset.clone(), format);
+        }
+    };
+    let options = SaveFormat::ALL.map(|format| {
+        let what = match format {
+            SaveFormat::Npy => ".npy (numpy)",
+            SaveFormat::Npz => ".npz (numpy)",
+            SaveFormat::H5 => ".h5 (HDF5)",
+            SaveFormat::Csv => ".csv (table)",
+            SaveFormat::Mat => ".mat (MATLAB)",
+        };
+        view! { <option value=format.ending()>{what}</option> }
+    });
+    view! {
+        <select data-testid="dataset-save-as" aria-label=move || format!("Save {} as", name.get()) on:change=chosen>
+            <option value="">"Save as…"</option>
+            {options}
+        </select>
+    }
 }
 
 /// Gray values as they come; the style sheet scales the canvas.

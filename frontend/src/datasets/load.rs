@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eigenscope::api::{ArrayInfo, DatasetInfo, DatasetSummary};
 use eigenscope::input::is_image;
-use eigenscope::io::Limits;
+use eigenscope::io::{Limits, SaveFormat};
 use eigenscope::{Error, error, io};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
@@ -16,6 +16,7 @@ use super::picker::Picker;
 use super::server_files;
 use crate::client::text;
 use crate::pictures;
+use crate::plot::{file_stem, offer};
 use crate::protocol::{Request, Response};
 use crate::server::ServerState;
 use crate::state::{App, Dataset, Devices, Source};
@@ -201,6 +202,36 @@ pub(crate) fn remove(app: App, dataset: &Dataset) {
     app.say(format!("{name} was removed."));
     let key = dataset.key.clone();
     spawn_local(async move { app.client().unload(key).await });
+}
+
+/// Offers a dataset as a file that other programs read.
+pub(super) fn save_as(app: App, dataset: Dataset, format: SaveFormat) {
+    spawn_local(async move {
+        let name = dataset.name.get_untracked();
+        let stem = file_stem(&name);
+        let file = format!("{}.{}", if stem.is_empty() { "dataset" } else { &stem }, format.ending());
+        app.say(format!("Writing {file}."));
+        let saved = match app.client().export(&dataset, format).await {
+            Ok(reply) => exported(reply).and_then(|(left_out, bytes)| {
+                offer(&file, format.media_type(), &bytes).map_err(Error::internal)?;
+                Ok(left_out)
+            }),
+            Err(error) => Err(error),
+        };
+        match saved {
+            Ok(left_out) if left_out.is_empty() => app.say(format!("{file} was saved.")),
+            Ok(left_out) => {
+                app.say(format!("{file} was saved without {}, which .{} does not hold.", left_out.join(" and "), format.ending()))
+            }
+            Err(error) => app.fail(&name, &error),
+        }
+    });
+}
+
+fn exported(reply: crate::client::Reply) -> Result<(Vec<String>, Uint8Array), Error> {
+    let Response::Exported { left_out } = &reply.response else { return Err(unexpected()) };
+    let left_out = left_out.clone();
+    Ok((left_out, reply.bytes()?))
 }
 
 /// Gives a dataset another name, made unique, everywhere it is used.

@@ -59,8 +59,17 @@ pub fn FigureCard(
     };
     let buttons = Format::ALL.map(|format| {
         let export = export.clone();
+        // What is shown may change from a matrix to something else.
+        let is_left_out = move || format == Format::Npy && chart.with(|c| !c.csv.is_matrix());
         view! {
-            <button type="button" class="export" data-testid=format.test_id() title=format.help() on:click=move |_| export(format)>
+            <button
+                type="button"
+                class="export"
+                data-testid=format.test_id()
+                title=format.help()
+                hidden=is_left_out
+                on:click=move |_| export(format)
+            >
                 {format.label()}
             </button>
         }
@@ -232,17 +241,19 @@ enum Format {
     Png,
     Svg,
     Csv,
+    Npy,
     Spec,
 }
 
 impl Format {
-    const ALL: [Self; 4] = [Self::Png, Self::Svg, Self::Csv, Self::Spec];
+    const ALL: [Self; 5] = [Self::Png, Self::Svg, Self::Csv, Self::Npy, Self::Spec];
 
     fn label(self) -> &'static str {
         match self {
             Self::Png => "PNG",
             Self::Svg => "SVG",
             Self::Csv => "CSV",
+            Self::Npy => "NPY",
             Self::Spec => "Spec",
         }
     }
@@ -252,6 +263,7 @@ impl Format {
             Self::Png => "Save the figure as an image (light colors, twice the size on screen)",
             Self::Svg => "Save the figure as vector graphics (light colors)",
             Self::Csv => "Save the numbers behind the figure",
+            Self::Npy => "Save the matrix behind the figure for numpy",
             Self::Spec => "Save the analysis spec that made the figure",
         }
     }
@@ -261,6 +273,7 @@ impl Format {
             Self::Png => "export-png",
             Self::Svg => "export-svg",
             Self::Csv => "export-csv",
+            Self::Npy => "export-npy",
             Self::Spec => "export-spec",
         }
     }
@@ -280,12 +293,14 @@ fn export(
             Format::Png => (format!("{stem}.png"), "image/png"),
             Format::Svg => (format!("{stem}.svg"), "image/svg+xml"),
             Format::Csv => (format!("{stem}.csv"), "text/csv;charset=utf-8"),
+            Format::Npy => (format!("{stem}.npy"), "application/octet-stream"),
             Format::Spec => (format!("{stem}.spec.json"), "application/json"),
         };
         let bytes = match format {
             Format::Png => picture(element, &chart, "png").await,
             Format::Svg => picture(element, &chart, "svg").await,
             Format::Csv => Ok(chart.csv.text().into_bytes()),
+            Format::Npy => chart.csv.npy().ok_or_else(|| "the numbers of this figure are no matrix".into()),
             Format::Spec => serde_json::to_vec_pretty(&*spec).map_err(|e| e.to_string()),
         };
         let saved = bytes.and_then(|bytes| download(&name, media_type, &bytes));

@@ -6,13 +6,18 @@ use web_sys::{Blob, BlobPropertyBag, HtmlAnchorElement, Url};
 
 /// Offers `bytes` as a download.
 pub(crate) fn download(name: &str, media_type: &str, bytes: &[u8]) -> Result<(), String> {
+    offer(name, media_type, &Uint8Array::from(bytes))
+}
+
+/// As [`download`], of bytes that JavaScript holds.
+pub(crate) fn offer(name: &str, media_type: &str, bytes: &Uint8Array) -> Result<(), String> {
     save(name, media_type, bytes).ok_or_else(|| format!("{name} could not be saved: the browser refused the download"))
 }
 
-fn save(name: &str, media_type: &str, bytes: &[u8]) -> Option<()> {
+fn save(name: &str, media_type: &str, bytes: &Uint8Array) -> Option<()> {
     let options = BlobPropertyBag::new();
     options.set_type(media_type);
-    let blob = Blob::new_with_u8_array_sequence_and_options(&Array::of1(&Uint8Array::from(bytes)), &options).ok()?;
+    let blob = Blob::new_with_u8_array_sequence_and_options(&Array::of1(bytes), &options).ok()?;
     let url = Url::create_object_url_with_blob(&blob).ok()?;
     let document = web_sys::window()?.document()?;
     let link: HtmlAnchorElement = document.create_element("a").ok()?.unchecked_into();
@@ -74,7 +79,7 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 
 /// A file name from a title: letters, digits and hyphens.
 #[must_use]
-pub(super) fn file_stem(title: &str) -> String {
+pub(crate) fn file_stem(title: &str) -> String {
     let mut out = String::new();
     for c in title.chars() {
         if c.is_alphanumeric() {

@@ -11,7 +11,6 @@ use super::conditions::{block_names, names};
 use super::{Part, at, embedding};
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Cell, Chart, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Mark, Scatter, Table, Trace, number};
 
 /// The view of [`Output`].
@@ -57,7 +56,7 @@ fn matrix(output: &Output, names: &[String]) -> Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: summary(output),
         caption,
-        csv: Csv::new(move || matrix_csv("item", &csv_names, &csv_names, |i, j| at(&csv, order[i], order[j]))),
+        csv: Csv::matrix("item", &csv_names, &csv_names, move |i, j| at(&csv, order[i], order[j])),
     }
 }
 
@@ -80,7 +79,7 @@ fn reachability(output: &Output, reach: &[Option<f64>], names: &[String]) -> Cha
         figure: Figure { traces: vec![Trace::Scatter(line)], layout },
         summary: format!("Reachability of {} items; valleys are clusters.", number::count(output.n)),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("item", &["reachability".to_owned()], &csv_names, |i, _| csv_y[i])),
+        csv: Csv::matrix("item", &["reachability".to_owned()], &csv_names, move |i, _| csv_y[i]),
     }
 }
 

@@ -12,7 +12,6 @@ use super::controls::label_select;
 use super::{Part, at};
 use crate::plot::figure::extent;
 use crate::plot::reduce::sentence;
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Color, Csv, Draw, Figure, FigureCard, Layout, Picture, PictureAt, Scatter, Trace, Values, number};
 
 /// More groups than the palette has colors tell nothing.
@@ -88,7 +87,7 @@ fn points(output: &Output, names: &[String], column: Option<&LabelColumn>) -> Ch
         figure: Figure { traces, layout },
         summary: summary(output),
         caption: sentence(&[note]),
-        csv: Csv::new(move || matrix_csv("condition", &columns, &csv_names, |i, j| at(&csv, i, j))),
+        csv: Csv::matrix("condition", &columns, &csv_names, move |i, j| at(&csv, i, j)),
     }
 }
 

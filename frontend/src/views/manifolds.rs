@@ -10,7 +10,6 @@ use super::conditions::{block_names, told_apart};
 use super::{Part, at};
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Bar, Cell, Chart, Color, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Table, Trace, Values, number};
 
 /// Bars of more classes than this have no room for names.
@@ -108,7 +107,7 @@ fn heat_map(output: &Part<Output>, names: &Arc<[String]>, pairs: Pairs) -> Chart
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: summary(&output, &names, pairs),
         caption,
-        csv: Csv::new(move || matrix_csv("class", &names, &names, |i, j| at(pairs.of(&output), i, j))),
+        csv: Csv::matrix("class", &names, &names, move |i, j| at(pairs.of(&output), i, j)),
     }
 }
 

@@ -6,7 +6,6 @@ use super::at;
 use super::conditions::block_names;
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, Heatmap, Layout, Trace, number};
 
 /// What a matrix is about.
@@ -41,7 +40,7 @@ pub(super) fn heat_map(values: &Array, names: &[String], about: About<'_>) -> Ch
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: about.summary,
         caption,
-        csv: Csv::new(move || matrix_csv(thing, &csv_names, &csv_names, |i, j| at(&csv_values, i, j))),
+        csv: Csv::matrix(thing, &csv_names, &csv_names, move |i, j| at(&csv_values, i, j)),
     }
 }
 
@@ -56,6 +55,6 @@ pub(super) fn confusion(names: Vec<String>, share: impl Fn(usize, usize) -> f64 
         Heatmap { columns: axis_names.clone(), rows: axis_names, z: blocks.values, range: Some([0.0, 1.0]), title: "fraction".into() };
     let layout =
         Layout { x: Axis::category("Predicted"), y: Axis { reversed: true, ..Axis::category("True") }, square: true, ..Layout::default() };
-    let csv = Csv::new(move || matrix_csv("class", &names, &names, &share));
+    let csv = Csv::matrix("class", &names, &names, share);
     Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption, csv }
 }

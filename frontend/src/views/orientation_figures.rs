@@ -5,7 +5,6 @@ use eigenscope::analysis::orientation::{Encoding, Output, Population};
 use super::at;
 use super::matrix::{About, heat_map};
 use crate::plot::reduce::{MAX_SIDE, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Bar, CYCLE, Cell, Chart, Color, Csv, Draw, Figure, Layout, Scatter, Table, Trace, Values, number};
 
 /// `−45°`.
@@ -193,7 +192,7 @@ pub(super) fn row(output: &Output, row: usize) -> Chart {
         figure: Figure { traces, layout },
         summary: format!("Distances of {} orientations from {from}.", number::count(n)),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("population", &columns, &names, |i, j| all[i][j])),
+        csv: Csv::matrix("population", &columns, &names, move |i, j| all[i][j]),
     }
 }
 
@@ -213,7 +212,7 @@ pub(super) fn tuning(population: &Population, orientations: &[f64]) -> Chart {
     let columns: Vec<String> = orientations.iter().map(ToString::to_string).collect();
     let (summary, values) =
         (format!("{} of {} units.", number::count(names.len()), number::count(population.n_units)), population.tuning.clone());
-    let csv = Csv::new(move || matrix_csv("unit", &columns, &names, |i, j| at(&values, i, j)));
+    let csv = Csv::matrix("unit", &columns, &names, move |i, j| at(&values, i, j));
     Chart { figure: Figure { traces, layout }, summary, caption: sentence(&["chosen at random".into()]), csv }
 }
 
@@ -238,7 +237,7 @@ pub(super) fn points(population: &Population, orientations: &[f64]) -> Chart {
         figure: Figure { traces: (0..CYCLE).map(of_color).collect(), layout },
         summary: format!("{} orientations by the responses of {}.", number::count(orientations.len()), population.name),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("orientation", &columns, &names, |i, j| at(&points, i, j))),
+        csv: Csv::matrix("orientation", &columns, &names, move |i, j| at(&points, i, j)),
     }
 }
 

@@ -10,7 +10,6 @@ use super::Part;
 use super::conditions::told_apart;
 use crate::plot::figure::extent;
 use crate::plot::reduce::sentence;
-use crate::plot::table::matrix_csv;
 use crate::plot::{
     Axis, Bar, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Heatmap, Layout, Scatter, Table, Trace, Values, number,
 };
@@ -252,7 +251,7 @@ fn map(output: &Output, layer: usize, behavior: usize) -> Chart {
         let layout =
             Layout { x: Axis::category("Column"), y: Axis { reversed: true, ..Axis::category("Row") }, square: true, ..Layout::default() };
         let at = move |i: usize, j: usize| means.get(i * n_columns + j).copied().unwrap_or(f64::NAN);
-        let csv = Csv::new(move || matrix_csv("row", &rows, &columns, &at));
+        let csv = Csv::matrix("row", &rows, &columns, at);
         return Chart { figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout }, summary, caption: String::new(), csv };
     }
     let has_errors = errors.iter().any(|e| e.is_finite());

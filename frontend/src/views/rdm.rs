@@ -13,7 +13,6 @@ use super::Part;
 use super::conditions::{block_names, groups, mark_groups, names, sort_permutation};
 use super::controls::{label_select, line};
 use crate::plot::reduce::{MAX_SIDE, block_means_of, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Picture, PictureAt, Trace, number};
 
 /// Ends of the color scale.
@@ -163,7 +162,7 @@ impl View {
         }
         chart.summary = summary(&self.output, &self.facts, &all);
         let output = self.output.clone();
-        chart.csv = Csv::new(move || matrix_csv("condition", &sorted, &sorted, |i, j| cell(&output, time, order[i], order[j])));
+        chart.csv = Csv::matrix("condition", &sorted, &sorted, move |i, j| cell(&output, time, order[i], order[j]));
         chart
     }
 }

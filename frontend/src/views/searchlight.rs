@@ -8,7 +8,6 @@ use leptos::prelude::*;
 
 use super::Part;
 use crate::plot::reduce::sentence;
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Cell, Chart, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Table, Trace, download, number};
 
 /// Names of the axes of a volume.
@@ -164,7 +163,7 @@ fn chart(output: &Output, slice: Slice) -> Chart {
             },
             "voxels are counted from 0".into(),
         ]),
-        csv: Csv::new(move || matrix_csv("row", &columns, &rows, |i, j| z[i * width + j])),
+        csv: Csv::matrix("row", &columns, &rows, move |i, j| z[i * width + j]),
     }
 }
 

@@ -9,7 +9,6 @@ use leptos::prelude::*;
 
 use super::conditions::{names, told_apart};
 use super::{Part, at};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Bar, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Layout, Scatter, Table, Trace, Values, number};
 
 /// The view of [`Output`].
@@ -73,7 +72,7 @@ fn around(output: &Output, names: &[String]) -> Chart {
         figure: Figure { traces, layout },
         summary: summary(output, names),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("representation", &columns, &csv_names, |i, c| at(&csv, i, c))),
+        csv: Csv::matrix("representation", &columns, &csv_names, move |i, c| at(&csv, i, c)),
     }
 }
 
@@ -106,7 +105,7 @@ fn explained_chart(explained: &[f64]) -> Chart {
             percent.first().copied().unwrap_or(0.0)
         ),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("component", &["share (%)".to_owned()], &names, |c, _| percent[c])),
+        csv: Csv::matrix("component", &["share (%)".to_owned()], &names, move |c, _| percent[c]),
     }
 }
 
@@ -131,7 +130,7 @@ fn mean(output: &Output, samples: &[String]) -> Chart {
         figure: Figure { traces: vec![Trace::Scatter(points)], layout },
         summary: format!("{} samples of the average in {} dimensions.", number::count(samples.len()), number::count(output.mean.columns())),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("sample", &columns, &csv_names, |i, c| at(&csv, i, c))),
+        csv: Csv::matrix("sample", &columns, &csv_names, move |i, c| at(&csv, i, c)),
     }
 }
 

@@ -10,7 +10,6 @@ use super::conditions::told_apart;
 use super::{Part, at};
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Cell, Chart, Csv, DataTable, Figure, FigureCard, Heatmap, Layout, Table, Trace, number};
 
 /// A table of more columns than this is not read.
@@ -143,7 +142,7 @@ fn chart(found: &Found<'_>, distances: &Array, range: [f64; 2]) -> Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: summary(found, distances),
         caption,
-        csv: Csv::new(move || matrix_csv("representation", &csv_columns, &csv_rows, |i, j| at(&csv_distances, i, j))),
+        csv: Csv::matrix("representation", &csv_columns, &csv_rows, move |i, j| at(&csv_distances, i, j)),
     }
 }
 
@@ -204,7 +203,7 @@ fn shift_chart(table: &Array, unit: &str) -> Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: format!("{unit} at {} shifts; the least is {}.", number::count(h * w), number::significant(least, 3)),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("rows down", &columns, &rows, |i, j| at(&csv, i, j))),
+        csv: Csv::matrix("rows down", &columns, &rows, move |i, j| at(&csv, i, j)),
     }
 }
 

@@ -8,7 +8,6 @@ use leptos::prelude::*;
 
 use super::conditions::told_apart;
 use super::{Part, at};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Color, Csv, Figure, FigureCard, Layout, Scatter, Trace, number};
 
 /// The view of [`Output`].
@@ -36,7 +35,7 @@ fn chart(output: &Output) -> Chart {
         figure: Figure { traces: lines.collect(), layout },
         summary: summary(output, &names),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("place", &names, &places, |i, k| at(&csv, k, i))),
+        csv: Csv::matrix("place", &names, &places, move |i, k| at(&csv, k, i)),
     }
 }
 

@@ -9,7 +9,6 @@ use leptos::prelude::*;
 use super::controls::line;
 use super::{Part, at};
 use crate::plot::reduce::sentence;
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Layout, Scatter, Table, Trace, Values, number};
 
 /// More curves than the palette has colors tell nothing.
@@ -94,7 +93,7 @@ fn chart(output: &Output, units: &str) -> Chart {
             number::count(trials)
         ),
         caption,
-        csv: Csv::new(move || matrix_csv("unit", &columns, &names, |i, j| at(&means, i, j))),
+        csv: Csv::matrix("unit", &columns, &names, move |i, j| at(&means, i, j)),
     }
 }
 

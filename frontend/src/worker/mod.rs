@@ -50,9 +50,13 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
             (Response::Unloaded, None)
         }
         Request::Run { spec, inputs, device } => (Response::Ran, Some(run(message.id, spec, inputs, *device).await?)),
-        Request::Export { key } => match input(key)? {
-            Input::Array(dataset) => (Response::Bytes, Some(io::write_npy(&dataset))),
-            Input::Network(_) | Input::Images(_) => return Err(Error::input(key, "this is no array")),
+        Request::Export { key, name, format } => match input(key)? {
+            Input::Array(dataset) => {
+                let (bytes, saved) = io::save_bytes(*format, &[(name.clone(), &dataset)])?;
+                let left_out = saved.into_iter().flat_map(|saved| saved.left_out).collect();
+                (Response::Exported { left_out }, Some(bytes))
+            }
+            Input::Network(_) | Input::Images(_) => return Err(Error::input(name, "this is no array")),
         },
         Request::Sample => joined(eigenscope::sample::files())?,
         Request::Pack { files } => (Response::Bytes, Some(io::pack(&message.split(files)?)?)),

@@ -1,6 +1,7 @@
 //! What a file is read as: an array, a network, or a set of images.
 
 mod stack;
+mod stimuli;
 
 use std::cmp::Ordering;
 use std::fmt::Debug;
@@ -10,6 +11,7 @@ use crate::network::NetworkFile;
 use crate::{Dataset, Error};
 
 pub use stack::{Levels, Stack};
+pub use stimuli::{Stimuli, read_stimuli};
 
 /// One input of a run.
 #[derive(Debug, Clone)]

@@ -16,6 +16,9 @@ mod nifti;
 mod nifti_tests;
 mod npy;
 mod npz;
+mod save;
+#[cfg(test)]
+mod save_tests;
 mod summary;
 mod tensors;
 #[cfg(test)]
@@ -26,6 +29,8 @@ pub use hdf5::{Hdf5Writer, ReadAt, check_hdf5_names, is_hdf5_head};
 pub use images::{holds_images, zipped_images};
 pub use nifti::write_nifti;
 pub use npy::{NpyPlace, npy_place, write_npy};
+pub use npz::NpzWriter;
+pub use save::{SaveFormat, Saved, save, save_bytes};
 pub use summary::summarize;
 
 use std::io::Cursor;
@@ -222,7 +227,9 @@ fn detect(name: &str, bytes: &[u8]) -> Result<Format, Error> {
     if nifti::is_nifti(name, bytes) {
         return Ok(Format::Nifti);
     }
-    if let Some(kind) = foreign(&extension, bytes) {
+    // A table may begin with the name of a gene that is a format, too (PAR1).
+    let is_text = ["csv", "tsv"].contains(&extension.as_str()) && !bytes.contains(&0);
+    if let Some(kind) = foreign(&extension, bytes).filter(|_| !is_text) {
         return Err(Error::Unsupported { file: name.into(), message: format!("{kind} files are not read; {READ_FORMATS}") });
     }
     match extension.as_str() {

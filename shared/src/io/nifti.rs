@@ -58,6 +58,8 @@ impl Head {
         let Some(dtype) = name_of(data_type) else {
             return unsupported(&format!("voxels of type {data_type:?} are not read; save it with real numbers of at most 64 bits"));
         };
+        // The type tells it; a header that says otherwise makes the crate panic.
+        header.bitpix = i16::try_from(8 * data_type.size_of()).unwrap_or_default();
         // Headers in the wild hold 0 or NaN for "no scaling".
         if !header.scl_slope.is_finite() {
             header.scl_slope = 0.0;

@@ -219,6 +219,7 @@ fn delimiters_and_headers_are_found() {
     assert_eq!(shape("t.csv", "layer,v\n1,3\nfc,4\n"), (vec![2, 1], true, 1), "layers are names");
     assert_eq!(shape("t.csv", "layer,v\n1,3\n2,4\n"), (vec![2, 2], true, 0), "unless all are numbers");
     assert_eq!(shape("t.csv", "a,b\nnan,1\ninf,2\n"), (vec![2, 2], true, 0));
+    assert_eq!(shape("t.csv", "PAR1,GIF8\n1,2\n"), (vec![1, 2], true, 0), "names of formats");
     assert_eq!(shape("t.csv", "a,b\n"), (vec![0, 2], true, 0));
 }
 

@@ -1,22 +1,33 @@
 //! Images as the inputs of networks.
 
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder as _, ImageReader, Limits};
+
 use super::settings::{Preprocess, Resize};
 use crate::Error;
 use crate::input::{ImageFiles, Picture};
+
+/// Bytes of the pixels of an image: some 90 million of three colors.
+const MOST_BYTES: u64 = 1 << 28;
 
 impl Preprocess {
     /// Values of an image from the bytes of its file: 3 x height x width.
     ///
     /// # Errors
-    /// [`Error::Format`] for bytes that are no image and for one that is too small.
+    /// [`Error::Format`] for bytes that are no image and for one that is too small, [`Error::TooLarge`] for more than 256 MiB of pixels.
     pub fn read(&self, file: &str, bytes: &[u8]) -> Result<Vec<f32>, Error> {
-        let mut reader =
-            image::ImageReader::new(std::io::Cursor::new(bytes)).with_guessed_format().map_err(|e| Error::format(file, e.to_string()))?;
-        let mut limits = image::Limits::default();
-        limits.max_alloc = Some(1 << 30);
+        let bad = |e: image::ImageError| Error::format(file, format!("this is no image that can be read, or it is damaged: {e}"));
+        let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| bad(e.into()))?;
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(MOST_BYTES);
         reader.limits(limits);
-        let decoded =
-            reader.decode().map_err(|e| Error::format(file, format!("this is no image that can be read, or it is damaged: {e}")))?;
+        let decoder = reader.into_decoder().map_err(bad)?;
+        // A few bytes may promise as many pixels as they like.
+        if decoder.total_bytes() > MOST_BYTES {
+            return Err(Error::TooLarge { what: file.into(), needed_bytes: decoder.total_bytes(), limit_bytes: MOST_BYTES });
+        }
+        let decoded = DynamicImage::from_decoder(decoder).map_err(bad)?;
         let picture = decoded.into_rgb8();
         let (width, height) = picture.dimensions();
         self.apply(file, picture.into_raw(), [height, width])
@@ -163,7 +174,7 @@ mod tests {
 
     fn png(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
         let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y)));
-        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, image::ImageFormat::Png).expect("it writes");
         bytes.into_inner()
     }
@@ -205,6 +216,11 @@ mod tests {
         assert!(message.starts_with("a.png: "), "{message}");
         let cut = &png(8, 8, |x, y| [x.to_le_bytes()[0], y.to_le_bytes()[0], 7])[..60];
         assert!(unit.read("b.png", cut).expect_err("refused").to_string().contains("damaged"));
+        // A BMP of 54 bytes that promises 20,000 x 20,000 pixels.
+        let side = 20_000u32.to_le_bytes();
+        let head = [&b"BM"[..], &[0; 8], &[54, 0, 0, 0, 40, 0, 0, 0], &side, &side, &[1, 0, 24], &[0; 25]].concat();
+        let huge = unit.read("d.bmp", &head).expect_err("refused");
+        assert!(matches!(huge, Error::TooLarge { needed_bytes: 1_200_000_000, .. }), "{huge}");
         let small = Preprocess { resize: Resize::Keep, ..unit };
         assert!(small.read("c.png", &png(2, 2, |_, _| [0; 3])).expect_err("refused").to_string().contains("2 x 2 pixels"));
     }

@@ -4,8 +4,9 @@
 mod extract;
 mod file;
 mod graph;
-#[cfg(feature = "network")]
+#[cfg(feature = "images")]
 mod images;
+mod mask;
 mod onnx;
 #[cfg(feature = "network")]
 mod optimizer;
@@ -22,6 +23,7 @@ mod torch;
 pub use extract::{Batch, Collected, Feed, Files, Plan, Ready, Sink, extract, of_each_image};
 pub use file::{NetworkFile, read_network};
 pub use graph::{Attribute, Constant, Dim, Element, Graph, Layer, Node, Port, is_named_by};
+pub use mask::{Mask, apply_masks, read_masks};
 pub use onnx::{read_onnx, read_onnx_array};
 #[cfg(feature = "network")]
 pub(crate) use optimizer::{Optimizer, Rule};

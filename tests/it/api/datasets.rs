@@ -74,3 +74,33 @@ async fn uploads_are_limited_and_named() {
         app.call(Method::POST, &format!("/api/v1/datasets{query}"), npy(2, 2, 1)).await.fails(400, "malformed");
     }
 }
+
+#[tokio::test]
+async fn an_array_comes_back_in_every_format() {
+    use eigenscope::io::{self, Limits, SaveFormat};
+    let app = TestApp::start().await;
+    let info = app.upload("act.h5", include_bytes!("../../fixtures/written.h5").to_vec()).await;
+    let own = io::read("act.h5", include_bytes!("../../fixtures/written.h5"), Some("output"), Limits::NATIVE).expect("reads");
+    let path = format!("/api/v1/datasets/{}/arrays", info.id);
+    for format in SaveFormat::ALL {
+        let reply = app.get(&format!("{path}?member=output&format={}", format.ending())).await;
+        assert_eq!(reply.status, StatusCode::OK, "{format:?}: {}", String::from_utf8_lossy(&reply.body));
+        let name = format!("output.{}", format.ending());
+        assert_eq!(reply.header("content-disposition"), format!("attachment; filename=\"{name}\""));
+        assert_eq!(reply.header("content-length"), reply.body.len().to_string());
+        let back = io::read(&name, &reply.body, None, Limits::NATIVE).expect("reads");
+        assert_eq!(back.shape(), own.shape(), "{format:?}");
+        let is_table = format == SaveFormat::Csv;
+        assert!(is_table || back.values == own.values, "{format:?} keeps every bit");
+    }
+    let turned = app.get(&format!("{path}?member=output&format=npy&transpose=true")).await;
+    assert_eq!(io::read("t.npy", &turned.body, None, Limits::NATIVE).expect("reads").values, own.transposed().values);
+    assert_eq!(count_files(&app.dir.path().join("data/tmp")), 0, "nothing is left behind");
+    let many = app.get(&format!("{path}?format=npy")).await.fails(422, "input");
+    assert!(many.contains("16 arrays; choose one of"), "{many}");
+    app.get(&format!("{path}?member=none&format=npy")).await.fails(422, "input");
+    let cube = app.get(&format!("{path}?member=layer1/layer1.0/relu/Relu_output_0&format=csv")).await.fails(422, "shape");
+    assert!(cube.contains("3 axes (5 x 3 x 4)"), "{cube}");
+    app.get(&format!("{path}?member=output&format=xls")).await.fails(400, "malformed");
+    app.get("/api/v1/datasets/none/arrays?format=npy").await.fails(404, "not_found");
+}

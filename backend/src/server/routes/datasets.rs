@@ -80,8 +80,8 @@ async fn keep(app: &App, name: String, body: Body, limit: u64) -> Result<Respons
     Ok((StatusCode::CREATED, Json(info)).into_response())
 }
 
-/// A file that is being received; what became a dataset has another name as well.
-struct Part(PathBuf);
+/// A file that is being received or sent, removed afterwards; what became a dataset has another name as well.
+pub(super) struct Part(pub(super) PathBuf);
 
 impl Drop for Part {
     fn drop(&mut self) {

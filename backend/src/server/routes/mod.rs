@@ -14,6 +14,7 @@ use super::{App, tus};
 
 pub(super) mod datasets;
 pub(super) mod events;
+pub(super) mod export;
 pub(super) mod jobs;
 pub(super) mod roots;
 pub(super) mod system;
@@ -36,6 +37,7 @@ pub(super) fn router() -> Router<App> {
         .route("/datasets", get(datasets::list_datasets).post(datasets::create_dataset))
         .route("/datasets/{id}", get(datasets::show_dataset).delete(datasets::delete_dataset))
         .route("/datasets/{id}/bytes", get(datasets::download_dataset))
+        .route("/datasets/{id}/arrays", get(export::export_array))
         .route("/jobs", get(jobs::list_jobs).post(jobs::create_job))
         .route("/jobs/{id}", get(jobs::show_job).delete(jobs::delete_job))
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))

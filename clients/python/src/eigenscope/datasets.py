@@ -86,6 +86,13 @@ class Dataset:
         """The bytes of the file, as uploaded."""
         return bytes(self.client.transport.request("GET", f"/api/v1/datasets/{self.id}/bytes").body)
 
+    def export(self, format: str = "npy") -> bytes:
+        """The array as a file in another format: ``npy``, ``npz``, ``h5``, ``csv`` or ``mat`` (MATLAB 5), floats as the server holds them."""
+        query = {"format": format, "transpose": str(self.transpose).lower()}
+        if self.member is not None:
+            query["member"] = self.member
+        return bytes(self.client.transport.request("GET", f"/api/v1/datasets/{self.id}/arrays", query=query).body)
+
     def numpy(self) -> np.ndarray:
         """The array of an ``.npy`` or ``.npz`` file.
 

@@ -5,7 +5,6 @@ use eigenscope::dataset::LabelColumn;
 
 use super::cell;
 use crate::plot::reduce::sentence;
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Color, Csv, Draw, Figure, Layout, Scatter, Trace, Values, number};
 
 /// More lines than the palette has colors tell nothing.
@@ -94,7 +93,7 @@ pub(super) fn chart(output: &Output, stimuli: &Stimuli, names: &[String], refere
         figure: Figure { traces, layout },
         summary: format!("{} rows of the matrix, over {} conditions.", number::count(rows.len()), number::count(names.len())),
         caption,
-        csv: Csv::new(move || matrix_csv("reference", &columns, &lines, |i, j| values[i][j])),
+        csv: Csv::matrix("reference", &columns, &lines, move |i, j| values[i][j]),
     }
 }
 

@@ -14,7 +14,6 @@ use super::conditions::told_apart;
 use super::{Part, at};
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_POINTS, points_note, sentence, thinned};
-use crate::plot::table::matrix_csv;
 use crate::plot::{
     Axis, Bar, Cell, Chart, Color, Csv, DataTable, Draw, Figure, FigureCard, Heatmap, Layout, Mark, Scatter, Table, Trace, Values, number,
 };
@@ -190,7 +189,7 @@ fn heat_map(output: &Output, order: &[usize]) -> Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: format!("Scores of {} model RDMs on each of {} data RDMs.", number::count(order.len()), number::count(n)),
         caption: String::new(),
-        csv: Csv::new(move || matrix_csv("model", &csv_columns, &csv_rows, |i, j| values[i * n + j])),
+        csv: Csv::matrix("model", &csv_columns, &csv_rows, move |i, j| values[i * n + j]),
     }
 }
 

@@ -9,7 +9,6 @@ use leptos::prelude::*;
 use super::Part;
 use crate::plot::figure::extent;
 use crate::plot::reduce::{MAX_SIDE, block_means_of, blocks_note, sentence};
-use crate::plot::table::matrix_csv;
 use crate::plot::{Axis, Chart, Csv, Figure, FigureCard, Heatmap, Layout, Trace, number};
 use crate::views::conditions::{block_names, names};
 use crate::views::rdm::along_axes;
@@ -94,7 +93,7 @@ fn chart(kept: &KeptRdms, which: usize, n: usize) -> Chart {
         figure: Figure { traces: vec![Trace::Heatmap(heatmap)], layout },
         summary: format!("{}: dissimilarities of {} conditions{ends}.", kept.names[which], number::count(n)),
         caption,
-        csv: Csv::new(move || matrix_csv("condition", &conditions, &conditions, |i, j| square[i * n + j])),
+        csv: Csv::matrix("condition", &conditions, &conditions, move |i, j| square[i * n + j]),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::{Error, parallel};
 const CHUNK_BYTES: u64 = 1 << 20;
 /// h5py's.
 const LEVEL: u32 = 4;
+/// HDF5's own limit.
+const MAX_AXES: usize = 32;
 /// No address.
 const NONE: u64 = u64::MAX;
 /// Bytes of the superblock.
@@ -47,9 +49,9 @@ fn parts(name: &str) -> Vec<&str> {
 /// Refuses names that HDF5 cannot tell apart, or that it takes for something else: `a` beside `a/b`, `a//b` beside `a/b`, `.`.
 ///
 /// # Errors
-/// [`Error::Parameter`] with the names.
-pub fn check_hdf5_names(names: &[String]) -> Result<(), Error> {
-    let refuse = |message: String| Err(Error::parameter("layers", format!("{message}; name other layers, or write .npz")));
+/// [`Error::Parameter`] of `field` with the names.
+pub fn check_hdf5_names(field: &str, names: &[String]) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::parameter(field, format!("{message}; leave one out, or write .npz")));
     let mut seen: BTreeMap<Vec<&str>, &str> = BTreeMap::new();
     for name in names {
         let parts = parts(name);
@@ -85,13 +87,12 @@ impl<W: Write + Seek> Hdf5Writer<W> {
     /// Those of `out` and `values`; rows of more than 4 GB.
     pub fn array(&mut self, name: &str, shape: &[u64], width: u32, values: &mut dyn Read) -> io::Result<()> {
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {what}"));
+        if shape.len() > MAX_AXES {
+            return Err(wrong("it has too many axes"));
+        }
         let row = shape.iter().skip(1).try_fold(u64::from(width), |bytes, n| bytes.checked_mul(*n));
         let row = row.filter(|bytes| *bytes < u64::from(u32::MAX)).ok_or_else(|| wrong("a row has more than 4 GB"))?;
-        let (&n, rest) = shape.split_first().ok_or_else(|| wrong("it has no axes"))?;
-        let layout = if n == 0 || row == 0 {
-            // Nothing is stored: contiguous, and nowhere.
-            [&[3, 1][..], &NONE.to_le_bytes(), &0u64.to_le_bytes()].concat()
-        } else {
+        let layout = if let Some((&n, rest)) = shape.split_first().filter(|(n, _)| **n > 0 && row > 0) {
             let rows = (self.chunk_bytes / row).clamp(1, n);
             let tree = self.chunks(n, rest, rows, row, width, values)?;
             let mut sizes = vec![narrow(rows)?];
@@ -102,6 +103,15 @@ impl<W: Write + Seek> Hdf5Writer<W> {
             layout.extend(tree.to_le_bytes());
             layout.extend(sizes.iter().flat_map(|n| n.to_le_bytes()));
             layout
+        } else if shape.is_empty() {
+            // A number alone is contiguous.
+            let mut value = vec![0; width as usize];
+            values.read_exact(&mut value)?;
+            let place = self.put(&value)?;
+            [&[3, 1][..], &place.to_le_bytes(), &u64::from(width).to_le_bytes()].concat()
+        } else {
+            // Nothing is stored: contiguous, and nowhere.
+            [&[3, 1][..], &NONE.to_le_bytes(), &0u64.to_le_bytes()].concat()
         };
         let mut space = vec![1, u8::try_from(shape.len()).map_err(|_many| wrong("it has too many axes"))?, 0, 0, 0, 0, 0, 0];
         space.extend(shape.iter().flat_map(|n| n.to_le_bytes()));
@@ -136,11 +146,11 @@ impl<W: Write + Seek> Hdf5Writer<W> {
         Ok(())
     }
 
-    /// Writes the groups and a text as an attribute of the root.
+    /// Writes the groups, and perhaps a text as an attribute of the root.
     ///
     /// # Errors
     /// Those of `out`; more than 65,000 names in a group.
-    pub fn finish(mut self, attribute: &str, text: &str) -> io::Result<W> {
+    pub fn finish(mut self, attribute: Option<(&str, &str)>) -> io::Result<W> {
         fn largest(group: &BTreeMap<String, Node>) -> usize {
             let inner = group.values().map(|node| if let Node::Group(inner) = node { largest(inner) } else { 0 });
             inner.max().unwrap_or(0).max(group.len())
@@ -148,8 +158,8 @@ impl<W: Write + Seek> Hdf5Writer<W> {
         let root = std::mem::take(&mut self.root);
         // All names of a group are in one node.
         let half = u16::try_from(largest(&root).div_ceil(2).max(4)).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, e))?;
-        let message = self.attribute(attribute, text)?;
-        let (header, tree, heap) = self.group(&root, half, Some(message))?;
+        let message = attribute.map(|(name, text)| self.attribute(name, text)).transpose()?;
+        let (header, tree, heap) = self.group(&root, half, message)?;
         let end = self.at;
         let mut head = b"\x89HDF\r\n\x1a\n".to_vec();
         head.extend([0, 0, 0, 0, 0, 8, 8, 0]);
@@ -164,6 +174,7 @@ impl<W: Write + Seek> Hdf5Writer<W> {
         self.out.seek(SeekFrom::Start(0))?;
         self.out.write_all(&head)?;
         self.out.seek(SeekFrom::Start(end))?;
+        self.out.flush()?;
         Ok(self.out)
     }
 
@@ -372,7 +383,7 @@ mod tests {
         }
         let doubles: Vec<u8> = [1.5, -2.0, 1e300, 0.1f64].iter().flat_map(|v| v.to_le_bytes()).collect();
         out.array("/layer1/double", &[2, 2], 8, &mut &*doubles).expect("writes");
-        out.finish("eigenscope.json", "{\"what\": \"Größe\"}").expect("ends").into_inner()
+        out.finish(Some(("eigenscope.json", "{\"what\": \"Größe\"}"))).expect("ends").into_inner()
     }
 
     #[test]
@@ -400,7 +411,7 @@ mod tests {
 
     #[test]
     fn names_that_hdf5_cannot_hold_are_refused() {
-        let check = |names: &[&str]| check_hdf5_names(&names.iter().map(|&name| name.into()).collect::<Vec<_>>());
+        let check = |names: &[&str]| check_hdf5_names("layers", &names.iter().map(|&name| name.into()).collect::<Vec<_>>());
         assert_eq!(check(&["a/b", "/a/c", "a b", "a-b/c", "b"]), Ok(()));
         for (names, words) in [
             (&["a", "a-b", "/a/b/c"][..], "\"a\" cannot be an array and the group of \"/a/b/c\""),

@@ -2,17 +2,14 @@
 
 mod header;
 
-use std::io::Read;
-
-use ndarray::ArrayD;
+use std::io::{self, Read, Write};
 
 use header::Header;
 pub(super) use header::MAGIC;
 
-use super::Limits;
 use super::element::{Element, Numbers};
+use super::{Limits, save};
 use crate::api::ArrayInfo;
-use crate::dataset::{Values, shape_text};
 use crate::{Dataset, Error};
 
 /// What the header tells, with the reason when the array cannot be loaded.
@@ -77,35 +74,28 @@ pub(super) fn read(file: &str, dataset: &str, reader: &mut dyn Read, available: 
 /// Writes a dataset as `.npy` version 1.0: float32 or float64 as stored, little-endian, C order.
 #[must_use]
 pub fn write_npy(dataset: &Dataset) -> Vec<u8> {
-    let shape = dataset.shape();
-    let axes = match shape {
-        [n] => format!("({n},)"),
-        _ => format!("({})", shape_text(shape).replace(" x ", ", ")),
-    };
-    let descr = match &*dataset.values {
-        Values::F32(_) => "<f4",
-        Values::F64(_) => "<f8",
-    };
-    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {axes}, }}");
-    // The data begin at a multiple of 64 bytes; the header ends with a line feed.
-    let before = MAGIC.len() + 4;
-    header.extend(std::iter::repeat_n(' ', (before + header.len() + 1).next_multiple_of(64) - before - header.len() - 1));
-    header.push('\n');
-    let mut out = Vec::with_capacity(before + header.len() + dataset.values.len() * 8);
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&[1, 0]);
-    out.extend_from_slice(&u16::try_from(header.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend_from_slice(header.as_bytes());
-    match &*dataset.values {
-        Values::F32(a) => append(&mut out, a, |v| v.to_le_bytes()),
-        Values::F64(a) => append(&mut out, a, |v| v.to_le_bytes()),
-    }
-    out
+    let values = save::bytes(dataset);
+    [&head(&save::shape(dataset), save::width(dataset)), &*values].concat()
 }
 
-fn append<T: bytemuck::Pod, const N: usize>(out: &mut Vec<u8>, array: &ArrayD<T>, bytes: fn(T) -> [u8; N]) {
-    match array.as_slice() {
-        Some(values) if cfg!(target_endian = "little") => out.extend_from_slice(bytemuck::cast_slice(values)),
-        _ => array.iter().for_each(|&v| out.extend_from_slice(&bytes(v))),
-    }
+pub(super) fn write(dataset: &Dataset, mut out: impl Write) -> io::Result<()> {
+    out.write_all(&head(&save::shape(dataset), save::width(dataset)))?;
+    out.write_all(&save::bytes(dataset))?;
+    out.flush()
+}
+
+/// What stands before little-endian floats of `width` bytes in C order.
+pub(super) fn head(shape: &[u64], width: u32) -> Vec<u8> {
+    let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let mut text = format!("{{'descr': '<f{width}', 'fortran_order': False, 'shape': ({}{comma}), }}", axes.join(", "));
+    // The data begin at a multiple of 64 bytes; the header ends with a line feed.
+    let before = MAGIC.len() + 4;
+    text.extend(std::iter::repeat_n(' ', (before + text.len() + 1).next_multiple_of(64) - before - text.len() - 1));
+    text.push('\n');
+    let mut out = MAGIC.to_vec();
+    out.extend([1, 0]);
+    out.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
+    out.extend(text.bytes());
+    out
 }

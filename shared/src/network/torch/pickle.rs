@@ -14,7 +14,7 @@ pub(super) enum Value {
     Text(Rc<str>),
     Tuple(Rc<Vec<Self>>),
     List(Rc<RefCell<Vec<Self>>>),
-    Dict(Rc<RefCell<Vec<(Self, Self)>>>),
+    Dict(Rc<RefCell<Pairs>>),
     /// A class or function, `module.name`.
     Global(Rc<str>),
     /// Where values are stored: type, key, number of values.
@@ -23,6 +23,9 @@ pub(super) enum Value {
     /// Something else, by the name of what makes it.
     Opaque(Rc<str>),
 }
+
+/// Keys and values of a dict.
+type Pairs = Vec<(Value, Value)>;
 
 /// A run of values in the file.
 #[derive(Debug)]
@@ -41,6 +44,58 @@ pub(super) struct Tensor {
     pub(super) stride: Vec<usize>,
 }
 
+/// What a pickle holds.
+#[derive(Debug)]
+pub(super) struct Pickle {
+    pub(super) value: Value,
+    /// Its bytes.
+    pub(super) length: usize,
+    /// Freed after the value.
+    _containers: Containers,
+}
+
+/// All tuples, lists and dicts of a pickle. They may lie in each other to any depth, or in themselves: freed one in the other they would use up the stack, or stay.
+#[derive(Debug, Default)]
+struct Containers {
+    tuples: Vec<Rc<Vec<Value>>>,
+    lists: Vec<Rc<RefCell<Vec<Value>>>>,
+    dicts: Vec<Rc<RefCell<Pairs>>>,
+}
+
+impl Containers {
+    fn tuple(&mut self, items: Vec<Value>) -> Value {
+        let tuple = Rc::new(items);
+        self.tuples.push(Rc::clone(&tuple));
+        Value::Tuple(tuple)
+    }
+
+    fn list(&mut self, items: Vec<Value>) -> Value {
+        let list = Rc::new(RefCell::new(items));
+        self.lists.push(Rc::clone(&list));
+        Value::List(list)
+    }
+
+    fn dict(&mut self, items: Pairs) -> Value {
+        let dict = Rc::new(RefCell::new(items));
+        self.dicts.push(Rc::clone(&dict));
+        Value::Dict(dict)
+    }
+}
+
+impl Drop for Containers {
+    fn drop(&mut self) {
+        // What is taken out of one lies here, too, and is not freed with it.
+        for list in &self.lists {
+            list.take();
+        }
+        for dict in &self.dicts {
+            dict.take();
+        }
+        // A tuple holds only what was there before it.
+        while self.tuples.pop().is_some() {}
+    }
+}
+
 /// A pickle that is read from bytes.
 struct Machine<'a> {
     file: &'a str,
@@ -49,19 +104,21 @@ struct Machine<'a> {
     stack: Vec<Value>,
     marks: Vec<usize>,
     memo: Vec<Option<Value>>,
+    containers: Containers,
 }
 
-/// The value at the beginning of the bytes and how many it takes.
+/// The pickle at the beginning of the bytes.
 ///
 /// # Errors
 /// [`Error::Format`] for what is no pickle or contradicts itself, [`Error::Unsupported`] for operations that no state dict has.
-pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Value, usize), Error> {
-    let mut machine = Machine { file, bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Pickle, Error> {
+    let (stack, marks, memo) = (Vec::new(), Vec::new(), Vec::new());
+    let mut machine = Machine { file, bytes, at: 0, stack, marks, memo, containers: Containers::default() };
     loop {
         let code = machine.byte()?;
         if code == b'.' {
             let value = machine.pop()?;
-            return Ok((value, machine.at));
+            return Ok(Pickle { value, length: machine.at, _containers: machine.containers });
         }
         machine.step(code)?;
     }
@@ -191,14 +248,25 @@ impl Machine<'_> {
                 let n = self.number(8)?;
                 self.text(n)?
             }
-            b')' => Value::Tuple(Rc::default()),
-            0x85..=0x87 => Value::Tuple(Rc::new(self.last(usize::from(code - 0x84))?)),
-            b't' => Value::Tuple(Rc::new(self.since_mark()?)),
-            b']' => Value::List(Rc::default()),
-            b'l' => Value::List(Rc::new(RefCell::new(self.since_mark()?))),
-            b'}' => Value::Dict(Rc::default()),
-            b'd' => Value::Dict(Rc::new(RefCell::new(pairs(self.since_mark()?)))),
-            0x8f => Value::List(Rc::default()),
+            b')' => self.containers.tuple(Vec::new()),
+            0x85..=0x87 => {
+                let items = self.last(usize::from(code - 0x84))?;
+                self.containers.tuple(items)
+            }
+            b't' => {
+                let items = self.since_mark()?;
+                self.containers.tuple(items)
+            }
+            b']' | 0x8f => self.containers.list(Vec::new()),
+            b'l' => {
+                let items = self.since_mark()?;
+                self.containers.list(items)
+            }
+            b'}' => self.containers.dict(Vec::new()),
+            b'd' => {
+                let items = pairs(self.since_mark()?);
+                self.containers.dict(items)
+            }
             b'a' => {
                 let item = self.pop()?;
                 return self.append(vec![item]);
@@ -284,12 +352,12 @@ impl Machine<'_> {
     }
 
     /// What a call makes, for the few that have a meaning.
-    fn called(&self, what: &Value, arguments: &Value) -> Result<Value, Error> {
+    fn called(&mut self, what: &Value, arguments: &Value) -> Result<Value, Error> {
         let (Value::Global(name), Value::Tuple(arguments)) = (what, arguments) else {
             return Ok(Value::Opaque("a call".into()));
         };
         match &**name {
-            "collections.OrderedDict" => Ok(Value::Dict(Rc::default())),
+            "collections.OrderedDict" => Ok(self.containers.dict(Vec::new())),
             "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => match &arguments[..] {
                 [Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(stride), ..] => {
                     let sizes = |list: &[Value]| {
@@ -307,7 +375,7 @@ impl Machine<'_> {
     }
 }
 
-fn pairs(items: Vec<Value>) -> Vec<(Value, Value)> {
+fn pairs(items: Vec<Value>) -> Pairs {
     let mut items = items.into_iter();
     std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
+use std::rc::Rc;
 
 use half::{bf16, f16};
 use ndarray::{ArrayD, IxDyn};
 
-use super::pickle::{self, Tensor, Value};
+use super::pickle::{self, Pickle, Tensor, Value};
 use crate::Error;
 use crate::dataset::shape_text;
 use crate::network::Constant;
@@ -19,6 +20,12 @@ const NESTED: [&str; 6] = ["state_dict", "model_state_dict", "model", "net", "ne
 
 /// Entries of an archive larger than this are refused.
 const MOST_BYTES: u64 = 1 << 36;
+
+/// Dicts in dicts.
+const MAX_DEPTH: usize = 8;
+
+/// Bytes of arrays for each byte of the file: all layers of a network may share their values.
+const MOST_SHARED: usize = 256;
 
 /// Reads a state dict: torch's zip files, its older stream, or safetensors.
 ///
@@ -68,11 +75,17 @@ fn zipped(file: &str, bytes: &[u8]) -> Result<State, Error> {
     if names.iter().any(|name| *name == format!("{root}byteorder")) && entry("byteorder")?.starts_with(b"big") {
         return Err(Error::Unsupported { file: file.into(), message: "its numbers are big-endian; save it on another machine".into() });
     }
-    let (value, _) = pickle::read(file, &entry("data.pkl")?)?;
+    let pickle = pickle::read(file, &entry("data.pkl")?)?;
+    let mut found = dict(file, &pickle.value)?;
+    check_total(file, &found, bytes.len())?;
+    // Parameters that share their values come one after the other, so that these are inflated once.
+    found.sort_by(|(_, a), (_, b)| a.storage.key.cmp(&b.storage.key));
     let mut out = State::new();
-    for (name, tensor) in dict(file, &value)? {
-        let stored = entry(&format!("data/{}", tensor.storage.key))?;
-        out.insert(name.clone(), array(file, &name, &tensor, &stored)?);
+    for group in found.chunk_by(|(_, a), (_, b)| a.storage.key == b.storage.key) {
+        let stored = entry(&format!("data/{}", group[0].1.storage.key))?;
+        for (name, tensor) in group {
+            out.insert(name.clone(), array(file, name, tensor, &stored)?);
+        }
     }
     Ok(out)
 }
@@ -80,22 +93,24 @@ fn zipped(file: &str, bytes: &[u8]) -> Result<State, Error> {
 /// Torch's older form: four pickles (a number, a version, the machine, the object), the keys of storages, then their values.
 fn stream(file: &str, bytes: &[u8]) -> Result<State, Error> {
     let mut at = 0;
-    let mut next = || -> Result<Value, Error> {
-        let (value, n) = pickle::read(file, bytes.get(at..).unwrap_or_default())?;
-        at += n;
-        Ok(value)
+    let mut next = || -> Result<Pickle, Error> {
+        let pickle = pickle::read(file, bytes.get(at..).unwrap_or_default())?;
+        at += pickle.length;
+        Ok(pickle)
     };
     let magic = next()?;
     // 0x1950a86a20f9469cfc6c, its lower 64 bits.
-    if !matches!(magic, Value::Int(v) if v == 0xa86a_20f9_469c_fc6c_u64.cast_signed()) {
+    if !matches!(magic.value, Value::Int(v) if v == 0xa86a_20f9_469c_fc6c_u64.cast_signed()) {
         return Err(Error::Unsupported { file: file.into(), message: "the pickle was not written by torch.save".into() });
     }
     next()?;
     next()?;
     let object = next()?;
-    let Value::List(keys) = next()? else { return Err(Error::format(file, "the keys of its arrays are missing")) };
+    let keys = next()?;
+    let Value::List(keys) = &keys.value else { return Err(Error::format(file, "the keys of its arrays are missing")) };
     let mut storages: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let found = dict(file, &object)?;
+    let found = dict(file, &object.value)?;
+    check_total(file, &found, bytes.len())?;
     let kinds: BTreeMap<&str, &str> = found.iter().map(|(_, t)| (&*t.storage.key, &*t.storage.kind)).collect();
     for key in keys.borrow().iter() {
         let Value::Text(key) = key else { return Err(Error::format(file, "a key of its arrays is no text")) };
@@ -114,7 +129,7 @@ fn stream(file: &str, bytes: &[u8]) -> Result<State, Error> {
         storages.insert(key.to_string(), (at + 8, length));
         at += 8 + length;
     }
-    let of = |(name, tensor): (String, std::rc::Rc<Tensor>)| {
+    let of = |(name, tensor): (String, Rc<Tensor>)| {
         let (start, length) =
             storages.get(&*tensor.storage.key).ok_or_else(|| Error::format(file, format!("the values of {name} are missing")))?;
         Ok((name.clone(), array(file, &name, &tensor, &bytes[*start..start + length])?))
@@ -122,8 +137,25 @@ fn stream(file: &str, bytes: &[u8]) -> Result<State, Error> {
     found.into_iter().map(of).collect()
 }
 
+/// Refuses arrays that take far more memory than the file has bytes: views of the same values are many for nothing, and each is a copy.
+fn check_total(file: &str, found: &[(String, Rc<Tensor>)], length: usize) -> Result<(), Error> {
+    let mut total = 0usize;
+    for (_, tensor) in found {
+        let width = width(file, &tensor.storage.kind)?;
+        total = tensor.shape.iter().fold(width, |n, size| n.saturating_mul(*size)).saturating_add(total);
+    }
+    if total <= length.saturating_mul(MOST_SHARED).saturating_add(1 << 20) {
+        return Ok(());
+    }
+    Err(Error::format(file, format!("its arrays claim {total} bytes, which a file of {length} bytes does not hold; the file is damaged")))
+}
+
 /// The named tensors of a dict or of one inside of it.
-fn dict(file: &str, value: &Value) -> Result<Vec<(String, std::rc::Rc<Tensor>)>, Error> {
+fn dict(file: &str, value: &Value) -> Result<Vec<(String, Rc<Tensor>)>, Error> {
+    within(file, value, 0)
+}
+
+fn within(file: &str, value: &Value, depth: usize) -> Result<Vec<(String, Rc<Tensor>)>, Error> {
     let Value::Dict(entries) = value else {
         let what = if let Value::Opaque(class) = value { format!("an object of the class {class}") } else { "no dict".into() };
         return Err(Error::Unsupported {
@@ -133,7 +165,7 @@ fn dict(file: &str, value: &Value) -> Result<Vec<(String, std::rc::Rc<Tensor>)>,
     };
     let entries = entries.borrow();
     let named = |(key, value): &(Value, Value)| match (key, value) {
-        (Value::Text(name), Value::Tensor(tensor)) => Some((name.to_string(), std::rc::Rc::clone(tensor))),
+        (Value::Text(name), Value::Tensor(tensor)) => Some((name.to_string(), Rc::clone(tensor))),
         _ => None,
     };
     let found: Vec<_> = entries.iter().filter_map(named).collect();
@@ -143,8 +175,9 @@ fn dict(file: &str, value: &Value) -> Result<Vec<(String, std::rc::Rc<Tensor>)>,
     let inner =
         |wanted: &str| entries.iter().find(|(key, value)| matches!((key, value), (Value::Text(name), Value::Dict(_)) if &**name == wanted));
     match NESTED.iter().find_map(|name| inner(name)) {
-        Some((_, inner)) => dict(file, inner),
-        None => Err(Error::Unsupported { file: file.into(), message: "it holds no state dict; save model.state_dict()".into() }),
+        // A dict may lie in itself.
+        Some((_, inner)) if depth < MAX_DEPTH => within(file, inner, depth + 1),
+        _ => Err(Error::Unsupported { file: file.into(), message: "it holds no state dict; save model.state_dict()".into() }),
     }
 }
 
@@ -233,7 +266,7 @@ fn tensors(file: &str, bytes: &[u8]) -> Result<State, Error> {
         for axis in (1..shape.len()).rev() {
             stride[axis - 1] = stride[axis] * shape[axis];
         }
-        let storage = std::rc::Rc::new(pickle::Storage { kind: kind.into(), key: "".into() });
+        let storage = Rc::new(pickle::Storage { kind: kind.into(), key: "".into() });
         out.insert(name.to_owned(), array(file, name, &Tensor { storage, offset: 0, shape, stride }, view.data())?);
     }
     Ok(out)

@@ -94,3 +94,22 @@ fn missing_arrays_are_named() {
     let other = State::from([("a.weight".to_owned(), Constant::Float(ndarray::ArrayD::zeros(vec![2])))]);
     assert!(from_state("x.pth", other).expect_err("refused").to_string().contains("no built-in architecture"));
 }
+
+#[test]
+fn pickles_may_nest_to_any_depth_and_in_themselves() {
+    // A tuple in a tuple in a tuple, a million times; lists likewise; a dict under "model" of itself.
+    let tuples = [b"\x80\x02)".to_vec(), vec![0x85; 1 << 20], b".".to_vec()].concat();
+    // Each new list goes into the one before it: memo 0 is the outermost, 1 the innermost so far.
+    let lists = [b"\x80\x02]q\x00q\x01".to_vec(), b"h\x01]q\x01a0".repeat(1 << 18), b".".to_vec()].concat();
+    let dict = b"\x80\x02}q\x00X\x05\x00\x00\x00modelh\x00s.".to_vec();
+    for pickle in [&tuples, &lists, &dict] {
+        let read = pickle::read("x", pickle).expect("it reads");
+        assert_eq!(read.length, pickle.len());
+    }
+    for pickle in [tuples, lists, dict] {
+        let files = [("net/data.pkl".to_owned(), pickle)];
+        let bytes = crate::io::pack(&files).expect("it packs");
+        let why = read_state("x.pth", &bytes).expect_err("no state dict").to_string();
+        assert!(why.contains("save model.state_dict()"), "{why}");
+    }
+}

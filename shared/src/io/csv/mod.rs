@@ -6,6 +6,8 @@
 //!   `architecture`, `task`, `kind` or `source`: those are names, also where some look like numbers.
 //! - Empty cells, `NA`, `N/A`, `null` and `None` in a numeric column are NaN. In a column without numbers `None` and the like are texts.
 
+mod write;
+
 use ::csv::{ErrorKind, ReaderBuilder, StringRecord};
 use ndarray::{ArrayD, IxDyn};
 
@@ -13,6 +15,8 @@ use super::{Limits, extension, stem};
 use crate::dataset::LabelColumn;
 use crate::identity::Identity;
 use crate::{Dataset, Error};
+
+pub(super) use write::{holds_names, write};
 
 pub(super) fn read(file: &str, bytes: &[u8], limits: Limits) -> Result<Dataset, Error> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -1,5 +1,7 @@
 //! MATLAB 5 to 7.2: arrays one after the other, each perhaps compressed.
 
+mod write;
+
 use std::io::Read as _;
 use std::ops::ControlFlow;
 
@@ -11,14 +13,18 @@ use crate::api::ArrayInfo;
 use crate::dataset::Values;
 use crate::{Dataset, Error};
 
+pub(super) use write::{names, shape, write};
+
 /// Text, subsystem, version and byte order.
 const HEADER: usize = 128;
 /// Deflate cannot make more than this of a byte.
 const MOST_PER_BYTE: u64 = 1032;
 /// Structures in structures.
 const MAX_DEPTH: usize = 32;
-/// MATLAB allows names of 63 letters; a structure has few fields.
+/// A structure has few fields.
 const MAX_ARRAYS: usize = 100_000;
+/// MATLAB allows names of 63 letters.
+const MAX_NAME: usize = 1024;
 
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
@@ -190,6 +196,9 @@ impl Walk<'_> {
             return Err(damaged(self.file, "an array has an impossible shape"));
         }
         let (_, own, rest) = self.next(rest, true)?;
+        if own.len() > MAX_NAME {
+            return Err(damaged(self.file, "an array has an impossible name"));
+        }
         let name = name.unwrap_or_else(|| String::from_utf8_lossy(own).trim_end_matches('\0').to_owned());
         // What functions keep between calls has no name.
         if name.is_empty() {
@@ -241,7 +250,8 @@ impl Walk<'_> {
 
     fn structure(&mut self, bytes: &[u8], name: &str, shape: &[u64], depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let (_, width, rest) = self.next(bytes, true)?;
-        let width = self.word(width, 0).filter(|n| *n > 0).ok_or_else(|| damaged(self.file, "a structure has no width of its names"))?;
+        let width = self.word(width, 0).filter(|n| (1..=MAX_NAME).contains(&(*n as usize)));
+        let width = width.ok_or_else(|| damaged(self.file, "a structure has no width of its names"))?;
         let (_, names, mut rest) = self.next(rest, true)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|b| *b == 0).next().unwrap_or_default()).into_owned();
         let fields: Vec<String> = names.chunks_exact(width as usize).map(text).collect();

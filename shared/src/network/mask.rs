@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use eigenscope::Error;
-use eigenscope::network::Constant;
 use ndarray::{ArrayD, Axis};
 use serde::{Deserialize, Serialize};
+
+use super::Constant;
+use crate::Error;
 
 /// Places of a layer that are kept, counted from 1, in any order; nothing is all of an axis.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -80,7 +81,10 @@ impl Mask {
 }
 
 /// Leaves of the values of `n` images what the masks keep.
-pub(super) fn keep(masks: &BTreeMap<String, Mask>, n: usize, values: &mut BTreeMap<String, Constant>) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Parameter`] for a place that a layer does not have.
+pub fn apply_masks(masks: &BTreeMap<String, Mask>, n: usize, values: &mut BTreeMap<String, Constant>) -> Result<(), Error> {
     for (name, mask) in masks {
         if let Some(Constant::Float(array)) = values.get_mut(name)
             && array.shape().first() == Some(&n)
@@ -107,7 +111,7 @@ mod tests {
         assert_eq!(kept.shape(), [2, 2, 2, 2]);
         assert_eq!(kept.iter().take(4).copied().collect::<Vec<_>>(), [201.0, 201.0, 211.0, 211.0]);
         let mut values = BTreeMap::from([("conv".to_owned(), Constant::Float(array.clone()))]);
-        keep(&masks, 2, &mut values).expect("inside");
+        apply_masks(&masks, 2, &mut values).expect("inside");
         assert!(matches!(&values["conv"], Constant::Float(a) if *a == kept), "in place");
         let matrix = ArrayD::zeros(IxDyn(&[2, 3]));
         let flat = Mask { channels: Some(vec![2]), rows: Some(vec![1]), columns: None };

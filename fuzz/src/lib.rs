@@ -1,0 +1,3 @@
+//! Fuzzing of every reader.
+
+pub mod readers;
