@@ -22,6 +22,8 @@ use super::guesses::TooMany;
 use super::limits::patient;
 use crate::ids;
 
+/// Styles may be inline because Plotly puts style elements and attributes into the page, and stops drawing without them. They run nothing, and
+/// what they may load comes from this server alone.
 const CSP: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -85,7 +87,8 @@ impl App {
             Err(too_many) => Some(slow_down(too_many)),
             Ok(true) => None,
             Ok(false) => {
-                let message = "the token is missing or wrong; open the address that `eigenscope serve` printed, or send it as a bearer token";
+                let message =
+                    "the token is missing or wrong; open the address that `eigenscope serve` printed, or send it as a bearer token";
                 let mut refused = Failure::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message).into_response();
                 refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 Some(refused)

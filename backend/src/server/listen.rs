@@ -22,8 +22,8 @@ use super::limits::{Impatient, Patience};
 use super::tls::{self, Tls};
 use super::{App, Config, StartError};
 
-/// Connections at the same time; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 1000;
+/// Connections at the same time; further ones wait to be accepted. Most systems give a process 1,024 files, of which some are files.
+const MAX_CONNECTIONS: usize = 800;
 /// Header lines of a request.
 const MAX_HEADERS: usize = 64;
 /// Bytes of the head of a request.
@@ -44,13 +44,12 @@ pub struct Server {
 /// # Errors
 /// [`StartError`].
 pub async fn serve(config: Config) -> Result<(), StartError> {
+    let interrupted = interruption();
     let server = Server::bind(config).await?;
     let mut stdout = std::io::stdout();
     let fingerprint = server.fingerprint().map(|hash| format!("SHA-256 fingerprint of the certificate: {hash}\n")).unwrap_or_default();
-    write!(stdout, "{}\n{fingerprint}", server.url())
-        .and_then(|()| stdout.flush())
-        .map_err(|e| StartError::Internal(e.to_string()))?;
-    server.run(interrupted()).await;
+    write!(stdout, "{}\n{fingerprint}", server.url()).and_then(|()| stdout.flush()).map_err(|e| StartError::Internal(e.to_string()))?;
+    server.run(interrupted).await;
     Ok(())
 }
 
@@ -197,14 +196,27 @@ impl Door {
     }
 }
 
-async fn interrupted() {
+/// Ctrl-C or SIGTERM. Both are listened to from this call on, not from the first wait.
+fn interruption() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signals = signal(SignalKind::terminate()).and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+        async move {
+            match signals {
+                Ok((mut terminate, mut interrupt)) => tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                },
+                Err(error) => {
+                    tracing::error!(%error, "signals cannot be listened to: only kill -9 ends this server");
+                    std::future::pending().await
+                }
+            }
         }
-        return;
     }
-    tokio::signal::ctrl_c().await.ok();
+    #[cfg(not(unix))]
+    async {
+        tokio::signal::ctrl_c().await.ok();
+    }
 }

@@ -38,6 +38,7 @@ pub use openapi::document as openapi_document;
 pub use ready::MIN_FREE_BYTES;
 use ready::Readiness;
 use site::Site;
+pub use site::has_page;
 pub use tls::TlsSource;
 pub use token::Token;
 

@@ -177,7 +177,8 @@ mod tests {
         assert_ne!(fingerprint(&config), first, "made anew for a further name");
         #[cfg(unix)]
         {
-            let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("tls/key.pem")).expect("a key").permissions());
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.path().join("tls/key.pem")).expect("a key").permissions());
             assert_eq!(mode & 0o777, 0o600, "the key is its owner's");
         }
     }

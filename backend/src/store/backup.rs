@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Blobs, DATABASE, INCOMPLETE, StoreError, schema};
+use super::{Blobs, DATABASE, INCOMPLETE, StoreError, create_private, schema};
 
 /// Copies of the database until the bytes that it names hold still.
 const ATTEMPTS: usize = 50;
@@ -43,9 +43,12 @@ pub struct Backup {
 /// the file system's or `SQLite`'s.
 pub fn backup(root: &Path, out: &Path, how: Bytes) -> Result<Backup, StoreError> {
     if !root.join(DATABASE).is_file() {
-        return Err(StoreError::Unusable(format!("{} is no data folder: it has no {DATABASE}; name the --data-dir of a server", root.display())));
+        return Err(StoreError::Unusable(format!(
+            "{} is no data folder: it has no {DATABASE}; name the --data-dir of a server",
+            root.display()
+        )));
     }
-    fs::create_dir_all(out)?;
+    create_private(out)?;
     if fs::read_dir(out)?.next().is_some() {
         return Err(StoreError::Unusable(format!("{} is not empty; name a new folder for the backup", out.display())));
     }

@@ -42,10 +42,10 @@ pub(super) const NEWEST: usize = MIGRATIONS.len();
 
 /// Sets the connection up and brings the tables to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     let version = check_version(connection)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
     for (next, statements) in (1u32..).zip(MIGRATIONS).skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(statements)?;

@@ -32,7 +32,11 @@ pub(in crate::server) async fn show_metrics(State(app): State<App>) -> Result<Re
     text.gauge("eigenscope_disk_free_bytes", "Free space of the disk with the data folder.", disk.map(|disk| disk.free));
     text.gauge("eigenscope_disk_size_bytes", "Size of the disk with the data folder.", disk.map(|disk| disk.size));
 
-    text.gauge("process_resident_memory_bytes", "Memory of the server itself; jobs have processes of their own.", process::resident_bytes());
+    text.gauge(
+        "process_resident_memory_bytes",
+        "Memory of the server itself; jobs have processes of their own.",
+        process::resident_bytes(),
+    );
     text.gauge("process_open_fds", "Files and sockets that are open.", process::open_files());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.finish()).into_response())
 }
