@@ -47,7 +47,7 @@ fn the_document_and_the_router_have_the_listed_routes() {
     let mut routed = BTreeSet::new();
     for call in source.split(".route(").skip(1) {
         let (path, rest) = call.trim_start().trim_start_matches('"').split_once('"').expect("a path");
-        let handlers = rest.split(".route(").next().and_then(|r| r.split(['\n', ';']).next()).unwrap_or_default();
+        let handlers = until_closed(rest);
         let prefix = if ["/healthz", "/readyz", "/metrics"].contains(&path) { "" } else { "/api/v1" };
         for method in ["get", "post", "put", "patch", "delete", "head", "options", "any"] {
             if handlers.contains(&format!("{method}(")) {
@@ -56,6 +56,16 @@ fn the_document_and_the_router_have_the_listed_routes() {
         }
     }
     assert_eq!(routed, listed(), "a route of the router is not documented or not listed");
+}
+
+/// The rest of a call, up to the parenthesis that closes it.
+fn until_closed(rest: &str) -> &str {
+    let mut depth = 1;
+    let end = rest.char_indices().find(|(_, c)| {
+        depth += i32::from(*c == '(') - i32::from(*c == ')');
+        depth == 0
+    });
+    end.map_or(rest, |(at, _)| &rest[..at])
 }
 
 /// Every route with every method: path, method, and whether the route takes it.
