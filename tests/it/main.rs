@@ -8,6 +8,7 @@ mod cli;
 mod corpus;
 mod extraction;
 mod kills;
+mod listening;
 mod network;
 mod probe;
 mod process;

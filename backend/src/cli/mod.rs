@@ -11,8 +11,10 @@ use clap::error::ErrorKind;
 use eigenscope::Error;
 
 mod args;
+mod backup;
 mod cluster;
 mod convert;
+mod doctor;
 mod inputs;
 mod inspect;
 mod network;
@@ -104,6 +106,8 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Serve(args) => return serve::serve(args),
         Command::Task(args) => return Ok(crate::jobs::task::run(&args.dir)?),
         Command::Devices => return devices(global),
+        Command::Doctor(args) => return doctor::doctor(args, global),
+        Command::Backup(args) => return backup::backup(args, global),
         Command::Measures => return measures(global),
         Command::Inspect(args) => return inspect::inspect(args, global),
         Command::Convert(args) => return convert::convert(args, global),

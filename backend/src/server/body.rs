@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use axum::body::{Body, to_bytes};
+use axum::http::StatusCode;
 use eigenscope::api::{InputRef, JobRequest};
+use eigenscope::error::ErrorCode;
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -11,6 +13,7 @@ use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::failure::Failure;
 use crate::store::Store;
+use super::limits::is_too_slow;
 
 /// Specs are small; arrays are uploaded as files.
 const MAX_JSON_BYTES: usize = 4 << 20;
@@ -44,7 +47,16 @@ fn read_failure(error: &axum::Error, limit: usize) -> Failure {
     if format!("{error:?}").contains("LengthLimit") {
         return Failure::too_large("the body", limit as u64);
     }
-    Failure::malformed(format!("the body did not arrive: {error}"))
+    broken("the body did not arrive", error)
+}
+
+/// A body that ended before its end: 408 when its client was too slow.
+pub(super) fn broken(what: &str, error: &axum::Error) -> Failure {
+    let message = format!("{what}: {error}");
+    if is_too_slow(error) {
+        return Failure::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::Malformed, message);
+    }
+    Failure::malformed(message)
 }
 
 fn form_failure(what: &str, error: &serde_json::Error) -> Failure {
@@ -90,7 +102,7 @@ impl Receiver {
         let mut stream = body.into_data_stream();
         let mut noted = self.length;
         while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(|e| Failure::malformed(format!("the upload broke off after {} bytes: {e}", self.length)))?;
+            let chunk = chunk.map_err(|e| broken(&format!("the upload broke off after {} bytes", self.length), &e))?;
             if self.length + chunk.len() as u64 > limit {
                 return Err(Failure::too_large("the upload", limit));
             }

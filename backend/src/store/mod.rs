@@ -10,9 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::watch;
 
+pub mod backup;
 mod blobs;
+mod counts;
 mod datasets;
 mod events;
+pub mod inspect;
 mod job_rows;
 mod jobs;
 mod roots;
@@ -20,6 +23,7 @@ mod schema;
 mod uploads;
 
 pub use blobs::{Blobs, hash_file};
+pub use counts::Counts;
 pub use datasets::modified_ns;
 pub use jobs::{NewJob, Outcome, Submitted};
 pub use roots::Refused;
@@ -69,6 +73,12 @@ struct Inner {
 const PIECES: &str = "pieces";
 /// Bytes of unfinished uploads, by the upload's id.
 const UPLOADS: &str = "uploads";
+/// The file with the tables.
+const DATABASE: &str = "eigenscope.db";
+/// A file that is there while a backup is being made: a folder with it is not served.
+const INCOMPLETE: &str = "unfinished-backup";
+/// Pieces of jobs by what gives them.
+const PIECES: &str = "pieces";
 /// The folder of the folders of jobs.
 const TASKS: &str = "tasks";
 
@@ -84,6 +94,12 @@ impl Store {
         };
         let roots = roots.iter().map(real).collect::<Result<_, _>>()?;
         fs::create_dir_all(root)?;
+    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or `SQLite`'s.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        create_private(root)?;
+        if root.join(INCOMPLETE).exists() {
+            return Err(StoreError::Unusable(format!("{} is an unfinished backup; make it again in a new folder", root.display())));
+        }
         let lock = File::create(root.join("lock"))?;
         if lock.try_lock().is_err() {
             return Err(StoreError::Unusable(format!("{} is in use by another server; choose another --data-dir", root.display())));
@@ -96,7 +112,7 @@ impl Store {
         fs::create_dir_all(root.join(TASKS))?;
         fs::create_dir_all(root.join(UPLOADS))?;
         let blobs = Blobs::new(root.join("blobs"));
-        let mut connection = Connection::open(root.join("eigenscope.db"))?;
+        let mut connection = Connection::open(root.join(DATABASE))?;
         schema::migrate(&mut connection)?;
         let transaction = connection.transaction()?;
         jobs::remove_orphans(&transaction, &blobs)?;
@@ -192,6 +208,15 @@ impl Store {
         })
         .await?
     }
+}
+
+/// Creates a folder that only its owner opens; one that is there already stays as it is.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// `SQLite` integers are signed.

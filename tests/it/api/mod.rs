@@ -1,5 +1,6 @@
 //! The HTTP interface: a real router in this process, jobs in real processes.
 
+mod bombs;
 mod datasets;
 mod failures;
 mod jobs;
@@ -8,4 +9,11 @@ mod roots;
 mod security;
 mod site;
 mod uploads;
+mod operations;
+mod security;
+mod site;
+mod slow;
+mod tls;
+mod tokens;
+mod walk;
 mod warp;

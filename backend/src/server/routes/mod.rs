@@ -17,6 +17,7 @@ pub(super) mod events;
 pub(super) mod export;
 pub(super) mod jobs;
 pub(super) mod roots;
+pub(super) mod metrics;
 pub(super) mod system;
 pub(super) mod uploads;
 
@@ -51,6 +52,8 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(system::show_health))
+        .route("/readyz", get(system::show_readiness))
+        .route("/metrics", get(metrics::show_metrics))
         .fallback(site_or_nothing)
         .method_not_allowed_fallback(method_not_allowed)
 }

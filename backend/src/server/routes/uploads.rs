@@ -77,7 +77,7 @@ pub(in crate::server) async fn measure_upload(State(app): State<App>, id: Id) ->
     let id = id_of(id)?;
     find(&app, &id).await?;
     let turn = take_turn(&app, &id).await?;
-    let upload = find(&app, &id).await?;
+    let upload = measured(&app, &id).await?;
     drop(turn);
     let metadata = HeaderValue::from_str(&app.0.store.upload_metadata(&id).await?).map_err(Failure::internal)?;
     let length = [("upload-length", upload.size_bytes.to_string())];
@@ -123,6 +123,18 @@ async fn find(app: &App, id: &str) -> Result<UploadInfo, Failure> {
     app.0.store.upload(id).await?.ok_or_else(none)
 }
 
+/// An upload whose file has all the bytes that its row counts. It may have fewer after a backup, which leaves unfinished uploads out, or when
+/// the machine lost its power: then it goes on from what there is.
+async fn measured(app: &App, id: &str) -> Result<UploadInfo, Failure> {
+    let upload = find(app, id).await?;
+    let there = tokio::fs::metadata(app.0.store.upload_file(id)).await.map_or(0, |file| file.len());
+    if upload.dataset.is_some() || there >= upload.received_bytes {
+        return Ok(upload);
+    }
+    app.0.store.report_received(id, there).await?;
+    Ok(UploadInfo { received_bytes: there, ..upload })
+}
+
 async fn take_turn(app: &App, id: &str) -> Result<Turn, Failure> {
     let busy = || Failure::new(StatusCode::LOCKED, ErrorCode::Busy, "an older request still writes to this upload; try again");
     app.0.sessions.take(id).await.ok_or_else(busy)
@@ -143,7 +155,7 @@ pub(super) fn check_room(app: &App, size_bytes: u64) -> Result<(), Failure> {
 async fn append(app: &App, id: &str, offset: u64, headers: &HeaderMap, body: Body) -> Result<UploadInfo, Failure> {
     find(app, id).await?;
     let mut turn = take_turn(app, id).await?;
-    let upload = find(app, id).await?;
+    let upload = measured(app, id).await?;
     if offset != upload.received_bytes || upload.dataset.is_some() {
         let message = format!("the upload has {} bytes, not {offset}; go on there", upload.received_bytes);
         return Err(Failure::conflict(message).with_field(Some("Upload-Offset".into())));
