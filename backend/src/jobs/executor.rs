@@ -112,11 +112,11 @@ impl Executor {
         }
     }
 
-    /// Ends what an earlier server left running for a job whose folder is about to be removed.
-    pub async fn abandon(&self, dir: &Path) {
+    /// Ends what an earlier server left running for a job whose folder is about to be removed; false when that has to be tried again.
+    pub async fn abandon(&self, dir: &Path) -> bool {
         match self {
             // Its processes ended with the server that started them.
-            Self::Local(_) => {}
+            Self::Local(_) => true,
             Self::Slurm(slurm) => slurm.abandon(dir).await,
         }
     }

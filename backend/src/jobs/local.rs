@@ -39,7 +39,7 @@ impl Local {
             _ = told(&mut stop) => None,
             slot = self.slots.acquire(wish) => Some(slot),
         };
-        let ended = match slot {
+        let ended = match &slot {
             None => Update::Ended(Ended::Stopped, None),
             Some(slot) => {
                 let listener = Listener { i: process.i, updates };
@@ -54,6 +54,8 @@ impl Local {
         };
         // The queue listens until it has heard of every end.
         updates.send((process.i, ended)).await.ok();
+        // The next process starts after this one is known to have ended.
+        drop(slot);
     }
 
     /// The GPU that a process on a device holds.

@@ -56,6 +56,7 @@ impl Shared {
             return Ok(());
         }
         if dir.exists() {
+            // What cannot be ended now finds its folder gone and fails.
             self.executor.abandon(dir).await;
             tokio::fs::remove_dir_all(dir).await?;
         }

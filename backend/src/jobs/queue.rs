@@ -59,8 +59,10 @@ impl Workers {
             })
             .await?;
         for id in store.old_task_dirs().await? {
-            executor.abandon(&store.task_dir(&id)).await;
-            store.remove_task_dir(&id).await;
+            // The folder tells what runs: it stays until that could be ended.
+            if executor.abandon(&store.task_dir(&id)).await {
+                store.remove_task_dir(&id).await;
+            }
         }
         store.remove_old_logs().await?;
         store.remove_old_pieces(PIECES_LAST).await?;
@@ -90,8 +92,9 @@ impl Workers {
         let is_running = lock(&self.shared.running).get(id).map(|stop| stop.send_replace(Stop::Cancel)).is_some();
         if !is_running {
             // It may have been stopped half done by an earlier server.
-            self.shared.executor.abandon(&self.shared.store.task_dir(id)).await;
-            self.shared.store.remove_task_dir(id).await;
+            if self.shared.executor.abandon(&self.shared.store.task_dir(id)).await {
+                self.shared.store.remove_task_dir(id).await;
+            }
         }
     }
 

@@ -305,3 +305,6 @@ fn announce(tx: &Transaction<'_>, id: &str) -> Result<Job, StoreError> {
 fn find(tx: &Transaction<'_>, id: &str) -> Result<Option<Job>, StoreError> {
     tx.query_row("SELECT * FROM jobs WHERE id = ?1", [id], raw).optional()?.map(job).transpose()
 }
+
+#[cfg(test)]
+mod tests;

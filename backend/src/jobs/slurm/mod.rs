@@ -192,34 +192,33 @@ impl Slurm {
         }
     }
 
-    /// Cancels, however long the cluster is away; the notes in the folder stay until then.
-    async fn cancel(&self, names: &[String], gives_up: impl Fn() -> bool) {
+    /// Cancels, however long the cluster is away; the notes in the folder stay until then. False when it gave up.
+    async fn cancel(&self, names: &[String], gives_up: impl Fn() -> bool) -> bool {
         loop {
             match self.cluster.cancel(names).await {
-                Ok(()) => return,
-                Err(Refusal::No(message)) => return tracing::warn!(message, "scancel refused"),
+                Ok(()) => return true,
+                Err(Refusal::No(message)) => {
+                    tracing::warn!(message, "scancel refused");
+                    return true;
+                }
                 Err(Refusal::Away(message)) => tracing::warn!(message, "Slurm does not answer; the job is canceled again"),
             }
             if gives_up() {
-                return;
+                return false;
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    pub(super) async fn abandon(&self, dir: &Path) {
+    pub(super) async fn abandon(&self, dir: &Path) -> bool {
         let arrays = Arrays::read(dir);
-        if arrays.0.is_empty() {
-            return;
+        let mut names: Vec<String> = arrays.0.iter().filter_map(|array| array.id.map(|id| id.to_string())).collect();
+        if arrays.0.iter().any(|array| array.id.is_none()) {
+            let Ok(snapshot) = self.cluster.ask().await else { return false };
+            let found = |array: &Array| Some(snapshot.named(&array.name)?.to_string());
+            names.extend(arrays.0.iter().filter(|array| array.id.is_none()).filter_map(found));
         }
-        let known = arrays.0.iter().filter_map(|array| array.id.map(|id| id.to_string()));
-        let named = if arrays.0.iter().any(|array| array.id.is_none()) { self.cluster.ask().await.ok() } else { None };
-        let found =
-            arrays.0.iter().filter(|array| array.id.is_none()).filter_map(|array| Some(named.as_ref()?.named(&array.name)?.to_string()));
-        let names: Vec<String> = known.chain(found).collect();
-        if !names.is_empty() {
-            self.cancel(&names, || true).await;
-        }
+        names.is_empty() || self.cancel(&names, || true).await
     }
 }
 
