@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::Report;
 use super::local::Local;
 use super::slurm::Slurm;
+use crate::ids;
 
 /// What a process is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +62,38 @@ pub struct Batch {
     pub processes: Vec<Process>,
 }
 
-/// News of a process.
+/// News of a process; times are Unix milliseconds of when it happened, not of when somebody took note.
 #[derive(Debug)]
 pub enum Update {
     /// It started, or was started again elsewhere.
-    Started,
+    Started(u64),
+    /// It runs, and was started for an earlier server.
+    Found,
     /// It got so far.
     Report(Report),
-    /// It ended after so many seconds, if it ever ran. Nothing follows.
-    Ended(Ended, Option<f64>),
+    /// It ended. Nothing follows.
+    Ended(End),
+}
+
+/// The end of a process.
+#[derive(Debug)]
+pub struct End {
+    /// How it ended.
+    pub how: Ended,
+    /// How long it ran, if it ever did.
+    pub ran_secs: Option<f64>,
+    /// When.
+    pub at_ms: u64,
+}
+
+impl Update {
+    pub(super) fn started() -> Self {
+        Self::Started(ids::now_ms())
+    }
+
+    pub(super) fn ended(how: Ended, ran_secs: Option<f64>) -> Self {
+        Self::Ended(End { how, ran_secs, at_ms: ids::now_ms() })
+    }
 }
 
 /// How a process ended.

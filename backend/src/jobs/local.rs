@@ -40,16 +40,16 @@ impl Local {
             slot = self.slots.acquire(wish) => Some(slot),
         };
         let ended = match &slot {
-            None => Update::Ended(Ended::Stopped, None),
+            None => Update::ended(Ended::Stopped, None),
             Some(slot) => {
                 let listener = Listener { i: process.i, updates };
-                listener.tell(Update::Started).await;
+                listener.tell(Update::started()).await;
                 let started = tokio::time::Instant::now();
                 let mut log = Log::open(&process.log);
                 let ended = self.program.run_task(&process.dir, stop, slot.gpu(), &mut log, &listener).await;
                 let ran_secs = started.elapsed().as_secs_f64();
                 log.end(&ended, ran_secs);
-                Update::Ended(ended, Some(ran_secs))
+                Update::ended(ended, Some(ran_secs))
             }
         };
         // The queue listens until it has heard of every end.

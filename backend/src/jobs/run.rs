@@ -7,11 +7,12 @@ use eigenscope::{DeviceChoice, tasks};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, watch};
 
-use super::executor::{Batch, Ended, Process, Stop, Update, told};
+use super::executor::{Batch, End, Ended, Process, Stop, Update, told};
 use super::pieces::copy;
 use super::progress::Steps;
 use super::queue::{Shared, datasets_of, lock};
 use super::{ERROR_FILE, PROGRESS_FILE, RESULT_FILE, TASK_FILE, TaskFile, Work, request};
+use crate::ids;
 use crate::store::StoreError;
 
 /// How often a process that a signal ended is started.
@@ -61,7 +62,7 @@ impl Shared {
             pieces.push(piece.clone());
             let stop = self.stopper(job, i);
             if self.leave_out(job, i, &piece).await? {
-                self.store.end_task(&job.id, i, JobState::Canceled, None).await?;
+                self.store.end_task(&job.id, i, JobState::Canceled, None, ids::now_ms()).await?;
                 steps.skip(i);
                 continue;
             }
@@ -69,7 +70,7 @@ impl Shared {
                 copy(kept, &piece).await?;
             }
             if piece.exists() {
-                self.store.end_task(&job.id, i, JobState::Done, None).await?;
+                self.store.end_task(&job.id, i, JobState::Done, None, ids::now_ms()).await?;
                 steps.skip(i);
                 continue;
             }
@@ -145,21 +146,25 @@ impl Shared {
                 Some((i, update)) = updates.recv() => {
                     let Some(at) = open.iter().position(|one| one.i == i) else { continue };
                     match update {
-                        Update::Started => {
-                            note(self.store.start_task(&job.id, i).await, &mut trouble);
+                        Update::Started(at_ms) => {
+                            note(self.store.start_task(&job.id, i, at_ms).await, &mut trouble);
+                            steps.start(i).await;
+                        }
+                        Update::Found => {
+                            note(self.store.find_task(&job.id, i).await, &mut trouble);
                             steps.start(i).await;
                         }
                         Update::Report(report) => steps.report(i, report),
-                        Update::Ended(Ended::Crashed(error), _) if open[at].starts < STARTS && first.is_none() && !is_told => {
+                        Update::Ended(End { how: Ended::Crashed(error), .. }) if open[at].starts < STARTS && first.is_none() && !is_told => {
                             tracing::warn!(job = job.id, task = i, start = open[at].starts, %error, "a process crashed and is started again");
                             open[at].starts += 1;
                             clear(&open[at].dir);
                             batches.push(self.executor.run(batch(&[&open[at]], false), news.clone()));
                         }
-                        Update::Ended(ended, ran_secs) => {
+                        Update::Ended(end) => {
                             n_open -= 1;
                             steps.end(i).await;
-                            let ended = self.ended(job, &open[at], ended, ran_secs, &mut trouble).await;
+                            let ended = self.ended(job, &open[at], end, &mut trouble).await;
                             if let Some(ended) = ended && first.is_none() {
                                 // The others work for nothing.
                                 open.iter().for_each(|one| { one.stop.send_if_modified(|stop| *stop == Stop::No && { *stop = Stop::Cancel; true }); });
@@ -179,7 +184,8 @@ impl Shared {
     }
 
     /// Takes over how a process ended; gives what the job ends with because of it.
-    async fn ended(&self, job: &Job, one: &Open, ended: Ended, ran_secs: Option<f64>, trouble: &mut Option<StoreError>) -> Option<Ended> {
+    async fn ended(&self, job: &Job, one: &Open, end: End, trouble: &mut Option<StoreError>) -> Option<Ended> {
+        let End { how: ended, ran_secs, at_ms } = end;
         let piece = one.dir.join(RESULT_FILE);
         let state = match &ended {
             Ended::Done(_) => JobState::Done,
@@ -194,7 +200,7 @@ impl Shared {
                 }
             },
         };
-        note(self.store.end_task(&job.id, one.i, state, ran_secs).await, trouble);
+        note(self.store.end_task(&job.id, one.i, state, ran_secs, at_ms).await, trouble);
         match ended {
             Ended::Done(_) => {
                 note(self.store.report_part(&job.id).await, trouble);

@@ -30,10 +30,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn start_task(&self, job: &str, i: usize) -> Result<(), StoreError> {
+    pub async fn start_task(&self, job: &str, i: usize, at_ms: u64) -> Result<(), StoreError> {
         let job = job.to_owned();
         self.call(move |tx, _| {
             let sql = "UPDATE tasks SET state = 'running', attempts = attempts + 1, started_ms = ?3, ended_ms = NULL, ran_secs = NULL
+                       WHERE job = ?1 AND i = ?2";
+            tx.execute(sql, params![job, place(i), signed(at_ms)])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that the process of a task runs that was started for an earlier server.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find_task(&self, job: &str, i: usize) -> Result<(), StoreError> {
+        let job = job.to_owned();
+        self.call(move |tx, _| {
+            let sql = "UPDATE tasks SET state = 'running', attempts = max(attempts, 1), started_ms = coalesce(started_ms, ?3)
                        WHERE job = ?1 AND i = ?2";
             tx.execute(sql, params![job, place(i), signed(ids::now_ms())])?;
             Ok(())
@@ -45,12 +60,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn end_task(&self, job: &str, i: usize, state: JobState, ran_secs: Option<f64>) -> Result<(), StoreError> {
+    pub async fn end_task(&self, job: &str, i: usize, state: JobState, ran_secs: Option<f64>, at_ms: u64) -> Result<(), StoreError> {
         let job = job.to_owned();
         self.call(move |tx, _| {
             let sql = "UPDATE tasks SET state = ?3, ended_ms = max(?4, coalesce(started_ms, 0)), ran_secs = coalesce(?5, ran_secs)
                        WHERE job = ?1 AND i = ?2 AND state != ?3";
-            tx.execute(sql, params![job, place(i), word(&state)?, signed(ids::now_ms()), ran_secs])?;
+            tx.execute(sql, params![job, place(i), word(&state)?, signed(at_ms), ran_secs])?;
             Ok(())
         })
         .await

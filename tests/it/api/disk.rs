@@ -1,5 +1,7 @@
 //! A disk that is full: a clear sentence, nothing lost, nothing corrupt.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,7 +17,7 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).expect("a folder");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"]).arg(at).output();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(at).output();
         match mounted {
             Ok(said) if said.status.success() => Some(Self(at.into())),
             said => {
@@ -32,15 +34,19 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Leaves so much room.
+/// Leaves so much room, or less if somebody else writes meanwhile.
 fn fill(disk: &Path, free_bytes: u64) -> PathBuf {
     let said = Command::new("df").args(["--output=avail", "-B1"]).arg(disk).output().expect("df is there");
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let free: u64 = text.lines().last().and_then(|line| line.trim().parse().ok()).expect("a number");
-    let file = disk.join("filler");
-    let n = usize::try_from(free.saturating_sub(free_bytes)).expect("it fits");
-    std::fs::write(&file, vec![1; n]).expect("it fits");
-    file
+    let path = disk.join("filler");
+    let mut file = File::create(&path).expect("a file");
+    for _ in 0..free.saturating_sub(free_bytes).div_ceil(4096) {
+        if file.write_all(&[1; 4096]).is_err() {
+            break;
+        }
+    }
+    path
 }
 
 #[tokio::test]

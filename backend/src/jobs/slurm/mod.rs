@@ -23,6 +23,7 @@ pub use self::profile::{AutoDevice, Profile};
 use self::watched::Watched;
 use super::child::Program;
 use super::executor::{Batch, Ended, Process, Stop, Update};
+use crate::ids;
 
 /// The pause before a cluster that was away is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -107,8 +108,9 @@ impl Slurm {
     /// Submits some tasks as one array and gives its number; nothing when the job was stopped before it came to that.
     async fn submit(&self, batch: &Batch, processes: &[&Process], limit: usize) -> Result<Option<u64>, Error> {
         let mut arrays = Arrays::read(&batch.dir);
-        let name = format!("eigenscope-{}-{}", batch.job, arrays.0.len());
-        let script = batch.dir.join(format!("array-{}.sh", arrays.0.len()));
+        // No other array ever had this name.
+        let name = format!("eigenscope-{}-{}", batch.job, ids::request_id());
+        let script = batch.dir.join(format!("{name}.sh"));
         let text = arrays::script(&batch.job, &self.profile, &self.program.exe, processes);
         arrays.0.push(Array { name: name.clone(), id: None, tasks: processes.iter().map(|process| process.i).collect() });
         let written = std::fs::write(&script, text).and_then(|()| arrays.write(&batch.dir));
@@ -228,7 +230,7 @@ fn is_stopped(processes: &[Process]) -> bool {
 
 async fn tell_all(updates: &mpsc::Sender<(usize, Update)>, processes: &[&Process], ended: impl Fn() -> Ended) {
     for process in processes {
-        updates.send((process.i, Update::Ended(ended(), None))).await.ok();
+        updates.send((process.i, Update::ended(ended(), None))).await.ok();
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) struct Watched {
     last_report: Option<String>,
     started: Option<Instant>,
     restarts: u64,
+    /// Its next start is not one that an earlier server saw.
+    is_new: bool,
     /// Since when the cluster does not have it any more.
     gone_since: Option<Instant>,
 }
@@ -59,6 +61,7 @@ impl Watched {
             last_report: None,
             started: None,
             restarts: 0,
+            is_new: submitted.is_some(),
             gone_since: None,
         }
     }
@@ -91,10 +94,10 @@ impl Watched {
         if self.started.is_none() && (is_running || report.is_some()) {
             self.started = Some(Instant::now());
             self.log.note(&format!("started on {}", known.flatten().map_or("a node", |known| known.nodes.as_str())));
-            news.push(Update::Started);
+            news.push(if self.is_new { Update::started() } else { Update::Found });
         } else if restarts > self.restarts {
             self.log.note(&format!("the cluster starts it again, for the {restarts}. time: its node was lost or it had to make room"));
-            self.started = None;
+            (self.started, self.is_new) = (None, true);
         }
         self.restarts = restarts;
         if let Some(report) = report {
@@ -127,7 +130,7 @@ impl Watched {
         self.take_output();
         let ran_secs = self.started.map(|at| at.elapsed().as_secs_f64());
         self.log.end(&ended, ran_secs.unwrap_or(0.0));
-        Update::Ended(ended, ran_secs)
+        Update::ended(ended, ran_secs)
     }
 
     /// It is over and has left nothing.

@@ -45,12 +45,12 @@ async fn nothing_ends_before_it_began_when_the_clock_is_set_back() {
         let claimed = store.claim_job(None).await.expect("asked").expect("it waits");
         assert!(claimed.started_ms >= Some(claimed.created_ms));
         store.list_tasks(id, vec![TaskKind::Whole]).await.expect("noted");
-        store.start_task(id, 0).await.expect("noted");
+        store.start_task(id, 0, ids::now_ms()).await.expect("noted");
         set_clock_back(&store).await;
         if is_canceled {
             store.cancel_job(id).await.expect("canceled");
         } else {
-            store.end_task(id, 0, JobState::Failed, Some(1.5)).await.expect("noted");
+            store.end_task(id, 0, JobState::Failed, Some(1.5), ids::now_ms()).await.expect("noted");
             let error = ApiError::new(&eigenscope::Error::internal("planted"), id);
             store.finish_job(id, Outcome::Failed(error)).await.expect("recorded");
         }
