@@ -92,9 +92,7 @@ impl Watched {
         let is_running = known.flatten().is_some_and(|known| known.state != "PENDING" && !known.is_over());
         let restarts = known.flatten().map_or(self.restarts, |known| known.restarts);
         if self.started.is_none() && (is_running || report.is_some()) {
-            self.started = Some(Instant::now());
-            self.log.note(&format!("started on {}", known.flatten().map_or("a node", |known| known.nodes.as_str())));
-            news.push(if self.is_new { Update::started() } else { Update::Found });
+            news.push(self.start(known.flatten()));
         } else if restarts > self.restarts {
             self.log.note(&format!("the cluster starts it again, for the {restarts}. time: its node was lost or it had to make room"));
             (self.started, self.is_new) = (None, true);
@@ -106,6 +104,7 @@ impl Watched {
         }
         self.take_output();
         if let Some(ended) = outcome::left(&self.dir) {
+            news.extend(self.came_and_went());
             news.push(self.end(ended));
             return (news, true);
         }
@@ -114,6 +113,7 @@ impl Watched {
                 let since = self.gone_since.get_or_insert_with(Instant::now).elapsed();
                 // What it wrote on another machine may not be here yet.
                 if since >= settle {
+                    news.extend(self.came_and_went());
                     let ended = self.lost(known);
                     news.push(self.end(ended));
                     return (news, true);
@@ -123,6 +123,17 @@ impl Watched {
             _ => self.gone_since = None,
         }
         (news, false)
+    }
+
+    fn start(&mut self, known: Option<&Known>) -> Update {
+        self.started = Some(Instant::now());
+        self.log.note(&format!("started on {}", known.map_or("a node", |known| known.nodes.as_str())));
+        if self.is_new { Update::started() } else { Update::Found }
+    }
+
+    /// It started and ended between two looks.
+    fn came_and_went(&self) -> Option<Update> {
+        (self.started.is_none() && self.is_new).then(Update::started)
     }
 
     /// The last of what it said goes into its log.
