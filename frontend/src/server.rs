@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use eigenscope::api::{ApiError, DatasetInfo, DiskUse, Event, FolderEntry, Job, JobRequest, UploadInfo};
+use eigenscope::api::{ApiError, DatasetInfo, DiskUse, Event, FolderEntry, Job, JobRequest, JobTask, UploadInfo};
 use eigenscope::compute::DeviceInfo;
 use eigenscope::error::ErrorCode;
 use eigenscope::wire;
@@ -187,6 +187,16 @@ pub(crate) async fn cancel(id: &str) -> Result<(), ApiError> {
 /// Leaves out one task of a job, counted from 0.
 pub(crate) async fn leave_out(id: &str, i: usize) -> Result<(), ApiError> {
     sent(Request::post(&format!("{JOBS}/{id}/tasks/{i}/cancel"))).await.map(|_| ())
+}
+
+/// The processes of a job.
+pub(crate) async fn tasks(id: &str) -> Result<Vec<JobTask>, ApiError> {
+    get(&format!("{JOBS}/{id}/tasks")).await
+}
+
+/// What one of them said.
+pub(crate) async fn task_log(id: &str, i: u32) -> Result<String, ApiError> {
+    sent(Request::get(&format!("{JOBS}/{id}/tasks/{i}/log"))).await?.text().await.map_err(|e| unreachable_server(&e))
 }
 
 pub(crate) async fn delete(id: &str) -> Result<(), ApiError> {

@@ -14,6 +14,7 @@ mod probe;
 mod process;
 mod served;
 mod saved;
+mod slurm;
 mod support;
 mod tidy;
 mod visible;

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use super::args::{LogFormat, ServeArgs};
+use super::args::{ExecutorArg, LogFormat, ServeArgs};
+use crate::jobs::slurm::Profile;
 use crate::server::{self, Config, TlsSource, Token};
+
+/// Jobs that are on a cluster at the same time: what runs when is for the cluster to decide.
+const SLURM_JOBS: usize = 32;
 
 /// Starts the server and waits until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
@@ -26,16 +30,18 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
-    match args.executor.as_str() {
-        "local" => {}
-        "slurm" => return Err(Failure::usage("--executor slurm is not built yet; use --executor local")),
-        other => return Err(Failure::usage(format!("--executor {other} is not known; use --executor local"))),
-    }
     let (token, print_token) = token(args)?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() }),
         _ => args.tls.then_some(TlsSource::Generated),
     };
+    let slurm = match (args.executor, &args.slurm_profile) {
+        (ExecutorArg::Local, None) => None,
+        (ExecutorArg::Local, Some(_)) => return Err(Failure::usage("--slurm-profile goes with --executor slurm")),
+        (ExecutorArg::Slurm, None) => Some(Profile::default()),
+        (ExecutorArg::Slurm, Some(path)) => Some(Profile::read(path).map_err(Failure::usage)?),
+    };
+    let workers = args.workers.map_or(if slurm.is_some() { SLURM_JOBS } else { 1 }, usize::from);
     let data_dir = data_dir(args.data_dir.as_deref())?;
     if let Some(site) = &args.site
         && !site.is_dir()
@@ -50,7 +56,8 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         tls,
         token,
         print_token,
-        workers: args.workers.into(),
+        workers,
+        slurm,
         max_upload_bytes: args.max_upload,
         site: args.site.clone(),
         ..Config::new(data_dir, std::env::current_exe()?)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
-use eigenscope::api::{InputRef, JobRequest};
+use eigenscope::api::{InputRef, JobChange, JobRequest};
 use eigenscope::error::ErrorCode;
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
@@ -26,6 +26,10 @@ struct RawRequest {
     inputs: std::collections::BTreeMap<String, InputRef>,
     #[serde(default)]
     device: DeviceChoice,
+    #[serde(default)]
+    priority: i32,
+    #[serde(default)]
+    concurrency: Option<u32>,
 }
 
 /// Reads a request: 400 when it is not JSON, 422 with the field when it is JSON of another form.
@@ -39,7 +43,12 @@ pub(super) async fn read_json<T: serde::de::DeserializeOwned>(body: Body) -> Res
 pub(super) async fn read_job_request(body: Body) -> Result<JobRequest, Failure> {
     let raw: RawRequest = read_json(body).await?;
     let spec = serde_json::from_value::<AnalysisSpec>(raw.spec).map_err(|e| form_failure("the spec", &e))?;
-    Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device })
+    Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device, priority: raw.priority, concurrency: raw.concurrency })
+}
+
+/// Reads what is to be changed of a job, as [`read_job_request`] reads a request.
+pub(super) async fn read_job_change(body: Body) -> Result<JobChange, Failure> {
+    read_json(body).await
 }
 
 fn read_failure(error: &axum::Error, limit: usize) -> Failure {

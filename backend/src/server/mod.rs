@@ -5,11 +5,13 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::middleware;
-use eigenscope::compute::DeviceInfo;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::jobs::child::Program;
+use crate::jobs::executor::Executor;
+use crate::jobs::local::Local;
 use crate::jobs::queue::Workers;
+use crate::jobs::slurm::{Profile, Slurm};
 use crate::store::{Store, StoreError};
 use crate::{ids, machine};
 
@@ -69,8 +71,10 @@ pub struct Config {
     pub guesses_per_minute: usize,
     /// How long to wait for slow clients.
     pub patience: Patience,
-    /// Jobs at the same time.
+    /// Processes at the same time; jobs at the same time where a cluster runs them.
     pub workers: usize,
+    /// The cluster that runs jobs; absent: this machine.
+    pub slurm: Option<Profile>,
     /// Jobs that may wait.
     pub queue_limit: u32,
     /// Largest upload.
@@ -103,6 +107,7 @@ impl Config {
             guesses_per_minute: 10,
             patience: Patience::default(),
             workers: 1,
+            slurm: None,
             queue_limit: 256,
             max_upload_bytes: 8 << 30,
             memory_bytes: machine::memory_bytes(),
@@ -153,7 +158,6 @@ struct Inner {
     sessions: Sessions,
     /// Files that are looked into at once: each may be in memory meanwhile.
     inspecting: Semaphore,
-    devices: OnceCell<Vec<DeviceInfo>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -170,8 +174,12 @@ impl App {
         };
         let (root, roots) = (config.data_dir.clone(), config.roots.clone());
         let store = tokio::task::spawn_blocking(move || Store::open(&root, &roots)).await.map_err(StoreError::from)??;
-        let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
-        let workers = Workers::start(store.clone(), program.clone(), config.workers, config.task_flops).await?;
+        let program = Program::new(config.task_exe.clone(), config.task_env.clone());
+        let executor = match &config.slurm {
+            None => Executor::Local(Local::new(program.clone(), config.workers)),
+            Some(profile) => Executor::Slurm(Slurm::new(profile.clone(), program.clone())),
+        };
+        let workers = Workers::start(store.clone(), program.clone(), executor, config.workers, config.task_flops).await?;
         let session_key = session_key(&config.data_dir).map_err(StoreError::from)?;
         let auth = Auth::new(token, &session_key, Hosts::of(&config), config.port);
         let guesses = Guesses::new(config.guesses_per_minute);
@@ -190,7 +198,6 @@ impl App {
             program,
             sessions: Sessions::default(),
             inspecting: Semaphore::new(2),
-            devices: OnceCell::new(),
             stopping,
         })))
     }

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, export, jobs, metrics, roots, system, uploads};
+use super::routes::{datasets, events, export, jobs, metrics, roots, system, tasks, uploads};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -35,7 +35,10 @@ use super::routes::{datasets, events, export, jobs, metrics, roots, system, uplo
         jobs::list_jobs,
         jobs::show_job,
         jobs::cancel_job,
-        jobs::skip_task,
+        jobs::change_job,
+        tasks::list_tasks,
+        tasks::show_log,
+        tasks::skip_task,
         jobs::delete_job,
         jobs::show_result,
         jobs::show_preview,

@@ -105,7 +105,11 @@ fn copy_database(root: &Path, copy: &Path) -> Result<(), StoreError> {
 /// The hashes that the rows of a database name.
 pub(super) fn named_bytes(database: &Path) -> Result<BTreeSet<String>, StoreError> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let mut statement = connection.prepare("SELECT id FROM datasets UNION SELECT result FROM jobs WHERE result IS NOT NULL")?;
+    // Tables of an earlier version know no files that lie elsewhere.
+    let knows_paths: bool =
+        connection.query_row("SELECT EXISTS (SELECT 1 FROM pragma_table_info('datasets') WHERE name = 'path')", [], |row| row.get(0))?;
+    let kept = if knows_paths { "SELECT id FROM datasets WHERE path IS NULL" } else { "SELECT id FROM datasets" };
+    let mut statement = connection.prepare(&format!("{kept} UNION SELECT result FROM jobs WHERE result IS NOT NULL"))?;
     let hashes = statement.query_map([], |row| row.get::<_, String>(0))?;
     Ok(hashes.collect::<Result<_, _>>()?)
 }

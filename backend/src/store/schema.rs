@@ -5,8 +5,12 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Each entry brings the database from its index to the next version.
-const MIGRATIONS: [&str; 2] = [
-    "
+const MIGRATIONS: [&str; 3] = [INITIAL, UPLOADS, TASKS];
+
+/// The version that this program writes.
+pub(super) const NEWEST: usize = MIGRATIONS.len();
+
+const INITIAL: &str = "
     CREATE TABLE datasets (
         id TEXT PRIMARY KEY,           -- blake3 of the bytes
         name TEXT NOT NULL,
@@ -36,8 +40,9 @@ const MIGRATIONS: [&str; 2] = [
         body TEXT NOT NULL             -- JSON: Event
     );
     CREATE INDEX events_by_job ON events (job, id);
-",
-    "
+";
+
+const UPLOADS: &str = "
     CREATE TABLE uploads (
         id TEXT PRIMARY KEY,
         name TEXT NOT NULL,
@@ -51,17 +56,34 @@ const MIGRATIONS: [&str; 2] = [
     );
     ALTER TABLE datasets ADD COLUMN path TEXT;          -- registered in place: no blob
     ALTER TABLE datasets ADD COLUMN modified_ns INTEGER; -- of that file when it was hashed
-",
-];
+";
 
-/// The version that this program writes.
-pub(super) const NEWEST: usize = MIGRATIONS.len();
+const TASKS: &str = "
+    ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN started_ms INTEGER;
+    ALTER TABLE jobs ADD COLUMN remaining_secs REAL;
+    DROP INDEX jobs_by_state;
+    CREATE INDEX jobs_by_state ON jobs (state, priority DESC, seq);
+    CREATE TABLE tasks (
+        job TEXT NOT NULL,
+        i INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        started_ms INTEGER,
+        ended_ms INTEGER,
+        ran_secs REAL,
+        PRIMARY KEY (job, i)
+    ) WITHOUT ROWID;
+";
 
 /// Sets the connection up and brings the tables to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     let version = check_version(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit is in the file before it returns: a killed process loses none. Only a power cut could take the last ones, which costs nothing
+    // but progress; `Store::call_durably` waits for the disk where somebody was promised something.
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     for (next, statements) in (1u32..).zip(MIGRATIONS).skip(version) {
         let transaction = connection.transaction()?;

@@ -6,7 +6,7 @@ use eigenscope::AnalysisResult;
 use eigenscope::api::JobState;
 use leptos::prelude::*;
 
-use super::{cancel, points, remote, remove, state_word};
+use super::{cancel, log, points, remote, remove, state_word};
 use crate::state::{App, Place, Run};
 use crate::upload::Upload;
 
@@ -19,6 +19,7 @@ pub(super) fn view(app: App, run: Run) -> impl IntoView {
             {head(app, &run, heading)}
             {progress(app, &run)}
             {points::view(app, &run)}
+            {log::details(&run)}
             {
                 let error = run.error;
                 move || error.get().map(|message| view! { <p class="problem" role="alert" data-testid="run-error">{message}</p> })
@@ -112,17 +113,18 @@ fn pause(upload: Upload) -> impl IntoView {
 }
 
 fn progress(app: App, run: &Run) -> AnyView {
-    let Run { state, done_frac, step, started_ms, upload, .. } = *run;
+    let Run { state, done_frac, step, started_ms, remaining_secs, upload, .. } = *run;
     let sending = move || !upload.step.with(String::is_empty);
     let done_frac = move || if sending() { upload.done_frac.get() } else { done_frac.get() };
     let step = move || if sending() { upload.step.get() } else { step.get() };
+    let left = move || remaining_secs.get().map(left_text).unwrap_or_default();
     view! {
         <Show when=move || !state.get().is_final()>
             <progress max="1" aria-label="Progress" prop:value=done_frac></progress>
         </Show>
         {move || {
             let step = rated(&step(), || (app.now_ms.get() - started_ms.get()) / 1000.0);
-            (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}</p> })
+            (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}{left}</p> })
         }}
     }
     .into_any()
@@ -177,8 +179,19 @@ fn listed(names: &[String]) -> String {
     format!("{} and {} others", names[..SHOWN].join(", "), names.len() - SHOWN)
 }
 
+/// ` · about 3 min left`: as exactly as it can be known.
+fn left_text(seconds: f64) -> String {
+    let (n, unit) = match seconds {
+        s if s < 10.0 => return " · a few seconds left".into(),
+        s if s < 90.0 => ((s / 10.0).round() * 10.0, "s"),
+        s if s < 5400.0 => ((s / 60.0).round(), "min"),
+        s => ((s / 3600.0).round(), "h"),
+    };
+    format!(" · about {n:.0} {unit} left")
+}
+
 /// `12 ms`, `1.8 s`, `1 min 05 s`.
-fn duration_text(seconds: f64) -> String {
+pub(super) fn duration_text(seconds: f64) -> String {
     if seconds < 1.0 {
         return format!("{:.0} ms", (seconds * 1000.0).max(0.0));
     }
@@ -191,7 +204,7 @@ fn duration_text(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration_text, listed, rated};
+    use super::{duration_text, left_text, listed, rated};
 
     #[test]
     fn many_inputs_are_counted() {
@@ -206,6 +219,12 @@ mod tests {
             (rated("12 of 92 images", || 0.1), rated("checking the inputs", || 4.0)),
             ("12 of 92 images".into(), "checking the inputs".into())
         );
+    }
+
+    #[test]
+    fn what_is_left_is_not_more_exact_than_it_can_be() {
+        let texts = [4.0, 44.0, 130.0, 10_000.0].map(left_text);
+        assert_eq!(texts, [" · a few seconds left", " · about 40 s left", " · about 2 min left", " · about 3 h left"]);
     }
 
     #[test]

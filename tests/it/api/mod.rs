@@ -2,6 +2,7 @@
 
 mod bombs;
 mod datasets;
+mod disk;
 mod failures;
 mod jobs;
 mod networks;
@@ -16,4 +17,5 @@ mod slow;
 mod tls;
 mod tokens;
 mod walk;
+mod tasks;
 mod warp;
