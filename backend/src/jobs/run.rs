@@ -8,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::{mpsc, watch};
 
 use super::executor::{Batch, End, Ended, Process, Stop, Update, told};
-use super::pieces::copy;
+use super::pieces::{copy, task_folder};
 use super::progress::Steps;
 use super::queue::{Shared, datasets_of, lock};
 use super::{ERROR_FILE, PROGRESS_FILE, RESULT_FILE, TASK_FILE, TaskFile, Work, request};
