@@ -80,11 +80,11 @@ impl Cluster {
         self.daemon("slurmd", &["-D", "-f", &config]);
     }
 
-    /// Kills a daemon as a machine that loses its power does.
-    fn kill(&mut self, name: &str) {
+    /// Ends a daemon: with "-9" as a machine that loses its power does, else in order.
+    fn end(&mut self, name: &str, how: &str) {
         let at = self.daemons.iter().position(|(known, _)| *known == name).expect("it runs");
         let (_, mut child) = self.daemons.remove(at);
-        child.kill().expect("killed");
+        output("kill", &[how, &child.id().to_string()], &[]);
         child.wait().expect("it ended");
     }
 
@@ -135,13 +135,19 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.ask("scancel", &["--me"]);
+        if self.daemons.iter().any(|(name, _)| *name == "slurmctld") {
+            self.ask("scancel", &["--me"]);
+            for _ in 0..40 {
+                if self.states().is_empty() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
         for (_, child) in self.daemons.iter_mut().rev() {
             child.kill().ok();
             child.wait().ok();
         }
-        // Tasks of a node that was killed know nothing of the rest.
-        kill_all(&self.dir.path().join("spool").display().to_string());
     }
 }
 
@@ -299,7 +305,7 @@ async fn a_restarted_server_finds_its_tasks_again_and_submits_none_twice() {
     noted[0]["id"] = json!(null);
     std::fs::write(&file, noted.to_string()).expect("written");
     // And the controller is away when the next one comes.
-    cluster.kill("slurmctld");
+    cluster.end("slurmctld", "-15");
     let app = TestApp::start_in(dir, cluster.setup(THREE, "hang-once task-2")).await;
     app.wait(&job.id, |job| job.state == JobState::Running).await;
     cluster.start_controller(&[]);
@@ -327,7 +333,7 @@ async fn a_dead_node_s_tasks_are_requeued_and_count_once() {
     // The node loses its power: daemon, its helper, task.
     let task = output("pgrep", &["-f", "--", &format!("--dir {}", folder.join("task-1").display())], &[]);
     let helper = output("ps", &["-o", "ppid=", "-p", &task], &[]);
-    cluster.kill("slurmd");
+    cluster.end("slurmd", "-9");
     output("kill", &["-9", &helper, &task], &[]);
     until("the cluster notices and queues the task again", async || cluster.states() == ["PENDING"]).await;
     let now: Job = app.get(&format!("/api/v1/jobs/{}", job.id)).await.read();

@@ -115,7 +115,7 @@ pub enum Executor {
     /// This machine.
     Local(Local),
     /// A cluster.
-    Slurm(Slurm),
+    Slurm(Box<Slurm>),
 }
 
 impl Executor {

@@ -220,7 +220,7 @@ impl Shared {
             match self.store.finish_job(&job.id, outcome.clone()).await {
                 Ok(()) => return,
                 Err(error) if error.is_disk_full() => {
-                    tracing::warn!(job = job.id, "{DISK_FULL}; until then it is not recorded how the job ended")
+                    tracing::warn!(job = job.id, "{DISK_FULL}; until then it is not recorded how the job ended");
                 }
                 Err(error) => {
                     let error_text = format!("its end could not be recorded: {error}");

@@ -153,85 +153,87 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn wish(job: &str, i: usize) -> Wish {
         Wish { job: job.into(), priority: 0, limit: 8, i, gpu: Gpu::None }
     }
 
+    type Waiter = (String, Pin<Box<dyn Future<Output = Slot>>>);
+
     /// Those of some waiters who have a slot now; each keeps it.
-    async fn served(
-        waiters: &mut Vec<(String, std::pin::Pin<Box<dyn Future<Output = Slot>>>)>,
-        held: &mut Vec<(String, Slot)>,
-    ) -> Vec<String> {
-        let mut names = Vec::new();
-        let mut at = 0;
-        while at < waiters.len() {
-            match futures_util::poll!(&mut waiters[at].1) {
-                std::task::Poll::Ready(slot) => {
-                    let (name, _) = waiters.remove(at);
+    fn served(waiters: &mut Vec<Waiter>, held: &mut Vec<(String, Slot)>) -> Vec<String> {
+        let (mut names, mut left) = (Vec::new(), Vec::new());
+        for (name, mut waiter) in waiters.drain(..) {
+            match (&mut waiter).now_or_never() {
+                Some(slot) => {
                     names.push(name.clone());
                     held.push((name, slot));
                 }
-                std::task::Poll::Pending => at += 1,
+                None => left.push((name, waiter)),
             }
         }
+        *waiters = left;
         names
     }
 
-    fn wait(slots: &Slots, wish: Wish) -> (String, std::pin::Pin<Box<dyn Future<Output = Slot>>>) {
+    fn wait(slots: &Slots, wish: Wish) -> Waiter {
         let slots = slots.clone();
         (format!("{}{}", wish.job, wish.i), Box::pin(async move { slots.acquire(wish).await }))
     }
 
-    #[tokio::test]
-    async fn a_free_slot_goes_to_priority_then_to_who_holds_least_then_to_who_came_first() {
+    #[test]
+    fn a_free_slot_goes_to_priority_then_to_who_holds_least_then_to_who_came_first() {
         let slots = Slots::new(2);
         let mut held = Vec::new();
         let mut waiters: Vec<_> = (0..4).map(|i| wait(&slots, wish("a", i))).collect();
-        assert_eq!(served(&mut waiters, &mut held).await, ["a0", "a1"], "the only job has all slots");
+        assert_eq!(served(&mut waiters, &mut held), ["a0", "a1"], "the only job has all slots");
         waiters.push(wait(&slots, wish("b", 0)));
         waiters.push(wait(&slots, wish("b", 1)));
         waiters.push(wait(&slots, Wish { priority: 5, ..wish("urgent", 0) }));
-        assert!(served(&mut waiters, &mut held).await.is_empty(), "nothing is free");
+        assert!(served(&mut waiters, &mut held).is_empty(), "nothing is free");
         held.remove(0);
-        assert_eq!(served(&mut waiters, &mut held).await, ["urgent0"]);
+        assert_eq!(served(&mut waiters, &mut held), ["urgent0"]);
         held.retain(|(name, _)| name != "urgent0");
-        assert_eq!(served(&mut waiters, &mut held).await, ["b0"], "a holds one already");
+        assert_eq!(served(&mut waiters, &mut held), ["b0"], "a holds one already");
         held.retain(|(name, _)| name != "a1");
-        assert_eq!(served(&mut waiters, &mut held).await, ["a2"], "each of the two has one");
+        assert_eq!(served(&mut waiters, &mut held), ["a2"], "each of the two has one");
         held.clear();
-        assert_eq!(served(&mut waiters, &mut held).await, ["a3", "b1"]);
+        assert_eq!(served(&mut waiters, &mut held), ["a3", "b1"]);
         held.clear();
         let state = slots.0.lock().expect("not poisoned");
         assert_eq!((state.free, state.held.len(), state.arrival.len()), (2, 0, 0), "nothing is left behind");
     }
 
-    #[tokio::test]
-    async fn a_limit_leaves_slots_to_others_and_who_gives_up_takes_none() {
+    #[test]
+    fn a_limit_leaves_slots_to_others_and_who_gives_up_takes_none() {
         let slots = Slots::new(3);
         let mut held = Vec::new();
         let mut waiters: Vec<_> = (0..3).map(|i| wait(&slots, Wish { limit: 1, ..wish("a", i) })).collect();
-        assert_eq!(served(&mut waiters, &mut held).await, ["a0"]);
+        assert_eq!(served(&mut waiters, &mut held), ["a0"]);
         drop(waiters.pop());
         waiters.push(wait(&slots, wish("b", 0)));
-        assert_eq!(served(&mut waiters, &mut held).await, ["b0"]);
+        assert_eq!(served(&mut waiters, &mut held), ["b0"]);
         held.clear();
-        assert_eq!(served(&mut waiters, &mut held).await, ["a1"], "a2 has given up");
+        assert_eq!(served(&mut waiters, &mut held), ["a1"], "a2 has given up");
         assert!(waiters.is_empty());
     }
 
-    #[tokio::test]
-    async fn a_gpu_has_one_process() {
+    #[test]
+    fn a_gpu_has_one_process() {
         let slots = Slots::new(8);
         let mut held = Vec::new();
         let on = |i, gpu| wait(&slots, Wish { gpu, ..wish("a", i) });
         let mut waiters = vec![on(0, Gpu::AnyOf(2)), on(1, Gpu::AnyOf(2)), on(2, Gpu::AnyOf(2)), on(3, Gpu::First), on(4, Gpu::None)];
-        assert_eq!(served(&mut waiters, &mut held).await, ["a0", "a1", "a4"]);
+        assert_eq!(served(&mut waiters, &mut held), ["a0", "a1", "a4"]);
         assert_eq!(held.iter().map(|(_, slot)| slot.gpu()).collect::<Vec<_>>(), [Some(0), Some(1), None]);
         held.remove(1);
-        assert_eq!(served(&mut waiters, &mut held).await, ["a2"], "the second is free, the first is not");
+        assert_eq!(served(&mut waiters, &mut held), ["a2"], "the second is free, the first is not");
         held.remove(0);
-        assert_eq!(served(&mut waiters, &mut held).await, ["a3"]);
+        assert_eq!(served(&mut waiters, &mut held), ["a3"]);
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn patient(body: Body, patience: Duration, received: Arc<AtomicU64>) 
         let received = Arc::clone(&received);
         async move {
             let asked = Instant::now();
-            let Ok(next) = timeout(left, chunks.next()).await else { return Err(too_slow(patience).into()) };
+            let Ok(next) = timeout(left, chunks.next()).await else { return Err(too_slow(patience)) };
             let Some(chunk) = next.transpose()? else { return Ok::<_, axum::Error>(None) };
             received.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             left = left_after(left, asked.elapsed(), chunk.len()).min(patience);

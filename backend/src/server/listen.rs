@@ -184,9 +184,9 @@ impl Door {
             "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}"
         );
         let said = async {
-            // What was not read when a socket closes can take the answer along.
+            // What was not read when a socket closes can take the answer along; how much it was does not matter.
             let mut request = [0; 4096];
-            socket.read(&mut request).await?;
+            let _n = socket.read(&mut request).await?;
             socket.write_all(answer.as_bytes()).await?;
             socket.shutdown().await
         };
@@ -210,7 +210,7 @@ fn interruption() -> impl Future<Output = ()> {
                 },
                 Err(error) => {
                     tracing::error!(%error, "signals cannot be listened to: only kill -9 ends this server");
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         }

@@ -177,7 +177,7 @@ impl App {
         let program = Program::new(config.task_exe.clone(), config.task_env.clone());
         let executor = match &config.slurm {
             None => Executor::Local(Local::new(program.clone(), config.workers)),
-            Some(profile) => Executor::Slurm(Slurm::new(profile.clone(), program.clone())),
+            Some(profile) => Executor::Slurm(Box::new(Slurm::new(profile.clone(), program.clone()))),
         };
         let workers = Workers::start(store.clone(), program.clone(), executor, config.workers, config.task_flops).await?;
         let session_key = session_key(&config.data_dir).map_err(StoreError::from)?;

@@ -185,7 +185,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         drop(Store::open(folder.path()).expect("opens"));
         let connection = Connection::open(folder.path().join(DATABASE)).expect("opens");
-        connection.pragma_update(None, "user_version", NEWEST + 1).expect("a number");
+        connection.pragma_update(None, "user_version", u32::try_from(NEWEST + 1).expect("small")).expect("a number");
         let refusal = Store::open(folder.path()).expect_err("refused").to_string();
         assert!(refusal.contains(&format!("version {}", NEWEST + 1)) && refusal.contains("newer program"), "{refusal}");
         assert_eq!(version(&connection).expect("a number"), NEWEST + 1);
