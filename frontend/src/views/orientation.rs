@@ -264,7 +264,7 @@ fn key() -> AnyView {
         #[expect(clippy::cast_precision_loss, reason = "a few places")]
         let x = 12.0 + 24.0 * k as f64;
         let [x1, y1, x2, y2] = [x - 9.0 * sin, 12.0 + 9.0 * cos, x + 9.0 * sin, 12.0 - 9.0 * cos].map(|v| format!("{v:.1}"));
-        view! { <line x1=x1 y1=y1 x2=x2 y2=y2 style=format!("stroke: var(--plot-cycle-{})", k + 1) /> }
+        view! { <line x1=x1 y1=y1 x2=x2 y2=y2 style:stroke=format!("var(--plot-cycle-{})", k + 1) /> }
     };
     view! {
         <svg class="cycle-key" viewBox="0 0 288 24" role="img" aria-label="The color of each orientation, from −90 to 90 degrees">
