@@ -15,6 +15,11 @@ impl Blobs {
         Self { root }
     }
 
+    /// The folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where the bytes with this hash are, or would be.
     #[must_use]
     pub fn path(&self, hash: &str) -> PathBuf {

@@ -10,14 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::watch;
 
+pub mod backup;
 mod blobs;
+mod counts;
 mod datasets;
 mod events;
+pub mod inspect;
 mod job_rows;
 mod jobs;
 mod schema;
 
 pub use blobs::Blobs;
+pub use counts::Counts;
 pub use jobs::{NewJob, Outcome, Submitted};
 
 /// Why the store did not answer: always a defect or a full disk, never the user's data.
@@ -55,9 +59,13 @@ struct Inner {
     _lock: File,
 }
 
-/// The folder of the folders of jobs.
+/// The file with the tables.
+const DATABASE: &str = "eigenscope.db";
+/// A file that is there while a backup is being made: a folder with it is not served.
+const INCOMPLETE: &str = "unfinished-backup";
 /// Pieces of jobs by what gives them.
 const PIECES: &str = "pieces";
+/// The folder of the folders of jobs.
 const TASKS: &str = "tasks";
 
 impl Store {
@@ -66,7 +74,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or `SQLite`'s.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(root)?;
+        create_private(root)?;
+        if root.join(INCOMPLETE).exists() {
+            return Err(StoreError::Unusable(format!("{} is an unfinished backup; make it again in a new folder", root.display())));
+        }
         let lock = File::create(root.join("lock"))?;
         if lock.try_lock().is_err() {
             return Err(StoreError::Unusable(format!("{} is in use by another server; choose another --data-dir", root.display())));
@@ -78,7 +89,7 @@ impl Store {
         fs::create_dir_all(&tmp)?;
         fs::create_dir_all(root.join(TASKS))?;
         let blobs = Blobs::new(root.join("blobs"));
-        let mut connection = Connection::open(root.join("eigenscope.db"))?;
+        let mut connection = Connection::open(root.join(DATABASE))?;
         schema::migrate(&mut connection)?;
         let newest = events::newest(&connection)?;
         let (newest_event, _) = watch::channel(newest);
@@ -164,6 +175,15 @@ impl Store {
         })
         .await?
     }
+}
+
+/// Creates a folder that only its owner opens; one that is there already stays as it is.
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// `SQLite` integers are signed.

@@ -37,23 +37,118 @@ const MIGRATIONS: [&str; 1] = ["
     CREATE INDEX events_by_job ON events (job, id);
 "];
 
+/// The version that this program writes.
+pub(super) const NEWEST: usize = MIGRATIONS.len();
+
 /// Sets the connection up and brings the tables to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    let version = check_version(connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version as usize > MIGRATIONS.len() {
-        return Err(StoreError::Unusable(format!(
-            "the database has version {version} but this program knows only up to {}; use the newer program or another --data-dir",
-            MIGRATIONS.len()
-        )));
-    }
-    for (next, statements) in (1u32..).zip(MIGRATIONS).skip(version as usize) {
+    for (next, statements) in (1u32..).zip(MIGRATIONS).skip(version) {
         let transaction = connection.transaction()?;
         transaction.execute_batch(statements)?;
         transaction.pragma_update(None, "user_version", next)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// The version of the tables.
+pub(super) fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version as usize)
+}
+
+/// The version of the tables, refused when a newer program wrote it.
+pub(super) fn check_version(connection: &Connection) -> Result<usize, StoreError> {
+    let version = version(connection)?;
+    if version > NEWEST {
+        return Err(StoreError::Unusable(format!(
+            "the database has version {version} but this program knows only up to {NEWEST}; use the newer program or another --data-dir"
+        )));
+    }
+    Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::params;
+
+    use super::super::{DATABASE, Store};
+    use super::*;
+
+    /// The first version as it was released: that the entry above still says the same is part of the test.
+    const FIRST: [&str; 7] = [
+        "CREATE TABLE datasets (id TEXT PRIMARY KEY, name TEXT NOT NULL, size_bytes INTEGER NOT NULL, created_ms INTEGER NOT NULL,
+         arrays TEXT NOT NULL)",
+        "CREATE TABLE jobs (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, state TEXT NOT NULL, done_frac REAL NOT NULL DEFAULT 0,
+         step TEXT NOT NULL DEFAULT '', request TEXT NOT NULL, cache_key TEXT NOT NULL, error TEXT, result TEXT, starts INTEGER NOT NULL DEFAULT 0,
+         created_ms INTEGER NOT NULL, finished_ms INTEGER)",
+        "CREATE INDEX jobs_by_state ON jobs (state, seq)",
+        "CREATE INDEX jobs_by_cache_key ON jobs (cache_key)",
+        "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX events_by_job ON events (job, id)",
+        "PRAGMA user_version = 1",
+    ];
+    const REQUEST: &str = r#"{"spec":{"kind":"dimensionality","inputs":["X"]},"inputs":{"X":{"dataset":"d"}},"device":"cpu"}"#;
+
+    /// A database as a program of that version left it, with a row in each table.
+    fn old_database(folder: &Path, version: usize) {
+        let connection = Connection::open(folder.join(DATABASE)).expect("opens");
+        for statement in FIRST {
+            connection.execute_batch(statement).expect("the first version");
+        }
+        let insert = "INSERT INTO datasets (id, name, size_bytes, created_ms, arrays) VALUES ('d', 'X.npy', 5, 7, '[]')";
+        connection.execute_batch(insert).expect("a dataset");
+        let insert = "INSERT INTO jobs (id, state, step, request, cache_key, created_ms) VALUES ('j', 'queued', 'waiting', ?1, 'k', 8)";
+        connection.execute(insert, params![REQUEST]).expect("a job");
+        connection.execute_batch("INSERT INTO events (job, body) VALUES ('j', '{}'), ('j', '{}')").expect("events");
+        for (next, statements) in (1u32..).zip(MIGRATIONS).take(version).skip(1) {
+            connection.execute_batch(statements).expect("a later version");
+            connection.pragma_update(None, "user_version", next).expect("its number");
+        }
+    }
+
+    /// Tables and indices with their columns.
+    fn shape(connection: &Connection) -> Vec<(String, String)> {
+        let sql = "SELECT m.type || ' ' || m.name, coalesce(group_concat(c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || coalesce(c.dflt_value, '')), '')
+                   FROM sqlite_schema m LEFT JOIN pragma_table_info(m.name) c GROUP BY m.name ORDER BY 1";
+        let mut statement = connection.prepare(sql).expect("a query");
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
+        rows.collect::<Result<_, _>>().expect("rows")
+    }
+
+    #[tokio::test]
+    async fn databases_of_every_version_open_and_keep_their_rows() {
+        let new = tempfile::tempdir().expect("a folder");
+        drop(Store::open(new.path()).expect("opens"));
+        let shape_of = |folder: &Path| shape(&Connection::open(folder.join(DATABASE)).expect("opens"));
+        for version in 1..=NEWEST {
+            let folder = tempfile::tempdir().expect("a folder");
+            old_database(folder.path(), version);
+            let store = Store::open(folder.path()).expect("an old database opens");
+            let datasets = store.datasets().await.expect("datasets");
+            assert_eq!((datasets.len(), datasets[0].name.as_str(), datasets[0].size_bytes), (1, "X.npy", 5), "version {version}");
+            let (jobs, newest) = store.jobs().await.expect("jobs");
+            assert_eq!((jobs.len(), jobs[0].id.as_str(), newest), (1, "j", 2), "version {version}");
+            assert_eq!(store.events_after(0, 9).await.expect("events").len(), 2, "version {version}");
+            drop(store);
+            assert_eq!(shape_of(folder.path()), shape_of(new.path()), "version {version} ends with the tables of a new database");
+        }
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(Store::open(folder.path()).expect("opens"));
+        let connection = Connection::open(folder.path().join(DATABASE)).expect("opens");
+        connection.pragma_update(None, "user_version", u32::try_from(NEWEST + 1).expect("small")).expect("a number");
+        let refusal = Store::open(folder.path()).expect_err("refused").to_string();
+        assert!(refusal.contains(&format!("version {}", NEWEST + 1)) && refusal.contains("newer program"), "{refusal}");
+        assert_eq!(version(&connection).expect("a number"), NEWEST + 1);
+    }
 }
