@@ -1,4 +1,6 @@
-//! What the machine has: memory for the pre-flight check, devices for people.
+//! What the machine has: memory for the pre-flight check, disk, devices for people.
+
+use std::path::Path;
 
 use eigenscope::analysis::AnalysisSpec;
 use eigenscope::compute::{DeviceInfo, DeviceKind};
@@ -18,6 +20,36 @@ pub fn memory_bytes() -> Option<u64> {
 fn meminfo_bytes(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// Room on a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// What may still be written.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
+/// Room on the disk that has a folder; `None` where the system does not tell.
+#[must_use]
+pub fn disk_bytes(folder: &Path) -> Option<Disk> {
+    #[cfg(unix)]
+    {
+        let stat = rustix::fs::statvfs(folder).ok()?;
+        Some(Disk { free: stat.f_bavail.saturating_mul(stat.f_frsize), size: stat.f_blocks.saturating_mul(stat.f_frsize) })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
+
+/// The cargo features that this program was built with.
+#[must_use]
+pub fn features() -> Vec<&'static str> {
+    [("gpu", cfg!(feature = "gpu")), ("cuda", cfg!(feature = "cuda"))].into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
 }
 
 /// Refuses a run whose estimate exceeds `limit_bytes`.
@@ -58,6 +90,14 @@ mod tests {
     fn meminfo_is_read_in_bytes() {
         assert_eq!(meminfo_bytes("MemTotal:       24 kB\nMemFree: 3 kB\n", "MemTotal"), Some(24_576));
         assert_eq!(meminfo_bytes("MemTotal: lots", "MemTotal"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_disk_has_room_within_its_size() {
+        let disk = disk_bytes(Path::new("/")).expect("unix tells");
+        assert!(disk.size > 0 && disk.free <= disk.size, "{disk:?}");
+        assert_eq!(disk_bytes(Path::new("/nowhere/at/all")), None);
     }
 
     #[test]

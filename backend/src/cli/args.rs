@@ -496,9 +496,25 @@ pub(super) struct ServeArgs {
     /// What runs the jobs: local.
     #[arg(long, default_value = "local")]
     pub executor: String,
-    /// The token that requests must carry. Default: a new random one.
+    /// The token that requests must carry. Default: a new random one. Other users of the machine see it in the list of processes, and one
+    /// of less than 22 characters can be guessed: for a server that others reach, prefer --token-file.
     #[arg(long, value_name = "T", env = "EIGENSCOPE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// A file with the token; then the printed address does not tell it.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Speak https with a certificate that is made once and kept in the data folder; its fingerprint is printed.
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub tls: bool,
+    /// Speak https with this certificate: its chain in PEM, the server's own first.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of --tls-cert in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// How the log on stderr is written: text, or json with one object a line. RUST_LOG says how much (info, debug, …).
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
     /// Jobs that run at the same time, each in its own process.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -508,6 +524,15 @@ pub(super) struct ServeArgs {
     /// Serve the page from this folder instead of the built-in one.
     #[arg(long, value_name = "DIR")]
     pub site: Option<PathBuf>,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// Options of `task`.

@@ -1,22 +1,23 @@
 //! `eigenscope serve`.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use super::args::ServeArgs;
-use crate::server::{self, Config};
+use super::args::{LogFormat, ServeArgs};
+use crate::server::{self, Config, TlsSource, Token};
 
 /// Starts the server and waits until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let config = config(args)?;
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match args.log_format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(server::serve(config)).map_err(|e| match e {
         server::StartError::Usage(message) => Failure::usage(message),
@@ -30,15 +31,12 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         "slurm" => return Err(Failure::usage("--executor slurm is not built yet; use --executor local")),
         other => return Err(Failure::usage(format!("--executor {other} is not known; use --executor local"))),
     }
-    if let Some(token) = &args.token
-        && (token.is_empty() || !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)))
-    {
-        return Err(Failure::usage("--token must be one or more letters, digits and -_.~ so that it fits into an address"));
-    }
-    let data_dir = match &args.data_dir {
-        Some(dir) => dir.clone(),
-        None => default_data_dir().ok_or_else(|| Failure::usage("neither XDG_DATA_HOME nor HOME is set; give --data-dir"))?,
+    let (token, print_token) = token(args)?;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsSource::Files { certificate: certificate.clone(), key: key.clone() }),
+        _ => args.tls.then_some(TlsSource::Generated),
     };
+    let data_dir = data_dir(args.data_dir.as_deref())?;
     if let Some(site) = &args.site
         && !site.is_dir()
     {
@@ -48,12 +46,38 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         host: args.host.clone(),
         port: args.port,
         allow_hosts: args.allow_host.clone(),
-        token: args.token.clone(),
+        tls,
+        token,
+        print_token,
         workers: args.workers.into(),
         max_upload_bytes: args.max_upload,
         site: args.site.clone(),
         ..Config::new(data_dir, std::env::current_exe()?)
     })
+}
+
+/// The token, if one was given, and whether the printed address has it: where it is kept in a file, the printed address often goes to a log.
+fn token(args: &ServeArgs) -> Result<(Option<Token>, bool), Failure> {
+    let (token, from) = match (&args.token, &args.token_file) {
+        (None, None) => return Ok((None, true)),
+        (Some(_), Some(_)) => return Err(Failure::usage("give either --token-file or a token by --token or EIGENSCOPE_TOKEN, not both")),
+        (Some(token), None) => (Token::from(token.as_str()), "--token"),
+        (None, Some(file)) => {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| Failure::usage(format!("--token-file {} cannot be read: {e}; put the token alone into it", file.display())))?;
+            (Token::from(text.trim()), "the token of --token-file")
+        }
+    };
+    if !token.is_plain() {
+        return Err(Failure::usage(format!("{from} must be one or more letters, digits and -_.~ so that it fits into an address")));
+    }
+    Ok((Some(token), args.token_file.is_none()))
+}
+
+/// The folder that was given, or the user's.
+pub(super) fn data_dir(given: Option<&Path>) -> Result<PathBuf, Failure> {
+    let chosen = given.map(Path::to_path_buf).or_else(default_data_dir);
+    chosen.ok_or_else(|| Failure::usage("neither XDG_DATA_HOME nor HOME is set; give --data-dir"))
 }
 
 /// `$XDG_DATA_HOME/eigenscope` or `~/.local/share/eigenscope`.

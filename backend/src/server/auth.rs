@@ -4,40 +4,55 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-use super::{Config, authority};
+use super::{Config, Token, authority};
 
 /// The Host headers that are this server's, in lower case.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    /// Reached directly, over http.
+    /// Reached directly, over `scheme`.
     direct: BTreeSet<String>,
     /// Named by the person who runs it, perhaps behind a proxy that adds TLS.
     allowed: BTreeSet<String>,
+    scheme: &'static str,
 }
 
 impl Hosts {
     pub(super) fn of(config: &Config) -> Self {
         let port = config.port;
+        let (scheme, default_port) = if config.tls.is_some() { ("https://", ":443") } else { ("http://", ":80") };
         let mut direct = BTreeSet::new();
         for host in ["127.0.0.1", "localhost", "::1", &config.host] {
             let authority = authority(host, port).to_lowercase();
-            if port == 80 {
-                // Browsers leave the default port out.
-                direct.extend(authority.strip_suffix(":80").map(str::to_owned));
-            }
+            // Browsers leave the default port out.
+            direct.extend(authority.strip_suffix(default_port).map(str::to_owned));
             direct.insert(authority);
         }
         let allowed = config.allow_hosts.iter().map(|host| host.to_lowercase());
-        Self { direct, allowed: allowed.flat_map(|host| [authority(&host, port), host]).collect() }
+        Self { direct, allowed: allowed.flat_map(|host| [authority(&host, port), host]).collect(), scheme }
     }
 }
 
-/// The secret and the names of the server.
+/// The secrets and the names of the server.
 pub(super) struct Auth {
-    token: String,
+    token: Token,
     hosts: Hosts,
     /// Cookies are shared between the ports of a host: the port is in the name.
     cookie: String,
+    /// What the cookie carries: made from the token with a key that only this data folder has, so that nobody guesses it.
+    session: Token,
+}
+
+/// What a request shows of who sends it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Proof<'a> {
+    /// Nothing, or a cookie that is not valid any more.
+    Nothing,
+    /// The cookie of a login.
+    Session,
+    /// The token itself.
+    Token,
+    /// Something else in its place.
+    Wrong(&'a str),
 }
 
 impl std::fmt::Debug for Auth {
@@ -47,11 +62,12 @@ impl std::fmt::Debug for Auth {
 }
 
 impl Auth {
-    pub(super) fn new(token: String, hosts: Hosts, port: u16) -> Self {
-        Self { token, hosts, cookie: format!("eigenscope_{port}") }
+    pub(super) fn new(token: Token, session_key: &[u8; 32], hosts: Hosts, port: u16) -> Self {
+        let session = blake3::keyed_hash(session_key, token.expose().as_bytes()).to_hex().to_string().into();
+        Self { token, hosts, cookie: format!("eigenscope_{port}"), session }
     }
 
-    pub(super) fn token(&self) -> &str {
+    pub(super) fn token(&self) -> &Token {
         &self.token
     }
 
@@ -69,28 +85,34 @@ impl Auth {
             return true;
         }
         let (Some(origin), Some(host)) = (single(headers, &header::ORIGIN), single(headers, &header::HOST)) else { return false };
-        let tls = |origin| str::strip_prefix(origin, "https://").filter(|_| self.hosts.allowed.contains(&host.to_lowercase()));
-        origin.strip_prefix("http://").or_else(|| tls(origin)).is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        let proxied = |origin| str::strip_prefix(origin, "https://").filter(|_| self.hosts.allowed.contains(&host.to_lowercase()));
+        origin.strip_prefix(self.hosts.scheme).or_else(|| proxied(origin)).is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     }
 
-    /// Whether the request carries the token, as bearer or as cookie.
-    pub(super) fn is_authorized(&self, headers: &HeaderMap) -> bool {
+    /// What the request carries: the token as bearer, or the cookie.
+    pub(super) fn proof<'a>(&self, headers: &'a HeaderMap) -> Proof<'a> {
         if headers.contains_key(header::AUTHORIZATION) {
-            let value = single(headers, &header::AUTHORIZATION).and_then(|v| v.split_once(' '));
-            return value.is_some_and(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer") && self.is_token(token.trim()));
+            let value = single(headers, &header::AUTHORIZATION).unwrap_or_default();
+            return match value.split_once(' ') {
+                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => self.proof_of(token.trim()),
+                _ => Proof::Wrong(value),
+            };
         }
         let cookies = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
-        cookies.filter_map(|pair| pair.trim().split_once('=')).any(|(name, value)| name == self.cookie && self.is_token(value))
+        let mut ours = cookies.filter_map(|pair| pair.trim().split_once('=')).filter(|(name, _)| *name == self.cookie);
+        if ours.any(|(_, value)| self.session.is(value)) { Proof::Session } else { Proof::Nothing }
     }
 
-    /// Compares hashes in constant time: how long it takes tells nothing about the token.
-    pub(super) fn is_token(&self, given: &str) -> bool {
-        blake3::hash(given.as_bytes()) == blake3::hash(self.token.as_bytes())
+    /// What a token proves.
+    pub(super) fn proof_of<'a>(&self, token: &'a str) -> Proof<'a> {
+        if self.token.is(token) { Proof::Token } else { Proof::Wrong(token) }
     }
 
-    /// The cookie that carries the token from now on.
+    /// The cookie that stands for the token from now on.
     pub(super) fn set_cookie(&self) -> Option<HeaderValue> {
-        let text = format!("{}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000", self.cookie, self.token);
+        let secure = if self.hosts.scheme == "https://" { "; Secure" } else { "" };
+        let session = self.session.expose();
+        let text = format!("{}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{secure}", self.cookie);
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some(value)
@@ -109,9 +131,14 @@ mod tests {
     use super::*;
 
     fn auth() -> Auth {
+        auth_with(None)
+    }
+
+    fn auth_with(tls: Option<super::super::TlsSource>) -> Auth {
         let mut config = Config::new("d".into(), "e".into());
         config.allow_hosts = vec!["Lab.example".into(), "proxy.example:444".into()];
-        Auth::new("t".into(), Hosts::of(&config), config.port)
+        config.tls = tls;
+        Auth::new("t".into(), &[7; 32], Hosts::of(&config), config.port)
     }
 
     fn headers(host: &str, origin: Option<&str>) -> HeaderMap {
@@ -136,5 +163,26 @@ mod tests {
         assert!(auth().origin_is_ours(&headers("lab.example", Some("https://lab.example"))), "a proxy");
         assert!(!auth().origin_is_ours(&headers("localhost:8080", Some("https://localhost:8080"))), "another origin on this machine");
         assert!(!auth().origin_is_ours(&headers("lab.example", Some("https://evil.example"))), "another page");
+    }
+
+    #[test]
+    fn with_tls_only_https_is_the_same_origin() {
+        let tls = auth_with(Some(super::super::TlsSource::Generated));
+        assert!(tls.origin_is_ours(&headers("localhost:8080", Some("https://localhost:8080"))), "this page");
+        assert!(!tls.origin_is_ours(&headers("localhost:8080", Some("http://localhost:8080"))), "a page that came over http");
+        let cookie = |auth: &Auth| auth.set_cookie().expect("a cookie").to_str().expect("text").to_owned();
+        assert!(cookie(&tls).ends_with("; Secure") && !cookie(&auth()).contains("Secure"), "only https carries a secure cookie");
+    }
+
+    #[test]
+    fn the_cookie_is_neither_the_token_nor_made_from_it_alone() {
+        let auth = auth();
+        let cookie = auth.set_cookie().expect("a cookie").to_str().expect("text").to_owned();
+        let pair = cookie.split(';').next().expect("a pair");
+        let with = |cookie: &str| HeaderMap::from_iter([(header::COOKIE, cookie.parse().expect("a value"))]);
+        assert_eq!(auth.proof(&with(pair)), Proof::Session);
+        assert_eq!(auth.proof(&with("eigenscope_8080=t")), Proof::Nothing, "the token is no cookie");
+        let other = Auth::new("t".into(), &[8; 32], Hosts::of(&Config::new("d".into(), "e".into())), 8080);
+        assert_eq!(other.proof(&with(pair)), Proof::Nothing, "another data folder");
     }
 }

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use axum::body::{Body, to_bytes};
+use axum::http::StatusCode;
 use eigenscope::api::{InputRef, JobRequest};
+use eigenscope::error::ErrorCode;
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use super::failure::Failure;
+use super::limits::is_too_slow;
 
 /// Specs are small; arrays are uploaded as files.
 const MAX_JSON_BYTES: usize = 4 << 20;
@@ -38,7 +41,16 @@ fn read_failure(error: &axum::Error, limit: usize) -> Failure {
     if format!("{error:?}").contains("LengthLimit") {
         return Failure::too_large("the body", limit as u64);
     }
-    Failure::malformed(format!("the body did not arrive: {error}"))
+    broken("the body did not arrive", error)
+}
+
+/// A body that ended before its end: 408 when its client was too slow.
+pub(super) fn broken(what: &str, error: &axum::Error) -> Failure {
+    let message = format!("{what}: {error}");
+    if is_too_slow(error) {
+        return Failure::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::Malformed, message);
+    }
+    Failure::malformed(message)
 }
 
 fn form_failure(what: &str, error: &serde_json::Error) -> Failure {
@@ -55,7 +67,7 @@ pub(super) async fn receive_file(body: Body, file: &Path, limit: u64) -> Result<
     let mut length = 0u64;
     let mut stream = body.into_data_stream();
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|e| Failure::malformed(format!("the upload broke off after {length} bytes: {e}")))?;
+        let chunk = chunk.map_err(|e| broken(&format!("the upload broke off after {length} bytes"), &e))?;
         length += chunk.len() as u64;
         if length > limit {
             return Err(Failure::too_large("the upload", limit));

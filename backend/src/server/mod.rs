@@ -1,13 +1,11 @@
 //! The HTTP server: page and interface behind one guard.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::middleware;
 use eigenscope::compute::DeviceInfo;
-use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, Semaphore, watch};
 
 use crate::jobs::child::Program;
@@ -19,13 +17,30 @@ mod auth;
 mod body;
 mod failure;
 mod guard;
+mod guesses;
+mod limits;
+mod listen;
+mod metrics;
 mod openapi;
+mod process;
+mod ready;
 mod routes;
 mod site;
+mod tls;
+mod token;
 
 use auth::{Auth, Hosts};
+use guesses::Guesses;
+pub use limits::Patience;
+pub use listen::{Server, serve};
+use metrics::Metrics;
 pub use openapi::document as openapi_document;
+pub use ready::MIN_FREE_BYTES;
+use ready::Readiness;
 use site::Site;
+pub use site::has_page;
+pub use tls::TlsSource;
+pub use token::Token;
 
 /// How a server is set up.
 #[derive(Debug, Clone)]
@@ -38,8 +53,16 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Folder of the store.
     pub data_dir: PathBuf,
+    /// Speak https with this certificate.
+    pub tls: Option<TlsSource>,
     /// The token; a random one when absent.
-    pub token: Option<String>,
+    pub token: Option<Token>,
+    /// Whether the printed address has the token in it.
+    pub print_token: bool,
+    /// Wrong tokens that an address may try in a minute.
+    pub guesses_per_minute: usize,
+    /// How long to wait for slow clients.
+    pub patience: Patience,
     /// Jobs at the same time.
     pub workers: usize,
     /// Jobs that may wait.
@@ -67,7 +90,11 @@ impl Config {
             port: 8080,
             allow_hosts: Vec::new(),
             data_dir,
+            tls: None,
             token: None,
+            print_token: true,
+            guesses_per_minute: 10,
+            patience: Patience::default(),
             workers: 1,
             queue_limit: 256,
             max_upload_bytes: 8 << 30,
@@ -109,6 +136,9 @@ pub struct App(Arc<Inner>);
 struct Inner {
     config: Config,
     auth: Auth,
+    guesses: Guesses,
+    metrics: Metrics,
+    readiness: Readiness,
     site: Site,
     store: Store,
     workers: Workers,
@@ -125,19 +155,35 @@ impl App {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        LazyLock::force(&process::STARTED);
         let token = match &config.token {
             Some(token) => token.clone(),
-            None => ids::random_hex().map_err(|e| StartError::Internal(e.to_string()))?,
+            None => ids::random_hex().map_err(|e| StartError::Internal(e.to_string()))?.into(),
         };
         let root = config.data_dir.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
         let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
         let workers = Workers::start(store.clone(), program.clone(), config.workers, config.task_flops).await?;
-        let auth = Auth::new(token, Hosts::of(&config), config.port);
+        let session_key = session_key(&config.data_dir).map_err(StoreError::from)?;
+        let auth = Auth::new(token, &session_key, Hosts::of(&config), config.port);
+        let guesses = Guesses::new(config.guesses_per_minute);
         let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
         let (stopping, _) = watch::channel(false);
         let inspecting = Semaphore::new(1);
-        Ok(Self(Arc::new(Inner { config, auth, site, store, workers, program, inspecting, devices: OnceCell::new(), stopping })))
+        Ok(Self(Arc::new(Inner {
+            config,
+            auth,
+            guesses,
+            metrics: Metrics::default(),
+            readiness: Readiness::default(),
+            site,
+            store,
+            workers,
+            program,
+            inspecting,
+            devices: OnceCell::new(),
+            stopping,
+        })))
     }
 
     /// All routes behind the guard.
@@ -145,14 +191,21 @@ impl App {
         routes::router().layer(middleware::from_fn_with_state(self.clone(), guard::guard)).with_state(self.clone())
     }
 
-    /// The address of the page, with the token.
+    /// The address of the page, with the token unless somebody keeps it in a file.
     #[must_use]
     pub fn url(&self) -> String {
+        let query = if self.0.config.print_token { format!("?token={}", self.0.auth.token().expose()) } else { String::new() };
+        format!("{}{query}", self.address())
+    }
+
+    /// The address of the page.
+    fn address(&self) -> String {
         let host = match self.0.config.host.as_str() {
             "0.0.0.0" | "::" => "127.0.0.1",
             host => host,
         };
-        format!("http://{}/?token={}", authority(host, self.0.config.port), self.0.auth.token())
+        let scheme = if self.0.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/", authority(host, self.0.config.port))
     }
 
     /// Ends event streams, stops processes and queues their jobs again.
@@ -167,49 +220,16 @@ fn authority(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// Listens until Ctrl-C or SIGTERM.
-///
-/// # Errors
-/// [`StartError`].
-pub async fn serve(mut config: Config) -> Result<(), StartError> {
-    let place = (config.host.clone(), config.port);
-    let cannot = |e: std::io::Error| {
-        StartError::Usage(format!("{}:{} cannot be listened on: {e}; choose another --host or --port", place.0, place.1))
-    };
-    let listener = TcpListener::bind((place.0.as_str(), place.1)).await.map_err(cannot)?;
-    config.port = listener.local_addr().map_err(cannot)?.port();
-    let app = App::start(config).await?;
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", app.url()).and_then(|()| stdout.flush()).map_err(|e| StartError::Internal(e.to_string()))?;
-    tracing::info!(port = app.0.config.port, data_dir = %app.0.config.data_dir.display(), "listening");
-    let stopper = app.clone();
-    let served = axum::serve(listener, app.router()).with_graceful_shutdown(async move {
-        interrupted().await;
-        tracing::info!("stopping");
-        stopper.stop().await;
-    });
-    // A download to a sleeping client must not keep a stopped server alive.
-    let mut stopping = app.0.stopping.subscribe();
-    let patience = async move {
-        stopping.wait_for(|&stop| stop).await.ok();
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-    };
-    tokio::select! {
-        outcome = served => outcome.map_err(|e| StartError::Internal(e.to_string()))?,
-        () = patience => {}
+/// The key of the cookies of a data folder, made once: who is logged in stays so when the server starts again with the same token.
+fn session_key(folder: &std::path::Path) -> std::io::Result<[u8; 32]> {
+    let file = folder.join("session-key");
+    if let Ok(kept) = std::fs::read(&file)
+        && let Ok(key) = <[u8; 32]>::try_from(kept.as_slice())
+    {
+        return Ok(key);
     }
-    app.stop().await;
-    Ok(())
-}
-
-async fn interrupted() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        return;
-    }
-    tokio::signal::ctrl_c().await.ok();
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|e| std::io::Error::other(format!("no randomness from the operating system: {e}")))?;
+    tls::write_private(&file, &key)?;
+    Ok(key)
 }

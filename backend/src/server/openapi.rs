@@ -1,14 +1,18 @@
 //! The description of the interface, collected from the handlers.
+//!
+//! What every route of a kind may answer is added here, once: whether the guard refuses it, whether its parameters or body are malformed.
 
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, SecurityRequirement};
+use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, system};
+use super::routes::{datasets, events, jobs, metrics, system};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Eigenscope", description = "Datasets, jobs and their events. Every route but /healthz needs the token."),
+    info(title = "Eigenscope", description = "Datasets, jobs and their events. Every route but /healthz and /readyz needs the token."),
+    components(schemas(eigenscope::api::ApiError)),
     paths(
         datasets::create_dataset,
         datasets::list_datasets,
@@ -28,8 +32,10 @@ use super::routes::{datasets, events, jobs, system};
         system::list_devices,
         system::show_openapi,
         system::show_health,
+        system::show_readiness,
+        metrics::show_metrics,
     ),
-    modifiers(&Token)
+    modifiers(&Token, &Refusals)
 )]
 struct Document;
 
@@ -41,6 +47,55 @@ impl Modify for Token {
         document.components.get_or_insert_default().add_security_scheme("token", scheme);
         document.security = Some(vec![SecurityRequirement::new("token", [] as [&str; 0])]);
     }
+}
+
+/// The answers that many routes share.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, document: &mut OpenApi) {
+        for operation in document.paths.paths.values_mut().flat_map(operations) {
+            let refused = |status: &str| REFUSALS.iter().find(|(known, _)| *known == status);
+            for (status, description) in statuses(operation).into_iter().filter_map(refused) {
+                let schema = RefOr::Ref(Ref::from_schema_name("ApiError"));
+                let content = ContentBuilder::new().schema(Some(schema)).build();
+                let response = ResponseBuilder::new().description(*description).content("application/json", content).build();
+                operation.responses.responses.entry((*status).to_owned()).or_insert_with(|| RefOr::T(response));
+            }
+        }
+    }
+}
+
+const REFUSALS: [(&str, &str); 6] = [
+    ("400", "A parameter or the body is malformed"),
+    ("401", "The token is missing or wrong"),
+    ("403", "The Host is not this server's, or the Origin is another page's"),
+    ("408", "The body came too slowly"),
+    ("413", "The body is too large"),
+    ("429", "Too many wrong tokens came from this address; or the queue is full"),
+];
+
+/// The refusals that an operation may answer.
+fn statuses(operation: &Operation) -> Vec<&'static str> {
+    let mut statuses = vec!["403"];
+    // A requirement of its own is the empty one of public routes.
+    if operation.security.is_none() {
+        statuses.extend(["401", "429"]);
+    }
+    let is_read = |p: &RefOr<Parameter>| matches!(p, RefOr::T(p) if matches!(p.parameter_in, ParameterIn::Path | ParameterIn::Query));
+    if operation.parameters.iter().flatten().any(is_read) {
+        statuses.push("400");
+    }
+    if operation.request_body.is_some() {
+        statuses.extend(["400", "408", "413"]);
+    }
+    statuses
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.options, &mut item.head, &mut item.patch, &mut item.trace]
+        .into_iter()
+        .flatten()
 }
 
 /// The document.

@@ -24,6 +24,12 @@ pub(super) enum Site {
     Folder(PathBuf),
 }
 
+/// Whether the page was built into this program.
+#[must_use]
+pub fn has_page() -> bool {
+    !EMBEDDED.is_empty()
+}
+
 impl Site {
     pub(super) fn embedded() -> Self {
         let mut files = EMBEDDED.iter().map(|&(path, bytes)| (path, (bytes, etag(bytes)))).collect::<BTreeMap<_, _>>();
@@ -40,7 +46,7 @@ impl Site {
         let Some(name) = file_name(path) else { return false };
         ["", ".br", ".gz"].iter().any(|ending| match self {
             Self::Embedded(files) => files.contains_key(format!("{name}{ending}").as_str()),
-            Self::Folder(root) => root.join(format!("{name}{ending}")).is_file(),
+            Self::Folder(root) => inside(root, &format!("{name}{ending}")).is_some_and(|file| file.is_file()),
         })
     }
 
@@ -61,12 +67,18 @@ impl Site {
         match self {
             Self::Embedded(files) => files.get(name).map(|(bytes, tag)| (Bytes::from_static(bytes), tag.clone())),
             Self::Folder(root) => {
-                let bytes = tokio::fs::read(root.join(name)).await.ok()?;
+                let bytes = tokio::fs::read(inside(root, name)?).await.ok()?;
                 let tag = etag(&bytes);
                 Some((bytes.into(), tag))
             }
         }
     }
+}
+
+/// A file of a folder, unless a symbolic link leads out of it.
+fn inside(root: &Path, name: &str) -> Option<PathBuf> {
+    let file = root.join(name).canonicalize().ok()?;
+    file.starts_with(root.canonicalize().ok()?).then_some(file)
 }
 
 fn nothing_here(path: &str) -> Response {

@@ -14,6 +14,7 @@ use super::failure::Failure;
 pub(super) mod datasets;
 pub(super) mod events;
 pub(super) mod jobs;
+pub(super) mod metrics;
 pub(super) mod system;
 
 pub(super) fn router() -> Router<App> {
@@ -34,6 +35,8 @@ pub(super) fn router() -> Router<App> {
     Router::new()
         .nest("/api/v1", api)
         .route("/healthz", get(system::show_health))
+        .route("/readyz", get(system::show_readiness))
+        .route("/metrics", get(metrics::show_metrics))
         .fallback(site_or_nothing)
         .method_not_allowed_fallback(method_not_allowed)
 }

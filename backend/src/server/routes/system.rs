@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use eigenscope::compute::DeviceInfo;
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::machine;
 use crate::server::App;
+use crate::server::ready::Ready;
 
 /// A driver that does not answer within this time is not there.
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,6 +27,13 @@ pub(in crate::server) struct Health {
 #[utoipa::path(get, path = "/healthz", responses((status = 200, body = Health)), security(()))]
 pub(in crate::server) async fn show_health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether the server can do its work: the database takes writes and the disk has room. Public.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, body = Ready), (status = 503, body = Ready, description = "It cannot")), security(()))]
+pub(in crate::server) async fn show_readiness(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+    let ready = app.readiness().await;
+    (if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(ready))
 }
 
 /// The devices of this server.
