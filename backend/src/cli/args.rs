@@ -12,7 +12,9 @@ use eigenscope::analysis::few_shot::{Classifier, Order};
 use eigenscope::analysis::relation::Curve;
 use serde::de::DeserializeOwned;
 
+use super::backup::BackupArgs;
 use super::cluster::ClusterArgs;
+use super::doctor::DoctorArgs;
 use super::inputs::InputArg;
 use super::network;
 use super::population;
@@ -112,6 +114,10 @@ pub(super) enum Command {
     Relate(Box<RelateArgs>),
     /// List the devices that this program can compute on.
     Devices,
+    /// Check devices, disk, database, port and the rest that a server needs, and say what to do.
+    Doctor(DoctorArgs),
+    /// Copy the data folder of a server, which may run meanwhile.
+    Backup(BackupArgs),
     /// Run one job of the server; started by the server only.
     #[command(hide = true)]
     Task(TaskArgs),

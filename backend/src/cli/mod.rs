@@ -11,7 +11,9 @@ use clap::error::ErrorKind;
 use eigenscope::Error;
 
 mod args;
+mod backup;
 mod cluster;
+mod doctor;
 mod inputs;
 mod network;
 mod orientation;
@@ -102,6 +104,8 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Serve(args) => return serve::serve(args),
         Command::Task(args) => return Ok(crate::jobs::task::run(&args.dir)?),
         Command::Devices => return devices(global),
+        Command::Doctor(args) => return doctor::doctor(args, global),
+        Command::Backup(args) => return backup::backup(args, global),
         Command::Measures => return measures(global),
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
