@@ -6,6 +6,7 @@ mod agreement;
 mod api;
 mod cli;
 mod extraction;
+mod listening;
 mod network;
 mod probe;
 mod support;

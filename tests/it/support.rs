@@ -120,6 +120,8 @@ impl TestApp {
     pub(crate) async fn start_in(dir: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new(dir.path().join("data"), program());
         config.token = Some(TOKEN.into());
+        // Requests to a router have no address: all wrong tokens of a test would be guesses of one.
+        config.guesses_per_minute = usize::MAX;
         change(&mut config);
         let app = App::start(config).await.expect("the server starts");
         Self { router: app.router(), app, dir }

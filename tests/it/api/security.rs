@@ -24,7 +24,7 @@ async fn every_route_needs_the_token_but_the_health_check() {
     let app = TestApp::start().await;
     let wrong = ["Bearer wrong", "Bearer ", "Basic correct-horse", "correct-horse"];
     for (method, path) in routes() {
-        let open = path == "/healthz";
+        let open = ["/healthz", "/readyz"].contains(&path.as_str());
         let bare = || request(method.clone(), &path);
         let cookie = bare().header("cookie", "eigenscope_8080=wrong; other=correct-horse");
         let query = request(method.clone(), &format!("{path}?token={TOKEN}"));
@@ -96,8 +96,24 @@ async fn every_answer_carries_the_security_headers() {
         let csp = reply.header("content-security-policy");
         assert!(csp.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval';"), "{csp}");
         assert!(csp.ends_with("frame-ancestors 'none'") && !csp.contains("  "), "{csp}");
+        let scripts = csp.split(';').find(|part| part.trim().starts_with("script-src")).expect("a rule for scripts");
+        assert!(!scripts.contains("unsafe-inline") && !scripts.contains("'unsafe-eval'") && !csp.contains('*'), "{csp}");
         let others = ["x-content-type-options", "referrer-policy", "cross-origin-resource-policy", "cross-origin-opener-policy"];
         assert_eq!(others.map(|name| reply.header(name)), ["nosniff", "no-referrer", "same-origin", "same-origin"]);
+    }
+}
+
+#[test]
+fn the_page_has_nothing_inline() {
+    let pages = [include_str!("../../../index.html"), include_str!("../../../backend/src/server/placeholder.html")];
+    for page in pages.map(str::to_lowercase) {
+        for script in page.split("<script").skip(1) {
+            let (attributes, rest) = script.split_once('>').expect("a tag");
+            assert!(attributes.contains("src=") && rest.trim_start().starts_with("</script>"), "a script of its own file: {script}");
+        }
+        for inline in ["<style", " style=", " onload=", " onclick=", " onerror=", "javascript:"] {
+            assert!(!page.contains(inline), "{inline} is refused by the policy");
+        }
     }
 }
 
