@@ -96,7 +96,9 @@ fn a_stopped_server_finishes_what_is_under_way_and_ends_streams() {
     // Its part file tells that the server is at it.
     let parts =
         || std::fs::read_dir(dir.path().join("data/tmp")).expect("a folder").flatten().any(|f| f.metadata().is_ok_and(|m| m.len() == 100));
+    let started = tokio::time::Instant::now();
     while !parts() {
+        assert!(started.elapsed().as_secs() < 60, "the first bytes of an upload are not in data/tmp");
         std::thread::yield_now();
     }
     server.terminate();
