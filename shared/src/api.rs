@@ -90,6 +90,56 @@ pub struct JobRequest {
     /// Where to compute.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// Jobs of higher priority go first, those of the same one in the order in which they came: -100 to 100.
+    #[cfg_attr(feature = "openapi", schema(minimum = -100, maximum = 100))]
+    #[serde(default)]
+    pub priority: i32,
+    /// The most tasks of this job that run at the same time, 1 to 256; absent: as many as the server has processes for.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 256))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<u32>,
+}
+
+impl JobRequest {
+    /// Refuses a priority or a concurrency that is out of range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the range.
+    pub fn check(&self) -> Result<(), Error> {
+        check_priority(self.priority)?;
+        match self.concurrency {
+            Some(n) if !(1..=MAX_CONCURRENCY).contains(&n) => {
+                Err(Error::parameter("concurrency", format!("is {n}; give 1 to {MAX_CONCURRENCY}, or leave it out")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The highest priority, and the negative of the lowest.
+pub const MAX_PRIORITY: i32 = 100;
+/// The most tasks of a job that a request may ask for at the same time.
+pub const MAX_CONCURRENCY: u32 = 256;
+
+/// Refuses a priority that is out of range.
+///
+/// # Errors
+/// [`Error::Parameter`] with the range.
+pub fn check_priority(priority: i32) -> Result<(), Error> {
+    if (-MAX_PRIORITY..=MAX_PRIORITY).contains(&priority) {
+        return Ok(());
+    }
+    Err(Error::parameter("priority", format!("is {priority}; give -{MAX_PRIORITY} to {MAX_PRIORITY}")))
+}
+
+/// What can be changed of a job that waits.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobChange {
+    /// Its new priority: -100 to 100.
+    #[cfg_attr(feature = "openapi", schema(minimum = -100, maximum = 100))]
+    pub priority: i32,
 }
 
 /// Where a job stands.
@@ -135,8 +185,45 @@ pub struct Job {
     pub error: Option<ApiError>,
     /// Unix time in milliseconds.
     pub created_ms: u64,
+    /// Unix time in milliseconds; the last time, when it was started again.
+    pub started_ms: Option<u64>,
     /// Unix time in milliseconds.
     pub finished_ms: Option<u64>,
+    /// Seconds that it will go on, from the speed so far; absent while there is nothing to tell it from.
+    pub remaining_secs: Option<f64>,
+}
+
+/// What a process of a job does.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// All of the job.
+    Whole,
+    /// A part of it.
+    Part,
+    /// It joins what the parts gave.
+    Join,
+}
+
+/// A part of a job that runs in a process of its own.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobTask {
+    /// Its place, from 0.
+    pub i: u32,
+    /// What it does.
+    pub kind: TaskKind,
+    /// Where it stands; one that was left out is canceled.
+    pub state: JobState,
+    /// Processes that were started for it; none when its piece was kept from an earlier job.
+    pub attempts: u32,
+    /// Unix time in milliseconds of the last start.
+    pub started_ms: Option<u64>,
+    /// Unix time in milliseconds.
+    pub ended_ms: Option<u64>,
+    /// How long the last process ran: by a clock that nobody sets.
+    pub ran_secs: Option<f64>,
 }
 
 /// A server-sent event: its `id` on the stream counts up without gaps.

@@ -446,7 +446,9 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("run spec.json --input A=X.npy", "depth"),
         ("run nothing.json", "nothing.json"),
         ("run spec.json --input X.npy", "NAME=PATH"),
-        ("serve --executor slurm", "not built yet"),
+        ("serve --executor slurm --slurm-profile nothing.toml", "nothing.toml"),
+        ("serve --slurm-profile spec.json", "--executor slurm"),
+        ("serve --executor kubernetes", "local, slurm"),
         ("serve --token a/b", "--token"),
     ];
     for (args, word) in cases {

@@ -493,15 +493,18 @@ pub(super) struct ServeArgs {
     /// Folder for datasets, jobs and results. Default: eigenscope in the user's data folder.
     #[arg(long, value_name = "D")]
     pub data_dir: Option<PathBuf>,
-    /// What runs the jobs: local.
-    #[arg(long, default_value = "local")]
-    pub executor: String,
+    /// What runs the jobs: this machine, or a Slurm cluster.
+    #[arg(long, value_enum, default_value_t = ExecutorArg::Local)]
+    pub executor: ExecutorArg,
+    /// What the Slurm cluster wants to be told: a TOML file (docs/slurm.toml has every option).
+    #[arg(long, value_name = "FILE")]
+    pub slurm_profile: Option<PathBuf>,
     /// The token that requests must carry. Default: a new random one.
     #[arg(long, value_name = "T", env = "EIGENSCOPE_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
-    /// Jobs that run at the same time, each in its own process.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: u16,
+    /// Processes that run at the same time, shared fairly between jobs; with Slurm, jobs at the same time. Default: 1; with Slurm 32.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
     /// Largest upload in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 8 << 30)]
     pub max_upload: u64,
@@ -510,12 +513,24 @@ pub(super) struct ServeArgs {
     pub site: Option<PathBuf>,
 }
 
+/// What runs jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum ExecutorArg {
+    /// This machine.
+    Local,
+    /// A Slurm cluster.
+    Slurm,
+}
+
 /// Options of `task`.
 #[derive(Debug, Args)]
 pub(super) struct TaskArgs {
     /// Folder with `task.json`; the result goes there.
     #[arg(long)]
     pub dir: PathBuf,
+    /// Write progress to this file instead of stdout, and do not end when stdin closes.
+    #[arg(long, value_name = "FILE")]
+    pub progress: Option<PathBuf>,
 }
 
 /// Reads a word as the spec's JSON would: one list of names for the command line, the HTTP interface and saved files.

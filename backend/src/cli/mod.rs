@@ -100,7 +100,7 @@ fn run_with(args: impl Iterator<Item = OsString>) -> Result<(), Failure> {
 fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
     let (plan, common) = match command {
         Command::Serve(args) => return serve::serve(args),
-        Command::Task(args) => return Ok(crate::jobs::task::run(&args.dir)?),
+        Command::Task(args) => return task(args),
         Command::Devices => return devices(global),
         Command::Measures => return measures(global),
         Command::Layers(args) => return network::layers(args, global),
@@ -133,6 +133,14 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Relate(args) => (specs::relate(args, global.seed)?, &args.common),
     };
     run::execute(&plan, command, common, global)
+}
+
+fn task(args: &args::TaskArgs) -> Result<(), Failure> {
+    crate::jobs::task::run(&args.dir, args.progress.as_deref()).map_err(|error| {
+        let is_disk_full = crate::jobs::task::is_disk_full(&error);
+        let failure = Failure::from(error);
+        if is_disk_full { Failure { status: crate::jobs::outcome::EXIT_DISK_FULL, ..failure } } else { failure }
+    })
 }
 
 fn devices(global: &Global) -> Result<(), Failure> {

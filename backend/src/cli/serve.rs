@@ -4,8 +4,12 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::Failure;
-use super::args::ServeArgs;
+use super::args::{ExecutorArg, ServeArgs};
+use crate::jobs::slurm::Profile;
 use crate::server::{self, Config};
+
+/// Jobs that are on a cluster at the same time: what runs when is for the cluster to decide.
+const SLURM_JOBS: usize = 32;
 
 /// Starts the server and waits until it is told to stop.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
@@ -25,11 +29,13 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 fn config(args: &ServeArgs) -> Result<Config, Failure> {
-    match args.executor.as_str() {
-        "local" => {}
-        "slurm" => return Err(Failure::usage("--executor slurm is not built yet; use --executor local")),
-        other => return Err(Failure::usage(format!("--executor {other} is not known; use --executor local"))),
-    }
+    let slurm = match (args.executor, &args.slurm_profile) {
+        (ExecutorArg::Local, None) => None,
+        (ExecutorArg::Local, Some(_)) => return Err(Failure::usage("--slurm-profile goes with --executor slurm")),
+        (ExecutorArg::Slurm, None) => Some(Profile::default()),
+        (ExecutorArg::Slurm, Some(path)) => Some(Profile::read(path).map_err(Failure::usage)?),
+    };
+    let workers = args.workers.map_or(if slurm.is_some() { SLURM_JOBS } else { 1 }, usize::from);
     if let Some(token) = &args.token
         && (token.is_empty() || !token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b)))
     {
@@ -49,7 +55,8 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         port: args.port,
         allow_hosts: args.allow_host.clone(),
         token: args.token.clone(),
-        workers: args.workers.into(),
+        workers,
+        slurm,
         max_upload_bytes: args.max_upload,
         site: args.site.clone(),
         ..Config::new(data_dir, std::env::current_exe()?)

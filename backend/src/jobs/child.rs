@@ -1,60 +1,38 @@
-//! One process: started, listened to, stopped.
+//! One process on this machine: started, listened to, stopped.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use eigenscope::Error;
-use eigenscope::api::ApiError;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use eigenscope::compute::DeviceInfo;
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{OnceCell, mpsc, watch};
 
-use super::{ERROR_FILE, RESULT_FILE, Report};
-use crate::store::Store;
+use super::executor::{Ended, Stop, Update, told};
+use super::log::Log;
+use super::outcome::{self, Exit};
+use crate::machine;
 
-/// Progress is passed on ten times a second at most.
-const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// Lines of stderr that a failure quotes.
-const TAIL_LINES: usize = 20;
-/// Characters of a quoted line.
-const TAIL_WIDTH: usize = 400;
+/// A driver that does not answer within this time is not there.
+const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
+/// Several GPUs are told apart by this variable of CUDA.
+const CUDA_VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
 
-/// How a process ended.
+/// Where the news of a process goes.
 #[derive(Debug)]
-pub enum Ended {
-    /// It wrote this result.
-    Done(PathBuf),
-    /// It failed.
-    Failed(Error),
-    /// A signal ended it: memory ran out, a device driver gave up, somebody killed it.
-    Crashed(Error),
-    /// It was told to stop.
-    Stopped,
+pub(super) struct Listener<'a> {
+    pub(super) i: usize,
+    pub(super) updates: &'a mpsc::Sender<(usize, Update)>,
 }
 
-/// Where the progress of a job is noted.
-#[derive(Debug)]
-pub struct Notes<'a> {
-    /// The store.
-    pub store: &'a Store,
-    /// The job.
-    pub job: &'a str,
-    /// The share of the job that the process does: from, to.
-    pub share: (f64, f64),
-    /// Which of several processes it is, for people; empty when there is one.
-    pub part: String,
-}
-
-impl Notes<'_> {
-    async fn write(&self, report: Report) {
-        let (from, to) = self.share;
-        let done = from + (to - from) * report.done_frac;
-        if let Err(error) = self.store.report_progress(self.job, done, &format!("{}{}", self.part, report.step)).await {
-            tracing::warn!(job = self.job, %error, "progress could not be recorded");
-        }
+impl Listener<'_> {
+    pub(super) async fn tell(&self, update: Update) {
+        // The queue listens until it has heard of every end.
+        self.updates.send((self.i, update)).await.ok();
     }
 }
 
@@ -65,42 +43,93 @@ pub struct Program {
     pub exe: PathBuf,
     /// Further environment variables.
     pub env: Vec<(String, String)>,
+    devices: Arc<OnceCell<Vec<DeviceInfo>>>,
+}
+
+/// What `devices --json` prints.
+#[derive(Deserialize)]
+struct Devices {
+    devices: Vec<DeviceInfo>,
 }
 
 impl Program {
-    /// Runs `task --dir DIR` until it ends or `stop` says so; its progress is noted in the store.
-    pub async fn run_task(&self, dir: &Path, mut stop: watch::Receiver<bool>, notes: &Notes<'_>) -> Ended {
-        let mut child = match self.spawn(dir) {
-            Ok(child) => child,
-            Err(e) => return Ended::Failed(Error::internal(format!("{} could not be started: {e}", self.exe.display()))),
+    /// An executable and environment variables besides the server's own.
+    #[must_use]
+    pub fn new(exe: PathBuf, env: Vec<(String, String)>) -> Self {
+        Self { exe, env, devices: Arc::default() }
+    }
+
+    /// A command in the environment of tasks, which have no business with the server's token.
+    pub(super) fn command(&self, exe: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(exe);
+        command.env_remove("EIGENSCOPE_TOKEN").envs(self.env.iter().map(|(k, v)| (k, v))).kill_on_drop(true);
+        command
+    }
+
+    /// The devices that tasks can compute on.
+    pub async fn devices(&self) -> &[DeviceInfo] {
+        self.devices.get_or_init(|| self.ask_devices()).await
+    }
+
+    /// Asks a process, so that a driver that crashes does not take the server along.
+    async fn ask_devices(&self) -> Vec<DeviceInfo> {
+        let mut command = self.command(&self.exe);
+        command.args(["devices", "--json"]).stdin(Stdio::null());
+        let said = match tokio::time::timeout(DEVICES_TIMEOUT, command.output()).await {
+            Ok(Ok(output)) => serde_json::from_slice::<Devices>(&output.stdout).map_err(|e| e.to_string()),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(e) => Err(e.to_string()),
         };
-        // Kept open: the process ends itself when its stdin closes, so that none outlives a killed server.
-        let _stdin = child.stdin.take();
-        let stderr = child.stderr.take().map(|stderr| tokio::spawn(tail(stderr)));
-        let finished = tokio::select! {
-            biased;
-            _ = stop.wait_for(|&stop| stop) => None,
-            status = listen(&mut child, notes) => Some(status),
-        };
-        let Some(status) = finished else {
-            child.kill().await.ok();
-            return Ended::Stopped;
-        };
-        let tail = match stderr {
-            Some(task) => task.await.unwrap_or_default(),
-            None => VecDeque::new(),
-        };
-        match status {
-            Ok(status) => outcome(dir, status, tail),
-            Err(e) => Ended::Failed(Error::internal(format!("the job's process was lost: {e}"))),
+        match said {
+            Ok(found) => found.devices,
+            Err(error) => {
+                tracing::warn!(error, "the devices could not be listed; only the CPU is told");
+                machine::cpu_only()
+            }
         }
     }
 
-    fn spawn(&self, dir: &Path) -> std::io::Result<Child> {
-        let mut command = Command::new(&self.exe);
+    /// Runs `task --dir DIR` until it ends or is told to stop.
+    pub(super) async fn run_task(
+        &self,
+        dir: &Path,
+        mut stop: watch::Receiver<Stop>,
+        gpu: Option<usize>,
+        log: &mut Log,
+        listener: &Listener<'_>,
+    ) -> Ended {
+        let mut child = match self.spawn(dir, gpu) {
+            Ok(child) => child,
+            Err(e) => return Ended::Failed(Error::internal(format!("{} could not be started: {e}", self.exe.display()))),
+        };
+        log.note(&format!("started as process {}", child.id().unwrap_or_default()));
+        // Kept open: the process ends itself when its stdin closes, so that none outlives a killed server.
+        let _stdin = child.stdin.take();
+        let finished = tokio::select! {
+            biased;
+            _ = told(&mut stop) => None,
+            status = listen(&mut child, log, listener) => Some(status),
+        };
+        match finished {
+            None => {
+                child.kill().await.ok();
+                Ended::Stopped
+            }
+            Some(Ok(status)) => outcome::of(dir, exit_of(status), &log.last_words()),
+            Some(Err(e)) => Ended::Failed(Error::internal(format!("the job's process was lost: {e}"))),
+        }
+    }
+
+    fn spawn(&self, dir: &Path, gpu: Option<usize>) -> std::io::Result<Child> {
+        let mut command = self.command(&self.exe);
         command.arg("task").arg("--dir").arg(dir);
-        command.env_remove("EIGENSCOPE_TOKEN").envs(self.env.iter().map(|(k, v)| (k, v)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        if let Some(gpu) = gpu {
+            // The server itself may have been given some of the machine's GPUs.
+            let given = std::env::var(CUDA_VISIBLE).unwrap_or_default();
+            let name = given.split(',').nth(gpu).map(str::trim).filter(|name| !name.is_empty());
+            command.env(CUDA_VISIBLE, name.map_or_else(|| gpu.to_string(), str::to_owned));
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C in the terminal is for the server, which then stops its processes in order.
         #[cfg(unix)]
         command.process_group(0);
@@ -108,76 +137,37 @@ impl Program {
     }
 }
 
-/// Passes progress on until stdout closes, then waits for the end.
-async fn listen(child: &mut Child, notes: &Notes<'_>) -> std::io::Result<ExitStatus> {
-    if let Some(stdout) = child.stdout.take() {
-        let mut lines = BufReader::new(stdout).lines();
-        let mut pending = None::<Report>;
-        let mut next = Instant::now();
-        loop {
-            tokio::select! {
-                line = lines.next_line() => match line {
-                    Ok(Some(line)) => pending = serde_json::from_str(&line).ok().or(pending),
-                    _ => break,
-                },
-                () = tokio::time::sleep_until(next), if pending.is_some() => {
-                    if let Some(latest) = pending.take() {
-                        notes.write(latest).await;
-                    }
-                    next = Instant::now() + REPORT_EVERY;
-                }
-            }
-        }
-    }
+/// Passes progress on and keeps what is said until both streams close, then waits for the end.
+async fn listen(child: &mut Child, log: &mut Log, listener: &Listener<'_>) -> std::io::Result<ExitStatus> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    tokio::join!(reports(stdout, listener), words(stderr, log));
     child.wait().await
 }
 
-/// The last lines of a stream.
-async fn tail(stream: impl AsyncRead + Unpin) -> VecDeque<String> {
-    let mut reader = BufReader::new(stream);
-    let mut lines = VecDeque::new();
-    let mut line = Vec::new();
-    while matches!(reader.read_until(b'\n', &mut line).await, Ok(n) if n > 0) {
-        let text = String::from_utf8_lossy(&line).trim_end().chars().take(TAIL_WIDTH).collect::<String>();
-        line.clear();
-        if lines.len() == TAIL_LINES {
-            lines.pop_front();
+async fn reports(stdout: Option<impl AsyncRead + Unpin>, listener: &Listener<'_>) {
+    let Some(stdout) = stdout else { return };
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Ok(report) = serde_json::from_str(&line) {
+            listener.tell(Update::Report(report)).await;
         }
-        lines.push_back(text);
     }
-    lines
 }
 
-fn outcome(dir: &Path, status: ExitStatus, tail: VecDeque<String>) -> Ended {
-    let result = dir.join(RESULT_FILE);
-    if status.success() && result.exists() {
-        return Ended::Done(result);
-    }
-    if let Ok(text) = std::fs::read_to_string(dir.join(ERROR_FILE))
-        && let Ok(error) = serde_json::from_str::<Error>(&text)
+async fn words(stderr: Option<impl AsyncRead + Unpin>, log: &mut Log) {
+    let Some(mut stderr) = stderr else { return };
+    let mut buffer = vec![0; 8 << 10];
+    while let Ok(n) = stderr.read(&mut buffer).await
+        && n > 0
     {
-        return Ended::Failed(error);
+        log.said(&buffer[..n]);
     }
-    let tail = tail.into_iter().collect::<Vec<_>>().join("\n");
-    let said = if tail.is_empty() { "it wrote nothing to stderr".to_owned() } else { format!("its last words:\n{tail}") };
-    let error = Error::internal(format!("the job's process ended without a result ({}); {said}", status_text(status)));
-    if status.code().is_none() { Ended::Crashed(error) } else { Ended::Failed(error) }
 }
 
-fn status_text(status: ExitStatus) -> String {
+fn exit_of(status: ExitStatus) -> Exit {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let hint = if signal == 9 { ", as when memory runs out" } else { "" };
-        return format!("killed by signal {signal}{hint}");
+        return Exit::Signal(signal);
     }
-    match status.code() {
-        Some(code) => format!("exit status {code}"),
-        None => "unknown exit status".into(),
-    }
-}
-
-/// The wire form of a job's failure; the job's id stands for the request's.
-#[must_use]
-pub fn api_error(error: &Error, job: &str) -> ApiError {
-    ApiError::new(error, job)
+    status.code().map_or(Exit::Unknown, Exit::Code)
 }

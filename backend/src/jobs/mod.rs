@@ -1,7 +1,8 @@
 //! Jobs: an analysis in a process of its own, so that a crash or an out-of-memory kill never takes the server down.
 //!
-//! [`request`] checks what was asked, [`queue`] hands it to workers, [`child`] watches one process, [`task`] is that process, and
-//! [`preview`] tells what is known while it runs.
+//! [`request`] checks what was asked, [`queue`] takes jobs in their order, `run` has the processes of one run and `pieces` keeps what they gave;
+//! an [`executor`] starts processes, [`local`] on this machine or [`slurm`] on a cluster; [`task`] is such a process, [`outcome`] what became of it,
+//! and [`preview`] tells what is known while it runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,9 +12,19 @@ use eigenscope::{AnalysisSpec, DeviceChoice};
 use serde::{Deserialize, Serialize};
 
 pub mod child;
+mod eta;
+pub mod executor;
+pub mod local;
+mod log;
+pub mod outcome;
+mod pieces;
 pub mod preview;
+mod progress;
 pub mod queue;
 pub mod request;
+mod run;
+mod slots;
+pub mod slurm;
 pub mod task;
 
 pub use request::check_names;
@@ -69,3 +80,5 @@ const TASK_FILE: &str = "task.json";
 const RESULT_FILE: &str = "result.eigr";
 const PREVIEW_FILE: &str = "preview.eigr";
 const ERROR_FILE: &str = "error.json";
+/// Where a process that nobody listens to writes its last [`Report`].
+const PROGRESS_FILE: &str = "progress.json";

@@ -1,88 +1,100 @@
-//! Workers: each takes the job that waits longest and runs its process to the end.
+//! The queue: takes jobs in their order and has each run to its end.
+//!
+//! So many jobs run at the same time as there are process slots; a job of higher priority than all that run does not wait for one of them to end,
+//! only for the next slot.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eigenscope::api::{ApiError, DatasetInfo, Job, JobRequest};
-use eigenscope::{AnalysisSpec, Error, tasks};
+use eigenscope::Error;
+use eigenscope::api::{DatasetInfo, Job, JobRequest};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 
-use super::child::{Ended, Notes, Program, api_error};
-use super::{RESULT_FILE, TASK_FILE, TaskFile, Work, request};
+use super::child::Program;
+use super::executor::{Ended, Executor, Stop};
+use super::outcome::{DISK_FULL, api_error};
 use crate::store::{Outcome, Store, StoreError};
 
-/// The cache key of the job whose pieces are in its folder.
-const KEY_FILE: &str = "key";
-/// Folder of a job with the numbers of tasks that are left out.
-const SKIPPED: &str = "skipped";
 /// How long a piece is kept for other jobs.
 const PIECES_LAST: Duration = Duration::from_secs(30 * 24 * 3600);
-/// How often a process that a signal ended is started.
-const STARTS: u32 = 3;
+/// The pause before something is tried again that the disk had no room for, or the database no answer.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// The workers and what they are doing.
+/// The jobs that run, and what takes the next.
 #[derive(Debug)]
 pub struct Workers {
     shared: Arc<Shared>,
-    handles: Mutex<Vec<JoinHandle<()>>>,
+    dispatcher: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    store: Store,
-    program: Program,
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) program: Program,
+    pub(super) executor: Executor,
+    /// Jobs at the same time.
+    n_jobs: usize,
     /// Arithmetic of a task, about.
-    task_flops: f64,
-    /// A job was queued, or the server stops.
+    pub(super) task_flops: f64,
+    /// A job was queued.
     wake: Notify,
     stopping: watch::Sender<bool>,
-    /// Tells the process of a running job to stop.
-    running: Mutex<BTreeMap<String, watch::Sender<bool>>>,
+    /// Tells the processes of a running job to stop.
+    running: Mutex<BTreeMap<String, watch::Sender<Stop>>>,
     /// Tells the process of one task to stop, while the job goes on.
-    current: Mutex<BTreeMap<String, (usize, watch::Sender<bool>)>>,
+    pub(super) tasks: Mutex<BTreeMap<(String, usize), watch::Sender<Stop>>>,
 }
 
 impl Workers {
-    /// Queues again what an earlier server left running and starts `n` workers.
+    /// Queues again what an earlier server left running and starts to take jobs.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn start(store: Store, program: Program, n: usize, task_flops: f64) -> Result<Self, StoreError> {
+    pub async fn start(store: Store, program: Program, executor: Executor, n_jobs: usize, task_flops: f64) -> Result<Self, StoreError> {
         store
             .requeue_running(|id| {
                 api_error(&Error::internal("the server stopped three times while this job ran; it is not started again"), id)
             })
             .await?;
-        store.remove_old_task_dirs().await?;
+        for id in store.old_task_dirs().await? {
+            // The folder tells what runs: it stays until that could be ended.
+            if executor.abandon(&store.task_dir(&id)).await {
+                store.remove_task_dir(&id).await;
+            }
+        }
+        store.remove_old_logs().await?;
         store.remove_old_pieces(PIECES_LAST).await?;
         let (stopping, _) = watch::channel(false);
         let shared = Arc::new(Shared {
             store,
             program,
+            executor,
+            n_jobs,
             task_flops,
             wake: Notify::new(),
             stopping,
             running: Mutex::default(),
-            current: Mutex::default(),
+            tasks: Mutex::default(),
         });
-        let handles = (0..n).map(|_| tokio::spawn(work(Arc::clone(&shared)))).collect();
-        Ok(Self { shared, handles: Mutex::new(handles) })
+        let dispatcher = tokio::spawn(dispatch(Arc::clone(&shared)));
+        Ok(Self { shared, dispatcher: Mutex::new(Some(dispatcher)) })
     }
 
-    /// Tells the workers that a job was queued.
+    /// Tells that a job was queued.
     pub fn wake(&self) {
         self.shared.wake.notify_one();
     }
 
-    /// Stops the process of a job that was canceled; a job without one is no error.
+    /// Stops the processes of a job that was canceled; a job without one is no error.
     pub async fn stop_job(&self, id: &str) {
-        let is_running = lock(&self.shared.running).get(id).map(|stop| stop.send_replace(true)).is_some();
+        let is_running = lock(&self.shared.running).get(id).map(|stop| stop.send_replace(Stop::Cancel)).is_some();
         if !is_running {
             // It may have been stopped half done by an earlier server.
-            self.shared.store.remove_task_dir(id).await;
+            if self.shared.executor.abandon(&self.shared.store.task_dir(id)).await {
+                self.shared.store.remove_task_dir(id).await;
+            }
         }
     }
 
@@ -91,230 +103,149 @@ impl Workers {
     /// # Errors
     /// [`StoreError`] when that cannot be noted.
     pub async fn skip_task(&self, id: &str, i: usize) -> Result<(), StoreError> {
-        let dir = self.shared.store.task_dir(id);
-        let key = dir.join(SKIPPED);
-        tokio::fs::create_dir_all(&key).await?;
-        tokio::fs::write(key.join(i.to_string()), "").await?;
-        if let Some((_, stop)) = lock(&self.shared.current).get(id).filter(|(current, _)| *current == i) {
-            stop.send_replace(true);
+        self.shared.mark_skipped(id, i).await?;
+        if let Some(stop) = lock(&self.shared.tasks).get(&(id.to_owned(), i)) {
+            stop.send_replace(Stop::Cancel);
         }
         Ok(())
     }
 
-    /// Stops every process, queues its job again and waits for the workers to end.
+    /// Stops every process of this machine, queues its job again and waits for that to end.
     pub async fn stop(&self) {
         self.shared.stopping.send_replace(true);
         for stop in lock(&self.shared.running).values() {
-            stop.send_replace(true);
+            // One that is being canceled stays so.
+            stop.send_if_modified(|stop| *stop == Stop::No && std::mem::replace(stop, Stop::Leave) == Stop::No);
         }
-        let handles = std::mem::take(&mut *lock(&self.handles));
-        for handle in handles {
-            handle.await.ok();
+        let dispatcher = lock(&self.dispatcher).take();
+        if let Some(dispatcher) = dispatcher {
+            dispatcher.await.ok();
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn work(shared: Arc<Shared>) {
+/// Takes jobs until the server stops, then waits for those that run.
+async fn dispatch(shared: Arc<Shared>) {
     let mut stopping = shared.stopping.subscribe();
+    let mut jobs = JoinSet::new();
+    let mut running: BTreeMap<u64, (Id, Job)> = BTreeMap::new();
+    let mut n_started = 0;
     while !*stopping.borrow() {
-        match shared.store.claim_job().await {
+        let above = running.values().map(|(_, job)| job.request.priority).max().filter(|_| running.len() >= shared.n_jobs);
+        let claimed = if shared.n_jobs == 0 { Ok(None) } else { shared.store.claim_job(above).await };
+        match claimed {
             Ok(Some(job)) => {
-                // Another worker may be asleep although more jobs wait.
-                shared.wake.notify_one();
-                let id = job.id.clone();
-                if let Err(error) = shared.run(job).await {
-                    tracing::error!(job = id, %error, "a job could not be recorded");
-                }
+                let handle = jobs.spawn(Arc::clone(&shared).run(job.clone()));
+                n_started += 1;
+                running.insert(n_started, (handle.id(), job));
+                continue;
             }
-            Ok(None) => tokio::select! {
-                () = shared.wake.notified() => {}
-                _ = stopping.wait_for(|&stop| stop) => {}
-            },
+            Ok(None) => {}
             Err(error) => {
                 tracing::error!(%error, "the queue could not be read");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                tokio::time::sleep(AGAIN).await;
+                continue;
             }
         }
+        let stops = async { stopping.wait_for(|&stop| stop).await.is_ok() };
+        tokio::select! {
+            () = shared.wake.notified() => {}
+            _ = stops => {}
+            Some(ended) = jobs.join_next_with_id() => shared.took_note(&mut running, ended).await,
+        }
+    }
+    while let Some(ended) = jobs.join_next_with_id().await {
+        shared.took_note(&mut running, ended).await;
     }
 }
 
 impl Shared {
-    async fn run(&self, job: Job) -> Result<(), StoreError> {
-        let (stop, stopped) = watch::channel(*self.stopping.borrow());
+    /// A job does not run any more; one that panicked has not said so itself.
+    async fn took_note(&self, running: &mut BTreeMap<u64, (Id, Job)>, ended: Result<(Id, ()), JoinError>) {
+        let (id, panicked) = match ended {
+            Ok((id, ())) => (id, None),
+            Err(error) => (error.id(), Some(error)),
+        };
+        let Some((_, job)) = running.extract_if(.., |_, (of, _)| *of == id).next().map(|(_, found)| found) else { return };
+        if let Some(error) = panicked {
+            lock(&self.running).remove(&job.id);
+            self.record(&job, Outcome::Failed(api_error(&Error::internal(format!("the job's watch failed: {error}")), &job.id))).await;
+        }
+    }
+
+    async fn run(self: Arc<Self>, job: Job) {
+        let first = if *self.stopping.borrow() { Stop::Leave } else { Stop::No };
+        let (stop, stopped) = watch::channel(first);
         lock(&self.running).insert(job.id.clone(), stop);
         let ended = self.run_processes(&job, stopped).await;
+        let ended = match ended {
+            Ok(Ended::Done(file)) => match self.store.hash_of(file.clone()).await {
+                Ok(hash) => Ok((Outcome::Done(file, hash), "done")),
+                Err(error) => Err(error),
+            },
+            Ok(Ended::Failed(error) | Ended::Crashed(error)) => {
+                tracing::warn!(job = job.id, %error, "job failed");
+                Ok((Outcome::Failed(api_error(&error, &job.id)), "failed"))
+            }
+            Ok(Ended::Stopped) => {
+                // A canceled job is no longer running in the table, so that this touches only jobs of a stopping server.
+                if let Err(error) = self.store.requeue_job(&job.id).await {
+                    tracing::error!(job = job.id, %error, "a job could not be queued again");
+                }
+                tracing::info!(job = job.id, outcome = "stopped", "job ended");
+                return self.leave(&job).await;
+            }
+            Err(error) => Err(error),
+        };
+        let (outcome, word) = ended.unwrap_or_else(|error| {
+            tracing::warn!(job = job.id, %error, "job failed");
+            let message = if error.is_disk_full() { DISK_FULL.to_owned() } else { format!("the job could not be prepared: {error}") };
+            (Outcome::Failed(api_error(&Error::internal(message), &job.id)), "failed")
+        });
+        self.record(&job, outcome).await;
+        tracing::info!(job = job.id, outcome = word, "job ended");
+        self.leave(&job).await;
+    }
+
+    /// Records how a job ended; where the disk is full it waits for room, because nobody else knows.
+    async fn record(&self, job: &Job, outcome: Outcome) {
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            match self.store.finish_job(&job.id, outcome.clone()).await {
+                Ok(()) => return,
+                Err(error) if error.is_disk_full() => {
+                    tracing::warn!(job = job.id, "{DISK_FULL}; until then it is not recorded how the job ended");
+                }
+                Err(error) => {
+                    let error_text = format!("its end could not be recorded: {error}");
+                    tracing::error!(job = job.id, "{error_text}");
+                    let failed = Outcome::Failed(api_error(&Error::internal(error_text), &job.id));
+                    if let Err(error) = self.store.finish_job(&job.id, failed).await {
+                        tracing::error!(job = job.id, %error, "nor that it failed");
+                    }
+                    return;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                // The next server runs it again: what its tasks gave is in its folder.
+                _ = stopping.wait_for(|&stop| stop) => return,
+            }
+        }
+    }
+
+    /// What a job that goes on later has finished stays.
+    async fn leave(&self, job: &Job) {
         lock(&self.running).remove(&job.id);
-        if let Ok(ended) = &ended {
-            tracing::info!(job = job.id, outcome = word(ended), "job ended");
+        match self.store.job(&job.id).await {
+            Ok(found) if found.as_ref().is_none_or(|(job, _)| job.state.is_final()) => self.store.remove_task_dir(&job.id).await,
+            Ok(_) => {}
+            Err(error) => tracing::error!(job = job.id, %error, "a job could not be read"),
         }
-        let outcome = match ended {
-            Ok(Ended::Done(file)) => self.store.finish_job(&job.id, Outcome::Done(file)).await,
-            Ok(Ended::Failed(error) | Ended::Crashed(error)) => self.fail(&job, &error).await,
-            // A canceled job is no longer running in the table, so that this touches only jobs of a stopping server.
-            Ok(Ended::Stopped) => self.store.requeue_job(&job.id).await,
-            Err(error) => self.fail(&job, &Error::internal(format!("the job could not be prepared: {error}"))).await,
-        };
-        // What a job that goes on later has finished stays.
-        if self.store.job(&job.id).await?.is_none_or(|(job, _)| job.state.is_final()) {
-            self.store.remove_task_dir(&job.id).await;
-        }
-        outcome
-    }
-
-    /// Runs all processes of a job: one, or the tasks that are not done yet and one that joins them.
-    async fn run_processes(&self, job: &Job, stopped: watch::Receiver<bool>) -> Result<Ended, StoreError> {
-        let datasets = datasets_of(&self.store, &job.request).await?;
-        let dir = self.store.task_dir(&job.id);
-        let key = match request::cache_key(&job.request, &datasets, &self.program.exe) {
-            Ok(key) => key,
-            Err(error) => return Ok(Ended::Failed(error)),
-        };
-        self.keep_or_clear(&dir, &key).await?;
-        // Canceled between the claim and here: the table knows, the signal could not reach anybody.
-        if self.store.job(&job.id).await?.is_none_or(|(job, _)| job.state.is_final()) {
-            return Ok(Ended::Stopped);
-        }
-        let whole = request::task_file(&job.request, &datasets, self.store.blobs());
-        let tasks = tasks::divide(&job.request.spec, &request::shapes(&job.request, &datasets), self.task_flops);
-        tracing::info!(job = job.id, analysis = job.request.spec.title(), tasks = tasks.len().max(1), "job started");
-        let (n, mut pieces) = (tasks.len(), Vec::new());
-        #[expect(clippy::cast_precision_loss, reason = "a handful of tasks")]
-        let share = |i: usize| i as f64 / (n + 1) as f64;
-        for (i, task) in tasks.into_iter().enumerate() {
-            let dir = dir.join(format!("task-{i}"));
-            let piece = dir.join(RESULT_FILE);
-            if self.leave_out(job, i, &piece).await? {
-                pieces.push(piece);
-                continue;
-            }
-            let kept = tasks::alone(&job.request.spec, &task).and_then(|spec| self.kept_piece(&job.request, spec, &datasets));
-            if let Some(kept) = kept.as_ref().filter(|kept| kept.exists() && !piece.exists()) {
-                tokio::fs::create_dir_all(&dir).await?;
-                tokio::fs::copy(kept, &piece).await?;
-            }
-            if !piece.exists() {
-                let notes = self.notes(job, (share(i), share(i + 1)), format!("task {} of {n}: ", i + 1));
-                let task = TaskFile { work: Work::Task(task), ..whole.clone() };
-                let (stop, own) = watch::channel(*stopped.borrow());
-                lock(&self.current).insert(job.id.clone(), (i, stop.clone()));
-                let mut whole = stopped.clone();
-                let told = tokio::spawn(async move {
-                    if whole.wait_for(|&stop| stop).await.is_ok() {
-                        stop.send_replace(true);
-                    }
-                });
-                let ended = self.run_process(&dir, &task, own, &notes).await;
-                told.abort();
-                lock(&self.current).remove(&job.id);
-                match ended? {
-                    Ended::Done(_) => self.store.report_part(&job.id).await?,
-                    Ended::Stopped if !*stopped.borrow() && self.leave_out(job, i, &piece).await? => {
-                        pieces.push(piece);
-                        continue;
-                    }
-                    ended => return Ok(ended),
-                }
-                if let Some(kept) = kept {
-                    keep(&piece, &kept).await?;
-                }
-            }
-            pieces.push(piece);
-        }
-        let work = if n == 0 { Work::Whole } else { Work::Join(pieces) };
-        self.run_process(&dir, &TaskFile { work, ..whole }, stopped, &self.notes(job, (share(n), 1.0), String::new())).await
-    }
-
-    /// Whether a task is left out; then a piece that says so stands in its place.
-    async fn leave_out(&self, job: &Job, i: usize, piece: &Path) -> Result<bool, StoreError> {
-        if !self.store.task_dir(&job.id).join(SKIPPED).join(i.to_string()).exists() {
-            return Ok(false);
-        }
-        if let Some(folder) = piece.parent() {
-            tokio::fs::create_dir_all(folder).await?;
-        }
-        let bytes = eigenscope::wire::pack(&tasks::skipped()).map_err(|e| StoreError::from(std::io::Error::other(e.to_string())))?;
-        tokio::fs::write(piece, bytes).await?;
-        Ok(true)
-    }
-
-    fn notes<'a>(&'a self, job: &'a Job, share: (f64, f64), part: String) -> Notes<'a> {
-        Notes { store: &self.store, job: &job.id, share, part }
-    }
-
-    async fn run_process(
-        &self,
-        dir: &Path,
-        task: &TaskFile,
-        stopped: watch::Receiver<bool>,
-        notes: &Notes<'_>,
-    ) -> Result<Ended, StoreError> {
-        tokio::fs::create_dir_all(dir).await?;
-        tokio::fs::write(dir.join(TASK_FILE), serde_json::to_vec(task)?).await?;
-        for start in 1.. {
-            match self.program.run_task(dir, stopped.clone(), notes).await {
-                Ended::Crashed(error) if start < STARTS => {
-                    tracing::warn!(job = notes.job, start, %error, "a process crashed and is started again");
-                }
-                ended => return Ok(ended),
-            }
-        }
-        Ok(Ended::Stopped)
-    }
-
-    /// Where a piece is kept that other jobs need as well: by what alone gives it.
-    fn kept_piece(&self, request: &JobRequest, spec: AnalysisSpec, datasets: &BTreeMap<String, DatasetInfo>) -> Option<PathBuf> {
-        let names = spec.inputs();
-        let inputs: BTreeMap<_, _> =
-            request.inputs.iter().filter(|(name, _)| names.contains(name)).map(|(n, i)| (n.clone(), i.clone())).collect();
-        let used = |id: &String| inputs.values().any(|input| input.dataset == *id);
-        let datasets = datasets.iter().filter(|(id, _)| used(id)).map(|(id, info)| (id.clone(), info.clone())).collect();
-        let alone = JobRequest { spec, inputs, ..request.clone() };
-        let key = request::cache_key(&alone, &datasets, &self.program.exe).ok()?;
-        Some(self.store.piece(&key))
-    }
-
-    /// Keeps the pieces in a folder that an earlier server left, unless they are of another program or request.
-    async fn keep_or_clear(&self, dir: &Path, key: &str) -> Result<(), StoreError> {
-        let file = dir.join(KEY_FILE);
-        if tokio::fs::read_to_string(&file).await.is_ok_and(|kept| kept == key) {
-            return Ok(());
-        }
-        if dir.exists() {
-            tokio::fs::remove_dir_all(dir).await?;
-        }
-        tokio::fs::create_dir_all(dir).await?;
-        tokio::fs::write(&file, key).await?;
-        Ok(())
-    }
-
-    async fn fail(&self, job: &Job, error: &Error) -> Result<(), StoreError> {
-        tracing::warn!(job = job.id, %error, "job failed");
-        let error: ApiError = api_error(error, &job.id);
-        self.store.finish_job(&job.id, Outcome::Failed(error)).await
-    }
-}
-
-/// Keeps a piece for other jobs, whole or not at all.
-async fn keep(piece: &Path, kept: &Path) -> Result<(), StoreError> {
-    if let Some(folder) = kept.parent() {
-        tokio::fs::create_dir_all(folder).await?;
-    }
-    let partial = kept.with_extension("partial");
-    tokio::fs::copy(piece, &partial).await?;
-    tokio::fs::rename(&partial, kept).await?;
-    Ok(())
-}
-
-fn word(ended: &Ended) -> &'static str {
-    match ended {
-        Ended::Done(_) => "done",
-        Ended::Failed(_) => "failed",
-        Ended::Crashed(_) => "crashed",
-        Ended::Stopped => "stopped",
     }
 }
 

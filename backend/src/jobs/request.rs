@@ -38,6 +38,7 @@ pub fn check_names<'a>(spec: &AnalysisSpec, given: impl Iterator<Item = &'a str>
 /// # Errors
 /// [`Error::Input`], [`Error::Unsupported`] or [`Error::TooLarge`], each with its numbers.
 pub fn check(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, memory_bytes: Option<u64>) -> Result<(), Error> {
+    request.check()?;
     check_names(&request.spec, request.inputs.keys().map(String::as_str))?;
     let mut shapes = Shapes::default();
     let mut input_bytes = 0u64;
@@ -106,7 +107,7 @@ fn shape_of(array: &ArrayInfo, input: &InputRef) -> Vec<usize> {
     shape
 }
 
-/// Equal for requests that give the same result: spec, hashes of the inputs with their reader, device and program.
+/// Equal for requests that give the same result: spec, hashes of the inputs with their reader, device and program; not priority and concurrency.
 ///
 /// The program counts by version, size and time of its file: a rebuilt one does not answer with an older one's results.
 ///
@@ -118,6 +119,8 @@ pub fn cache_key(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>,
         (m.len(), built.as_nanos().to_string())
     });
     let readers = datasets.values().map(|d| (&d.id, Path::new(&d.name).extension().and_then(|e| e.to_str()))).collect::<Vec<_>>();
+    // When and beside what it runs is no part of what it gives.
+    let request = JobRequest { priority: 0, concurrency: None, ..request.clone() };
     let key = serde_json::to_vec(&(request, readers, env!("CARGO_PKG_VERSION"), program));
     let key = key.map_err(|e| Error::internal(format!("a request did not serialize: {e}")))?;
     Ok(blake3::hash(&key).to_hex().to_string())
@@ -135,7 +138,8 @@ mod tests {
             |name: &str| ArrayInfo { member: Some(name.into()), dtype: "float32".into(), shape: vec![1 << 20, 1 << 10], refused: None };
         let arrays = vec![array("a"), array("b")];
         let info = DatasetInfo { id: "d".into(), name: "l.npz".into(), size_bytes: 1, created_ms: 0, arrays };
-        (JobRequest { spec, inputs: [("X".into(), input)].into(), device: Default::default() }, [("d".into(), info)].into())
+        let inputs = [("X".into(), input)].into();
+        (JobRequest { spec, inputs, device: Default::default(), priority: 0, concurrency: None }, [("d".into(), info)].into())
     }
 
     #[test]
@@ -148,6 +152,27 @@ mod tests {
         let (large, datasets) = request(Some("a"));
         let message = check(&large, &datasets, Some(1 << 30)).expect_err("4 GiB do not fit").to_string();
         assert!(message.contains("GiB"), "{message}");
+    }
+
+    #[test]
+    fn the_cache_does_not_care_when_a_job_runs() {
+        let (request, datasets) = request(Some("a"));
+        let key = |request: &JobRequest| cache_key(request, &datasets, Path::new("/nowhere")).expect("a key");
+        let urgent = JobRequest { priority: 9, concurrency: Some(3), ..request.clone() };
+        assert_eq!(key(&urgent), key(&request));
+        assert_ne!(key(&JobRequest { device: eigenscope::DeviceChoice::Cpu, ..request.clone() }), key(&request));
+    }
+
+    #[test]
+    fn ranges_are_checked() {
+        let (request, datasets) = request(Some("a"));
+        for (priority, concurrency, field) in
+            [(101, None, "priority"), (-101, None, "priority"), (0, Some(0), "concurrency"), (0, Some(257), "concurrency")]
+        {
+            let error = check(&JobRequest { priority, concurrency, ..request.clone() }, &datasets, None).expect_err("out of range");
+            assert_eq!(error.field(), Some(field), "{error}");
+        }
+        check(&JobRequest { priority: -100, concurrency: Some(256), ..request }, &datasets, None).expect("the ends of the ranges");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The process side of a job: `eigenscope task --dir DIR`.
 //!
 //! Reads `task.json`, prints progress as JSON lines and writes `result.eigr` or `error.json`. It ends itself when its stdin closes,
-//! that is, when the server that started it is gone.
+//! that is, when the server that started it is gone. On another machine nobody holds its stdin or reads its stdout: with `--progress FILE` the last
+//! line is in that file instead, and the process outlives the server.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -13,36 +14,52 @@ use eigenscope::analysis::Output;
 use eigenscope::{AnalysisResult, Device, Error, Input, Inputs, Progress, tasks, wire};
 use tokio::time::Instant;
 
+use super::outcome::DISK_FULL;
 use super::{ERROR_FILE, PREVIEW_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
-use crate::compute;
 use crate::stored::{self, NpyFile};
+use crate::{compute, ids};
 
 /// Lines are not printed more often than this.
 const PRINT_EVERY: Duration = Duration::from_millis(50);
+/// Progress is not written to a file, perhaps of another machine, more often than this.
+const WRITE_EVERY: Duration = Duration::from_millis(500);
 /// Previews are not written more often than this.
 const PREVIEW_EVERY: Duration = Duration::from_secs(1);
-/// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic` or `hang`, and the folder if it is for one task.
+/// Makes the process misbehave, so that tests can see what the server does: `abort`, `panic`, `hang` or `pause`, and the folder if it is for one task.
 const TEST_CRASH: &str = "EIGENSCOPE_TEST_CRASH";
 
 /// Runs the task in `dir`.
 ///
 /// # Errors
 /// Those of the analysis; they are also written to `error.json`.
-pub fn run(dir: &Path) -> Result<(), Error> {
-    let watcher = std::thread::Builder::new().name("stdin".into()).spawn(exit_with_parent);
-    watcher.map_err(|e| Error::internal(format!("no thread could be started: {e}")))?;
-    let outcome = compute::on_compute_thread(|| misbehave(dir)).and_then(|()| execute(dir));
+pub fn run(dir: &Path, progress: Option<&Path>) -> Result<(), Error> {
+    if dir.join(RESULT_FILE).exists() {
+        // Started again although it was done: by a cluster that lost sight of a machine, or by a server that was killed before it took note.
+        return Ok(());
+    }
+    if progress.is_none() {
+        let watcher = std::thread::Builder::new().name("stdin".into()).spawn(exit_with_parent);
+        watcher.map_err(|e| Error::internal(format!("no thread could be started: {e}")))?;
+    }
+    let printer = Printer::of(dir, progress);
+    let outcome = compute::on_compute_thread(|| misbehave(dir, &printer)).and_then(|()| execute(dir, &printer));
     if let Err(error) = &outcome {
         let text = serde_json::to_vec(error).map_err(|e| Error::internal(format!("an error did not serialize: {e}")))?;
-        write_whole(dir, ERROR_FILE, &text)?;
+        // What could not be written says stderr, and the exit status where the disk is full.
+        write_whole(dir, ERROR_FILE, &text).unwrap_or_default();
     }
     outcome
 }
 
-fn execute(dir: &Path) -> Result<(), Error> {
+/// Whether it is the disk that has no room.
+#[must_use]
+pub fn is_disk_full(error: &Error) -> bool {
+    matches!(error, Error::Internal { message } if message == DISK_FULL)
+}
+
+fn execute(dir: &Path, printer: &Printer) -> Result<(), Error> {
     let text = std::fs::read(dir.join(TASK_FILE)).map_err(|e| Error::internal(format!("task.json cannot be read: {e}")))?;
     let task: TaskFile = serde_json::from_slice(&text).map_err(|e| Error::internal(format!("task.json is not a task: {e}")))?;
-    let printer = Printer::of(dir);
     let mut inputs = Inputs::default();
     for (name, input) in &task.inputs {
         printer.step(0.0, &format!("reading {}", input.name))?;
@@ -59,9 +76,9 @@ fn execute(dir: &Path) -> Result<(), Error> {
         }
     }
     let bytes = match &task.work {
-        Work::Whole => wire::pack(&compute::run(&task.spec, &inputs, task.device, &printer)?)?,
+        Work::Whole => wire::pack(&compute::run(&task.spec, &inputs, task.device, printer)?)?,
         Work::Task(part) => {
-            let run = async |device: Device| tasks::run(&task.spec, part, &inputs, &device, &printer).await;
+            let run = async |device: Device| tasks::run(&task.spec, part, &inputs, &device, printer).await;
             wire::pack(&compute::on_device(task.device, run)?)?
         }
         Work::Join(files) => {
@@ -70,19 +87,25 @@ fn execute(dir: &Path) -> Result<(), Error> {
                 let opened = File::open(file).map_err(|e| Error::internal(format!("a piece cannot be read: {e}")))?;
                 wire::read(opened)
             });
-            let run = async |device: Device| tasks::join(&task.spec, pieces, &inputs, &device, &printer);
+            let run = async |device: Device| tasks::join(&task.spec, pieces, &inputs, &device, printer);
             wire::pack(&compute::on_device(task.device, run)?)?
         }
     };
     write_whole(dir, RESULT_FILE, &bytes)
 }
 
-/// A file is there with all its bytes or not at all.
+/// A file is there with all its bytes or not at all. Two processes of one task, when a cluster started it again too early, do not meet: each writes
+/// a file of its own, and both have the same to say.
 fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
-    let part = dir.join(format!("{name}.part"));
-    std::fs::write(&part, bytes)
-        .and_then(|()| std::fs::rename(&part, dir.join(name)))
-        .map_err(|e| Error::internal(format!("{name} cannot be written: {e}")))
+    let part = dir.join(format!("{name}.{}.part", ids::request_id()));
+    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, dir.join(name)));
+    written.map_err(|e| {
+        std::fs::remove_file(&part).ok();
+        match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::internal(DISK_FULL),
+            _ => Error::internal(format!("{name} cannot be written: {e}")),
+        }
+    })
 }
 
 fn exit_with_parent() {
@@ -94,26 +117,37 @@ fn exit_with_parent() {
 
 struct Printer {
     dir: PathBuf,
+    /// Where progress goes instead of stdout.
+    file: Option<PathBuf>,
     last: Mutex<Option<Instant>>,
     last_preview: Mutex<Instant>,
     started: Instant,
 }
 
 impl Printer {
-    fn of(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), last: Mutex::new(None), last_preview: Mutex::new(Instant::now()), started: Instant::now() }
+    fn of(dir: &Path, file: Option<&Path>) -> Self {
+        let now = Instant::now();
+        Self { dir: dir.to_owned(), file: file.map(Into::into), last: Mutex::new(None), last_preview: Mutex::new(now), started: now }
     }
 }
 
 impl Progress for Printer {
     fn step(&self, done_frac: f64, what: &str) -> Result<(), Error> {
         let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if last.is_some_and(|at| at.elapsed() < PRINT_EVERY) {
+        let every = if self.file.is_some() { WRITE_EVERY } else { PRINT_EVERY };
+        if last.is_some_and(|at| at.elapsed() < every) {
             return Ok(());
         }
         *last = Some(Instant::now());
         let line = serde_json::to_string(&Report { done_frac, step: what.to_owned() });
         let line = line.map_err(|e| Error::internal(format!("progress did not serialize: {e}")))?;
+        if let Some(file) = &self.file {
+            // Progress that cannot be written is only missed.
+            if let (Some(folder), Some(name)) = (file.parent(), file.file_name().and_then(|name| name.to_str())) {
+                write_whole(folder, name, line.as_bytes()).unwrap_or_default();
+            }
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         // Nobody listens any more: the server is gone and this process is about to follow.
         writeln!(out, "{line}").and_then(|()| out.flush()).or(Err(Error::Canceled))
@@ -138,7 +172,7 @@ impl Progress for Printer {
     }
 }
 
-fn misbehave(dir: &Path) -> Result<(), Error> {
+fn misbehave(dir: &Path, printer: &Printer) -> Result<(), Error> {
     let wanted = std::env::var(TEST_CRASH).unwrap_or_default();
     // `hang task-1`: only the process of that folder.
     let (how, which) = wanted.split_once(' ').unwrap_or((&wanted, ""));
@@ -154,12 +188,19 @@ fn misbehave(dir: &Path) -> Result<(), Error> {
         "hang-once" if dir.join("hung").exists() => Ok(()),
         "hang" | "hang-once" => {
             std::fs::write(dir.join("hung"), "").ok();
-            let printer = Printer::of(dir);
             for i in 0..6000u32 {
                 printer.step(f64::from(i) / 6000.0, "hanging")?;
                 std::thread::sleep(Duration::from_millis(10));
             }
             Err(Error::internal("nobody stopped the planted hang"))
+        }
+        "pause" => {
+            writeln!(io::stderr(), "planted pause").ok();
+            for i in 0..20u32 {
+                printer.step(f64::from(i) / 40.0, "pausing")?;
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Ok(())
         }
         _ => Ok(()),
     }

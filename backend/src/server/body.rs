@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use axum::body::{Body, to_bytes};
-use eigenscope::api::{InputRef, JobRequest};
+use eigenscope::api::{InputRef, JobChange, JobRequest};
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -22,6 +22,10 @@ struct RawRequest {
     inputs: std::collections::BTreeMap<String, InputRef>,
     #[serde(default)]
     device: DeviceChoice,
+    #[serde(default)]
+    priority: i32,
+    #[serde(default)]
+    concurrency: Option<u32>,
 }
 
 /// Reads a request to run an analysis: 400 when it is not JSON, 422 with the field when it is JSON of another form.
@@ -30,7 +34,14 @@ pub(super) async fn read_job_request(body: Body) -> Result<JobRequest, Failure> 
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| Failure::malformed(format!("the body is not JSON: {e}")))?;
     let raw = serde_json::from_value::<RawRequest>(value).map_err(|e| form_failure("the request", &e))?;
     let spec = serde_json::from_value::<AnalysisSpec>(raw.spec).map_err(|e| form_failure("the spec", &e))?;
-    Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device })
+    Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device, priority: raw.priority, concurrency: raw.concurrency })
+}
+
+/// Reads what is to be changed of a job, as [`read_job_request`] reads a request.
+pub(super) async fn read_job_change(body: Body) -> Result<JobChange, Failure> {
+    let bytes = to_bytes(body, MAX_JSON_BYTES).await.map_err(|e| read_failure(&e, MAX_JSON_BYTES))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| Failure::malformed(format!("the body is not JSON: {e}")))?;
+    serde_json::from_value(value).map_err(|e| form_failure("the change", &e))
 }
 
 fn read_failure(error: &axum::Error, limit: usize) -> Failure {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware;
-use eigenscope::compute::DeviceInfo;
 use tokio::net::TcpListener;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::jobs::child::Program;
+use crate::jobs::executor::Executor;
+use crate::jobs::local::Local;
 use crate::jobs::queue::Workers;
+use crate::jobs::slurm::{Profile, Slurm};
 use crate::store::{Store, StoreError};
 use crate::{ids, machine};
 
@@ -40,8 +42,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The token; a random one when absent.
     pub token: Option<String>,
-    /// Jobs at the same time.
+    /// Processes at the same time; jobs at the same time where a cluster runs them.
     pub workers: usize,
+    /// The cluster that runs jobs; absent: this machine.
+    pub slurm: Option<Profile>,
     /// Jobs that may wait.
     pub queue_limit: u32,
     /// Largest upload.
@@ -69,6 +73,7 @@ impl Config {
             data_dir,
             token: None,
             workers: 1,
+            slurm: None,
             queue_limit: 256,
             max_upload_bytes: 8 << 30,
             memory_bytes: machine::memory_bytes(),
@@ -115,7 +120,6 @@ struct Inner {
     program: Program,
     /// Uploads are inspected one after the other: each is in memory meanwhile.
     inspecting: Semaphore,
-    devices: OnceCell<Vec<DeviceInfo>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -131,13 +135,17 @@ impl App {
         };
         let root = config.data_dir.clone();
         let store = tokio::task::spawn_blocking(move || Store::open(&root)).await.map_err(StoreError::from)??;
-        let program = Program { exe: config.task_exe.clone(), env: config.task_env.clone() };
-        let workers = Workers::start(store.clone(), program.clone(), config.workers, config.task_flops).await?;
+        let program = Program::new(config.task_exe.clone(), config.task_env.clone());
+        let executor = match &config.slurm {
+            None => Executor::Local(Local::new(program.clone(), config.workers)),
+            Some(profile) => Executor::Slurm(Box::new(Slurm::new(profile.clone(), program.clone()))),
+        };
+        let workers = Workers::start(store.clone(), program.clone(), executor, config.workers, config.task_flops).await?;
         let auth = Auth::new(token, Hosts::of(&config), config.port);
         let site = config.site.clone().map_or_else(Site::embedded, Site::folder);
         let (stopping, _) = watch::channel(false);
         let inspecting = Semaphore::new(1);
-        Ok(Self(Arc::new(Inner { config, auth, site, store, workers, program, inspecting, devices: OnceCell::new(), stopping })))
+        Ok(Self(Arc::new(Inner { config, auth, site, store, workers, program, inspecting, stopping })))
     }
 
     /// All routes behind the guard.

@@ -4,7 +4,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::routes::{datasets, events, jobs, system};
+use super::routes::{datasets, events, jobs, system, tasks};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -19,7 +19,10 @@ use super::routes::{datasets, events, jobs, system};
         jobs::list_jobs,
         jobs::show_job,
         jobs::cancel_job,
-        jobs::skip_task,
+        jobs::change_job,
+        tasks::list_tasks,
+        tasks::show_log,
+        tasks::skip_task,
         jobs::delete_job,
         jobs::show_result,
         jobs::show_preview,

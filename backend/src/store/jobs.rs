@@ -6,7 +6,7 @@ use eigenscope::api::{ApiError, Event, Job, JobRequest};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::job_rows::{job, raw};
-use super::{Blobs, Store, StoreError, blobs, events, signed};
+use super::{Blobs, Store, StoreError, events, signed, tasks};
 use crate::ids;
 
 /// A server that stops this often while one job runs is probably stopped by it.
@@ -36,11 +36,11 @@ pub enum Submitted {
     Full,
 }
 
-/// How a process ended.
-#[derive(Debug)]
+/// How a job ended.
+#[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The envelope is in this file.
-    Done(PathBuf),
+    /// The envelope is in this file, whose bytes have this hash.
+    Done(PathBuf, String),
     /// It failed.
     Failed(ApiError),
 }
@@ -51,7 +51,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
-        self.call(move |tx, blobs| {
+        self.call_durably(move |tx, blobs| {
             let sql = "SELECT result FROM jobs WHERE cache_key = ?1 AND state = 'done' AND result IS NOT NULL ORDER BY seq DESC LIMIT 1";
             let cached: Option<String> = tx.query_row(sql, [&new.cache_key], |row| row.get(0)).optional()?;
             let cached = cached.filter(|hash| blobs.path(hash).exists());
@@ -63,8 +63,8 @@ impl Store {
             let (state, frac, step) =
                 if cached.is_some() { ("done", 1.0, "found among finished jobs") } else { ("queued", 0.0, "waiting") };
             tx.execute(
-                "INSERT INTO jobs (id, state, done_frac, step, request, cache_key, result, created_ms, finished_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT INTO jobs (id, state, done_frac, step, request, cache_key, result, created_ms, finished_ms, priority)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     new.id,
                     state,
@@ -74,7 +74,8 @@ impl Store {
                     new.cache_key,
                     cached,
                     now,
-                    cached.as_ref().map(|_| now)
+                    cached.as_ref().map(|_| now),
+                    new.request.priority
                 ],
             )?;
             let job = announce(tx, &new.id)?;
@@ -83,29 +84,45 @@ impl Store {
         .await
     }
 
-    /// Takes the job that waits longest.
+    /// Takes the waiting job of the highest priority, of several the one that came first; only one `above` a priority, if given.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn claim_job(&self) -> Result<Option<Job>, StoreError> {
-        self.call(|tx, _| {
-            let sql = "UPDATE jobs SET state = 'running', step = 'starting', starts = starts + 1
-                       WHERE seq = (SELECT min(seq) FROM jobs WHERE state = 'queued') RETURNING id";
-            let id: Option<String> = tx.query_row(sql, [], |row| row.get(0)).optional()?;
+    pub async fn claim_job(&self, above: Option<i32>) -> Result<Option<Job>, StoreError> {
+        self.call(move |tx, _| {
+            let sql = "UPDATE jobs SET state = 'running', step = 'starting', starts = starts + 1, started_ms = max(?2, created_ms)
+                       WHERE seq = (SELECT seq FROM jobs WHERE state = 'queued' AND (?1 IS NULL OR priority > ?1)
+                                    ORDER BY priority DESC, seq LIMIT 1) RETURNING id";
+            let id: Option<String> = tx.query_row(sql, params![above, signed(ids::now_ms())], |row| row.get(0)).optional()?;
             id.map(|id| announce(tx, &id)).transpose()
         })
         .await
     }
 
-    /// Notes the progress of a running job.
+    /// Changes the priority of a waiting job. `None`: there is no such job; otherwise the job and whether it waited.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn report_progress(&self, id: &str, done_frac: f64, step: &str) -> Result<(), StoreError> {
+    pub async fn set_priority(&self, id: &str, priority: i32) -> Result<Option<(Job, bool)>, StoreError> {
+        let id = id.to_owned();
+        self.call(move |tx, _| {
+            if tx.execute("UPDATE jobs SET priority = ?2 WHERE id = ?1 AND state = 'queued'", params![id, priority])? > 0 {
+                return Ok(Some((announce(tx, &id)?, true)));
+            }
+            Ok(find(tx, &id)?.map(|job| (job, false)))
+        })
+        .await
+    }
+
+    /// Notes the progress of a running job, and the seconds that it will go on, if that is known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn report_progress(&self, id: &str, done_frac: f64, step: &str, remaining_secs: Option<f64>) -> Result<(), StoreError> {
         let (id, step) = (id.to_owned(), step.to_owned());
         self.call(move |tx, _| {
-            let sql = "UPDATE jobs SET done_frac = ?2, step = ?3 WHERE id = ?1 AND state = 'running'";
-            if tx.execute(sql, params![id, done_frac.clamp(0.0, 1.0), step])? > 0 {
+            let sql = "UPDATE jobs SET done_frac = ?2, step = ?3, remaining_secs = ?4 WHERE id = ?1 AND state = 'running'";
+            if tx.execute(sql, params![id, done_frac.clamp(0.0, 1.0), step, remaining_secs])? > 0 {
                 announce(tx, &id)?;
             }
             Ok(())
@@ -132,22 +149,25 @@ impl Store {
     /// [`StoreError`].
     pub async fn finish_job(&self, id: &str, outcome: Outcome) -> Result<(), StoreError> {
         let id = id.to_owned();
-        self.call(move |tx, blobs| {
+        self.call_durably(move |tx, blobs| {
             let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'running'";
             if tx.query_row(sql, [&id], |_| Ok(())).optional()?.is_none() {
                 return Ok(());
             }
             let (state, step, result, error) = match outcome {
-                Outcome::Done(file) => {
-                    let hash = blobs::hash_file(&file)?;
-                    blobs.import(&file, &hash)?;
+                Outcome::Done(file, hash) => {
+                    // An earlier attempt may have moved it before the disk was full.
+                    if file.exists() || !blobs.path(&hash).exists() {
+                        blobs.import(&file, &hash)?;
+                    }
                     ("done", "done", Some(hash), None)
                 }
                 Outcome::Failed(error) => ("failed", "failed", None, Some(serde_json::to_string(&error)?)),
             };
-            let sql = "UPDATE jobs SET state = ?2, step = ?3, result = ?4, error = ?5, finished_ms = ?6,
-                       done_frac = CASE WHEN ?2 = 'done' THEN 1.0 ELSE done_frac END WHERE id = ?1";
+            let sql = "UPDATE jobs SET state = ?2, step = ?3, result = ?4, error = ?5, remaining_secs = NULL,
+                       finished_ms = max(?6, created_ms, coalesce(started_ms, 0)), done_frac = CASE WHEN ?2 = 'done' THEN 1.0 ELSE done_frac END WHERE id = ?1";
             tx.execute(sql, params![id, state, step, result, error, signed(ids::now_ms())])?;
+            tasks::close(tx, &id)?;
             announce(tx, &id)?;
             Ok(())
         })
@@ -160,10 +180,11 @@ impl Store {
     /// [`StoreError`].
     pub async fn cancel_job(&self, id: &str) -> Result<Option<(Job, bool)>, StoreError> {
         let id = id.to_owned();
-        self.call(move |tx, _| {
-            let sql = "UPDATE jobs SET state = 'canceled', step = 'canceled', finished_ms = ?2
-                       WHERE id = ?1 AND state IN ('queued', 'running')";
+        self.call_durably(move |tx, _| {
+            let sql = "UPDATE jobs SET state = 'canceled', step = 'canceled', remaining_secs = NULL,
+                       finished_ms = max(?2, created_ms, coalesce(started_ms, 0)) WHERE id = ?1 AND state IN ('queued', 'running')";
             if tx.execute(sql, params![id, signed(ids::now_ms())])? > 0 {
+                tasks::close(tx, &id)?;
                 return Ok(Some((announce(tx, &id)?, true)));
             }
             Ok(find(tx, &id)?.map(|job| (job, false)))
@@ -183,8 +204,12 @@ impl Store {
                 if starts >= MAX_STARTS {
                     let sql = "UPDATE jobs SET state = 'failed', step = 'failed', error = ?2, finished_ms = ?3 WHERE id = ?1";
                     tx.execute(sql, params![id, serde_json::to_string(&gave_up(&id))?, signed(ids::now_ms())])?;
+                    tasks::close(tx, &id)?;
                 } else {
-                    tx.execute("UPDATE jobs SET state = 'queued', done_frac = 0, step = 'waiting' WHERE id = ?1", [&id])?;
+                    tx.execute(
+                        "UPDATE jobs SET state = 'queued', done_frac = 0, step = 'waiting', remaining_secs = NULL WHERE id = ?1",
+                        [&id],
+                    )?;
                 }
                 announce(tx, &id)?;
             }
@@ -200,7 +225,7 @@ impl Store {
     pub async fn requeue_job(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
         self.call(move |tx, _| {
-            let sql = "UPDATE jobs SET state = 'queued', done_frac = 0, step = 'waiting', starts = starts - 1
+            let sql = "UPDATE jobs SET state = 'queued', done_frac = 0, step = 'waiting', remaining_secs = NULL, starts = starts - 1
                        WHERE id = ?1 AND state = 'running'";
             if tx.execute(sql, [&id])? > 0 {
                 announce(tx, &id)?;
@@ -223,6 +248,7 @@ impl Store {
             }
             let result: Option<String> = tx.query_row("SELECT result FROM jobs WHERE id = ?1", [&id], |row| row.get(0))?;
             tx.execute("DELETE FROM jobs WHERE id = ?1", [&id])?;
+            tx.execute("DELETE FROM tasks WHERE job = ?1", [&id])?;
             events::emit(tx, &id, &Event::Removed { id: id.clone() })?;
             if let Some(hash) = result {
                 remove_unreferenced(tx, blobs, &hash)?;
@@ -279,3 +305,6 @@ fn announce(tx: &Transaction<'_>, id: &str) -> Result<Job, StoreError> {
 fn find(tx: &Transaction<'_>, id: &str) -> Result<Option<Job>, StoreError> {
     tx.query_row("SELECT * FROM jobs WHERE id = ?1", [id], raw).optional()?.map(job).transpose()
 }
+
+#[cfg(test)]
+mod tests;

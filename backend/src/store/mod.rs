@@ -16,6 +16,7 @@ mod events;
 mod job_rows;
 mod jobs;
 mod schema;
+mod tasks;
 
 pub use blobs::Blobs;
 pub use jobs::{NewJob, Outcome, Submitted};
@@ -40,6 +41,18 @@ pub enum StoreError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl StoreError {
+    /// Whether nothing is wrong but that the disk is full.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            Self::Io(error) => matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded),
+            Self::Json(_) | Self::Unusable(_) | Self::Task(_) => false,
+        }
+    }
+}
+
 /// The data folder of a server.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Inner>);
@@ -55,10 +68,12 @@ struct Inner {
     _lock: File,
 }
 
-/// The folder of the folders of jobs.
 /// Pieces of jobs by what gives them.
 const PIECES: &str = "pieces";
+/// The folder of the folders of jobs.
 const TASKS: &str = "tasks";
+/// What tasks said, by job.
+const LOGS: &str = "logs";
 
 impl Store {
     /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
@@ -124,6 +139,41 @@ impl Store {
         self.0.root.join(TASKS).join(job)
     }
 
+    /// Where what a task says is kept.
+    #[must_use]
+    pub fn log_file(&self, job: &str, i: usize) -> PathBuf {
+        self.0.root.join(LOGS).join(job).join(format!("{i}.log"))
+    }
+
+    /// Removes what the tasks of a job said.
+    pub async fn remove_logs(&self, job: &str) {
+        // There may be none; one that stays is removed at the next start.
+        tokio::fs::remove_dir_all(self.0.root.join(LOGS).join(job)).await.ok();
+    }
+
+    /// Removes what the tasks of jobs said that are not there any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remove_old_logs(&self) -> Result<(), StoreError> {
+        let Ok(mut folders) = tokio::fs::read_dir(self.0.root.join(LOGS)).await else { return Ok(()) };
+        while let Some(folder) = folders.next_entry().await? {
+            let id = folder.file_name().to_string_lossy().into_owned();
+            if self.job(&id).await?.is_none() {
+                self.remove_logs(&id).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The hash of a file, as [`Blobs`] names it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn hash_of(&self, file: PathBuf) -> Result<String, StoreError> {
+        Ok(tokio::task::spawn_blocking(move || blobs::hash_file(&file)).await??)
+    }
+
     /// Removes the folder of a job, if there is one.
     pub async fn remove_task_dir(&self, job: &str) {
         match tokio::fs::remove_dir_all(self.task_dir(job)).await {
@@ -132,19 +182,20 @@ impl Store {
         }
     }
 
-    /// Removes the folders of jobs that will not go on: those that an earlier server left.
+    /// Folders of jobs that will not go on: those that an earlier server left.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn remove_old_task_dirs(&self) -> Result<(), StoreError> {
+    pub async fn old_task_dirs(&self) -> Result<Vec<String>, StoreError> {
+        let mut old = Vec::new();
         let mut folders = tokio::fs::read_dir(self.0.root.join(TASKS)).await?;
         while let Some(folder) = folders.next_entry().await? {
             let id = folder.file_name().to_string_lossy().into_owned();
             if self.job(&id).await?.is_none_or(|(job, _)| job.state.is_final()) {
-                self.remove_task_dir(&id).await;
+                old.push(id);
             }
         }
-        Ok(())
+        Ok(old)
     }
 
     /// Runs `work` in a transaction on a blocking thread; commits when it succeeds and then wakes the event streams.
@@ -152,9 +203,26 @@ impl Store {
         &self,
         work: impl FnOnce(&Transaction<'_>, &Blobs) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.call_with(false, work).await
+    }
+
+    /// As [`Self::call`], but also a power cut does not undo it: for what somebody is told has happened.
+    async fn call_durably<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &Blobs) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.call_with(true, work).await
+    }
+
+    async fn call_with<T: Send + 'static>(
+        &self,
+        durably: bool,
+        work: impl FnOnce(&Transaction<'_>, &Blobs) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
         tokio::task::spawn_blocking(move || {
             let mut connection = inner.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            connection.pragma_update(None, "synchronous", if durably { "FULL" } else { "NORMAL" })?;
             let transaction = connection.transaction()?;
             let out = work(&transaction, &inner.blobs)?;
             let newest = events::newest(&transaction)?;

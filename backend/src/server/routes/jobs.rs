@@ -2,19 +2,18 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eigenscope::analysis::AnalysisResult;
-use eigenscope::api::{ApiError, Job, JobRequest, JobState};
+use eigenscope::api::{ApiError, Job, JobChange, JobRequest, JobState, check_priority};
 use eigenscope::error::ErrorCode;
-use eigenscope::{tasks, wire};
+use eigenscope::wire;
 
 use super::{Id, id_of};
 use crate::ids;
 use crate::jobs::{preview, queue::datasets_of, request};
-use crate::server::body::read_job_request;
+use crate::server::body::{read_job_change, read_job_request};
 use crate::server::{App, failure::Failure};
 use crate::store::{NewJob, Submitted};
 
@@ -55,7 +54,7 @@ pub(in crate::server) async fn list_jobs(State(app): State<App>) -> Result<Respo
     Ok(([("x-last-event-id", newest.to_string())], Json(jobs)).into_response())
 }
 
-fn no_job(id: &str) -> Failure {
+pub(super) fn no_job(id: &str) -> Failure {
     Failure::not_found(format!("there is no job {id}"))
 }
 
@@ -65,6 +64,24 @@ fn no_job(id: &str) -> Failure {
 pub(in crate::server) async fn show_job(State(app): State<App>, id: Id) -> Result<Json<Job>, Failure> {
     let id = id_of(id)?;
     app.0.store.job(&id).await?.map(|(job, _)| Json(job)).ok_or_else(|| no_job(&id))
+}
+
+/// Change the priority of a job that waits.
+#[utoipa::path(patch, path = "/api/v1/jobs/{id}", params(("id" = String, Path)), request_body = JobChange,
+    responses((status = 200, body = Job), (status = 400, body = ApiError), (status = 404, body = ApiError),
+        (status = 409, body = ApiError, description = "It does not wait any more"), (status = 422, body = ApiError)))]
+pub(in crate::server) async fn change_job(State(app): State<App>, id: Id, body: Body) -> Result<Json<Job>, Failure> {
+    let id = id_of(id)?;
+    let change = read_job_change(body).await?;
+    check_priority(change.priority)?;
+    match app.0.store.set_priority(&id, change.priority).await? {
+        None => Err(no_job(&id)),
+        Some((job, true)) => {
+            app.0.workers.wake();
+            Ok(Json(job))
+        }
+        Some((job, false)) => Err(Failure::conflict(format!("the job does not wait any more: it is {}", word(job.state)))),
+    }
 }
 
 /// Cancel a job that has not ended.
@@ -82,33 +99,6 @@ pub(in crate::server) async fn cancel_job(State(app): State<App>, id: Id) -> Res
     }
 }
 
-/// Leave out one point of a sweep that has not ended; the rest goes on.
-#[utoipa::path(post, path = "/api/v1/jobs/{id}/tasks/{i}/cancel",
-    params(("id" = String, Path), ("i" = usize, Path, description = "Its place in the sweep, from 0")),
-    responses((status = 200, body = Job), (status = 400, body = ApiError), (status = 404, body = ApiError),
-        (status = 409, body = ApiError, description = "The job has ended"), (status = 422, body = ApiError, description = "Its tasks need each other")))]
-pub(in crate::server) async fn skip_task(
-    State(app): State<App>,
-    path: Result<Path<(String, usize)>, PathRejection>,
-) -> Result<Json<Job>, Failure> {
-    let Path((id, i)) = path.map_err(|e| Failure::malformed(e.body_text()))?;
-    let (job, _) = app.0.store.job(&id).await?.ok_or_else(|| no_job(&id))?;
-    if job.state.is_final() {
-        return Err(Failure::conflict(format!("the job has ended already: it is {}", word(job.state))));
-    }
-    let Some(n) = tasks::can_skip(&job.request.spec) else {
-        return Err(Failure::from(eigenscope::Error::parameter(
-            "i",
-            format!("tasks of {} need each other; cancel the job", job.request.spec.title()),
-        )));
-    };
-    if i >= n {
-        return Err(Failure::not_found(format!("the job has {n} points; there is no point {i}, counted from 0")));
-    }
-    app.0.workers.skip_task(&id, i).await?;
-    Ok(Json(job))
-}
-
 /// Remove a job that has ended, and its result.
 #[utoipa::path(delete, path = "/api/v1/jobs/{id}", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = ApiError), (status = 409, body = ApiError, description = "It has not ended")))]
@@ -116,7 +106,10 @@ pub(in crate::server) async fn delete_job(State(app): State<App>, id: Id) -> Res
     let id = id_of(id)?;
     match app.0.store.delete_job(&id).await? {
         None => Err(no_job(&id)),
-        Some(true) => Ok(StatusCode::NO_CONTENT),
+        Some(true) => {
+            app.0.store.remove_logs(&id).await;
+            Ok(StatusCode::NO_CONTENT)
+        }
         Some(false) => Err(Failure::conflict("the job has not ended; cancel it first")),
     }
 }
@@ -167,7 +160,7 @@ pub(in crate::server) async fn show_preview(State(app): State<App>, id: Id) -> R
     Ok(([(header::CONTENT_TYPE, wire::MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
 }
 
-fn word(state: JobState) -> &'static str {
+pub(super) fn word(state: JobState) -> &'static str {
     match state {
         JobState::Queued => "queued",
         JobState::Running => "running",

@@ -15,6 +15,7 @@ pub(super) mod datasets;
 pub(super) mod events;
 pub(super) mod jobs;
 pub(super) mod system;
+pub(super) mod tasks;
 
 pub(super) fn router() -> Router<App> {
     let api = Router::new()
@@ -22,9 +23,11 @@ pub(super) fn router() -> Router<App> {
         .route("/datasets/{id}", get(datasets::show_dataset).delete(datasets::delete_dataset))
         .route("/datasets/{id}/bytes", get(datasets::download_dataset))
         .route("/jobs", get(jobs::list_jobs).post(jobs::create_job))
-        .route("/jobs/{id}", get(jobs::show_job).delete(jobs::delete_job))
+        .route("/jobs/{id}", get(jobs::show_job).patch(jobs::change_job).delete(jobs::delete_job))
         .route("/jobs/{id}/cancel", post(jobs::cancel_job))
-        .route("/jobs/{id}/tasks/{i}/cancel", post(jobs::skip_task))
+        .route("/jobs/{id}/tasks", get(tasks::list_tasks))
+        .route("/jobs/{id}/tasks/{i}/log", get(tasks::show_log))
+        .route("/jobs/{id}/tasks/{i}/cancel", post(tasks::skip_task))
         .route("/jobs/{id}/result", get(jobs::show_result))
         .route("/jobs/{id}/preview", get(jobs::show_preview))
         .route("/jobs/{id}/dataset", post(datasets::keep_layers))

@@ -1,18 +1,11 @@
 //! Health, devices and the description of the interface.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use eigenscope::compute::DeviceInfo;
-use serde::{Deserialize, Serialize};
-use tokio::process::Command;
+use serde::Serialize;
 
-use crate::machine;
 use crate::server::App;
-
-/// A driver that does not answer within this time is not there.
-const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The server lives.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,7 +21,7 @@ pub(in crate::server) async fn show_health() -> Json<Health> {
 }
 
 /// The devices of this server.
-#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(in crate::server) struct Devices {
     devices: Vec<DeviceInfo>,
 }
@@ -36,26 +29,7 @@ pub(in crate::server) struct Devices {
 /// The devices that jobs can compute on.
 #[utoipa::path(get, path = "/api/v1/devices", responses((status = 200, body = Devices)))]
 pub(in crate::server) async fn list_devices(State(app): State<App>) -> Json<Devices> {
-    let devices = app.0.devices.get_or_init(|| ask_process(&app)).await.clone();
-    Json(Devices { devices })
-}
-
-/// Asks a process, so that a driver that crashes does not take the server along.
-async fn ask_process(app: &App) -> Vec<DeviceInfo> {
-    let mut command = Command::new(&app.0.program.exe);
-    command.args(["devices", "--json"]).env_remove("EIGENSCOPE_TOKEN").stdin(std::process::Stdio::null()).kill_on_drop(true);
-    let said = match tokio::time::timeout(DEVICES_TIMEOUT, command.output()).await {
-        Ok(Ok(output)) => serde_json::from_slice::<Devices>(&output.stdout).map_err(|e| e.to_string()),
-        Ok(Err(e)) => Err(e.to_string()),
-        Err(e) => Err(e.to_string()),
-    };
-    match said {
-        Ok(found) => found.devices,
-        Err(error) => {
-            tracing::warn!(error, "the devices could not be listed; only the CPU is told");
-            machine::cpu_only()
-        }
-    }
+    Json(Devices { devices: app.0.program.devices().await.to_vec() })
 }
 
 /// This interface as an `OpenAPI` document.
