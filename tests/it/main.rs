@@ -8,6 +8,7 @@ mod cli;
 mod extraction;
 mod network;
 mod probe;
+mod slurm;
 mod support;
 mod tidy;
 mod visible;
