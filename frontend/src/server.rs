@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use eigenscope::api::{ApiError, DatasetInfo, Event, Job, JobRequest};
+use eigenscope::api::{ApiError, DatasetInfo, Event, Job, JobRequest, JobTask};
 use eigenscope::compute::DeviceInfo;
 use eigenscope::error::ErrorCode;
 use eigenscope::wire;
@@ -101,6 +101,16 @@ pub(crate) async fn preview(id: &str) -> Result<Option<Uint8Array>, ApiError> {
 
 pub(crate) async fn cancel(id: &str) -> Result<(), ApiError> {
     sent(Request::post(&format!("{JOBS}/{id}/cancel"))).await.map(|_| ())
+}
+
+/// The processes of a job.
+pub(crate) async fn tasks(id: &str) -> Result<Vec<JobTask>, ApiError> {
+    get(&format!("{JOBS}/{id}/tasks")).await
+}
+
+/// What one of them said.
+pub(crate) async fn task_log(id: &str, i: u32) -> Result<String, ApiError> {
+    sent(Request::get(&format!("{JOBS}/{id}/tasks/{i}/log"))).await?.text().await.map_err(|e| unreachable_server(&e))
 }
 
 pub(crate) async fn delete(id: &str) -> Result<(), ApiError> {

@@ -129,6 +129,8 @@ pub(crate) struct Run {
     pub(crate) step: RwSignal<String>,
     pub(crate) started_ms: RwSignal<f64>,
     pub(crate) finished_ms: RwSignal<Option<f64>>,
+    /// How long the server thinks that it will go on.
+    pub(crate) remaining_secs: RwSignal<Option<f64>>,
     pub(crate) error: RwSignal<Option<String>>,
     pub(crate) result: RwSignal<Option<Arc<AnalysisResult>>>,
     /// What is known of it while the run goes on.

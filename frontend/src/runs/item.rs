@@ -6,7 +6,7 @@ use eigenscope::AnalysisResult;
 use eigenscope::api::JobState;
 use leptos::prelude::*;
 
-use super::{cancel, remote, remove, state_word};
+use super::{cancel, log, remote, remove, state_word};
 use crate::state::{App, Place, Run};
 
 pub(super) fn view(app: App, run: Run) -> impl IntoView {
@@ -17,6 +17,7 @@ pub(super) fn view(app: App, run: Run) -> impl IntoView {
         <li class="card run" data-testid="run-item" data-state=move || state_word(state.get()) aria-labelledby=labelled>
             {head(app, &run, heading)}
             {progress(app, &run)}
+            {log::details(&run)}
             {
                 let error = run.error;
                 move || error.get().map(|message| view! { <p class="problem" role="alert" data-testid="run-error">{message}</p> })
@@ -98,14 +99,15 @@ fn head(app: App, run: &Run, heading: String) -> AnyView {
 }
 
 fn progress(app: App, run: &Run) -> AnyView {
-    let Run { state, done_frac, step, started_ms, .. } = *run;
+    let Run { state, done_frac, step, started_ms, remaining_secs, .. } = *run;
+    let left = move || remaining_secs.get().map(left_text).unwrap_or_default();
     view! {
         <Show when=move || !state.get().is_final()>
             <progress max="1" aria-label="Progress" prop:value=move || done_frac.get()></progress>
         </Show>
         {move || {
             let step = rated(&step.get(), || (app.now_ms.get() - started_ms.get()) / 1000.0);
-            (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}</p> })
+            (!step.is_empty() && matches!(state.get(), JobState::Running | JobState::Queued)).then(|| view! { <p class="muted small" data-testid="run-step">{step}{left}</p> })
         }}
     }
     .into_any()
@@ -160,8 +162,19 @@ fn listed(names: &[String]) -> String {
     format!("{} and {} others", names[..SHOWN].join(", "), names.len() - SHOWN)
 }
 
+/// ` · about 3 min left`: as exactly as it can be known.
+fn left_text(seconds: f64) -> String {
+    let (n, unit) = match seconds {
+        s if s < 10.0 => return " · a few seconds left".into(),
+        s if s < 90.0 => ((s / 10.0).round() * 10.0, "s"),
+        s if s < 5400.0 => ((s / 60.0).round(), "min"),
+        s => ((s / 3600.0).round(), "h"),
+    };
+    format!(" · about {n:.0} {unit} left")
+}
+
 /// `12 ms`, `1.8 s`, `1 min 05 s`.
-fn duration_text(seconds: f64) -> String {
+pub(super) fn duration_text(seconds: f64) -> String {
     if seconds < 1.0 {
         return format!("{:.0} ms", (seconds * 1000.0).max(0.0));
     }
@@ -174,7 +187,7 @@ fn duration_text(seconds: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{duration_text, listed, rated};
+    use super::{duration_text, left_text, listed, rated};
 
     #[test]
     fn many_inputs_are_counted() {
@@ -189,6 +202,12 @@ mod tests {
             (rated("12 of 92 images", || 0.1), rated("checking the inputs", || 4.0)),
             ("12 of 92 images".into(), "checking the inputs".into())
         );
+    }
+
+    #[test]
+    fn what_is_left_is_not_more_exact_than_it_can_be() {
+        let texts = [4.0, 44.0, 130.0, 10_000.0].map(left_text);
+        assert_eq!(texts, [" · a few seconds left", " · about 40 s left", " · about 2 min left", " · about 3 h left"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod here;
 mod item;
+mod log;
 pub(crate) mod remote;
 
 use eigenscope::AnalysisSpec;
@@ -25,6 +26,7 @@ pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place:
         step: RwSignal::new(String::new()),
         started_ms: RwSignal::new(now_ms()),
         finished_ms: RwSignal::new(None),
+        remaining_secs: RwSignal::new(None),
         error: RwSignal::new(None),
         result: RwSignal::new(None),
         preview: RwSignal::new(None),

@@ -61,7 +61,7 @@ async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
         };
         inputs.insert(name, InputRef { dataset: id, member: dataset.member.clone(), transpose: dataset.transpose.get_untracked() });
     }
-    let request = JobRequest { spec: run.spec.clone(), inputs, device: run.device };
+    let request = JobRequest { spec: run.spec.clone(), inputs, device: run.device, priority: 0, concurrency: None };
     let answer = server::create_job(&request).await;
     if answer.as_ref().is_err_and(|e| e.code == ErrorCode::NotFound) {
         // The server has forgotten a file (its data folder was emptied): the next attempt uploads again.
@@ -70,9 +70,8 @@ async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
     answer
 }
 
-/// Takes over the server's list of jobs.
-pub(crate) fn sync(app: App, mut jobs: Vec<Job>) {
-    jobs.sort_by_key(|job| job.created_ms);
+/// Takes over the server's list of jobs, which has them in the order in which they came, whatever its clock said.
+pub(crate) fn sync(app: App, jobs: Vec<Job>) {
     for job in jobs {
         apply(app, Event::Job(Box::new(job)));
     }
@@ -187,6 +186,7 @@ fn update(app: App, run: &Run, job: Job) {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
     run.started_ms.set(job.created_ms as f64);
     run.done_frac.set(job.done_frac);
+    run.remaining_secs.set(job.remaining_secs);
     run.step.set(job.step);
     run.state.set(job.state);
     run.error.set(job.error.map(|e| e.message));
