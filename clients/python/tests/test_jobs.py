@@ -39,6 +39,37 @@ def test_a_job_can_be_followed(client: es.Client) -> None:
     assert job.id in [j.id for j in client.jobs()]
 
 
+def test_a_job_tells_its_processes_and_what_they_said(client: es.Client) -> None:
+    x, _ = related(n=210, p=90)
+    job = client.using(priority=7, concurrency=2).submit.dimensionality(x)
+    assert (job.priority, job.info["request"]["concurrency"]) == (7, 2)
+    assert job.wait().remaining_secs is None
+    (task,) = job.tasks()
+    assert (task["kind"], task["state"], task["attempts"]) == ("whole", "done", 1) and task["ran_secs"] > 0
+    assert "started as process" in job.log() and ": done\n" in job.log()
+    with pytest.raises(es.NotFound, match="there is no task 1"):
+        job.log(1)
+    with pytest.raises(es.Conflict, match="does not wait any more"):
+        job.set_priority(1)
+    with pytest.raises(es.InvalidRequest, match="priority"):
+        client.using(priority=101).submit.rdm(x)
+
+
+def test_a_waiting_job_can_overtake(client: es.Client) -> None:
+    running, first, second = client.send(long_request()), client.send(long_request(3001)), client.send(long_request(3002))
+    try:
+        assert second.set_priority(5).priority == 5
+        while running.refresh().state == "queued":
+            time.sleep(0.02)
+        running.delete()
+        while second.refresh().state == "queued":
+            time.sleep(0.02)
+        assert first.refresh().state == "queued"
+    finally:
+        second.delete()
+        first.delete()
+
+
 def test_the_same_request_is_done_at_once(client: es.Client) -> None:
     x, _ = blobs(seed=33)
     first = client.submit.rdm(x)

@@ -87,6 +87,11 @@ def test_real_answers_have_the_documented_form(client: es.Client, api: Any) -> N
     result = ask("GET", "/api/v1/jobs/{id}/result", 200, id=job, headers={"Accept": "application/json"}).json()
     assert result == client.job(job).result().to_dict(), "JSON and the binary form are the same numbers"
     ask("GET", "/api/v1/jobs/{id}/preview", 204, id=job)
+    tasks = ask("GET", "/api/v1/jobs/{id}/tasks", 200, id=job).json()
+    assert [(task["i"], task["kind"], task["state"], task["attempts"]) for task in tasks] == [(0, "whole", "done", 1)]
+    log = ask("GET", "/api/v1/jobs/{id}/tasks/{i}/log", 200, id=job)
+    assert log.headers["content-type"] == "text/plain; charset=utf-8" and "started as process" in log.text
+    ask("PATCH", "/api/v1/jobs/{id}", 409, id=job, json={"priority": 3})
     ask("POST", "/api/v1/jobs/{id}/cancel", 409, id=job)
     ask("POST", "/api/v1/jobs/{id}/tasks/{i}/cancel", 409, id=job)
     ask("POST", "/api/v1/jobs/{id}/dataset", 422, id=job)

@@ -79,6 +79,8 @@ class Client(AllAnalyses[Result]):
         self.device = device
         self.progress = progress
         self.patience_secs = patience_secs
+        self.priority = 0
+        self.concurrency: int | None = None
         self.server: LocalServer | None = None
         """The server that :func:`eigenscope.connect` started for it."""
 
@@ -87,11 +89,16 @@ class Client(AllAnalyses[Result]):
         """The address, without the token."""
         return self.transport.address.origin
 
-    def using(self, *, device: str | None = None, progress: Progress = None) -> Client:
-        """The same server with another device or progress."""
+    def using(
+        self, *, device: str | None = None, progress: Progress = None, priority: int | None = None, concurrency: int | None = None
+    ) -> Client:
+        """The same server with another device or progress, or for jobs that go before others (``priority``, -100 to 100, default 0) or
+        run at most so many tasks at once (``concurrency``, default as many as the server has processes for)."""
         other = copy.copy(self)
         other.device = device or self.device
         other.progress = self.progress if progress is None else progress
+        other.priority = self.priority if priority is None else priority
+        other.concurrency = self.concurrency if concurrency is None else concurrency
         return other
 
     # Analyses ------------------------------------------------------------------------------------------------------------
@@ -129,7 +136,11 @@ class Client(AllAnalyses[Result]):
             When the queue is full for longer than ``patience_secs``.
         """
         inputs = {name: self._stored(source).ref() for name, source in request.inputs.items()}
-        body = {"spec": _plain(request.spec), "inputs": inputs, "device": device or self.device}
+        body: dict[str, Any] = {"spec": _plain(request.spec), "inputs": inputs, "device": device or self.device}
+        if self.priority != 0:
+            body["priority"] = self.priority
+        if self.concurrency is not None:
+            body["concurrency"] = self.concurrency
         started = time.monotonic()
         while True:
             try:

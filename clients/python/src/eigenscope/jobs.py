@@ -70,6 +70,17 @@ class Job:
         return str(self._info["step"])
 
     @property
+    def remaining_secs(self) -> float | None:
+        """Seconds that it will go on, from its speed so far; ``None`` while there is nothing to tell it from."""
+        secs = self._info.get("remaining_secs")
+        return None if secs is None else float(secs)
+
+    @property
+    def priority(self) -> int:
+        """Jobs of higher priority start first."""
+        return int(self._info["request"].get("priority", 0))
+
+    @property
     def spec(self) -> dict[str, Any]:
         return dict(self._info["request"]["spec"])
 
@@ -166,6 +177,26 @@ class Job:
         """
         self._info = self._client.transport.json("POST", f"/api/v1/jobs/{self.id}/cancel")
         return self
+
+    def set_priority(self, priority: int) -> Job:
+        """Changes the priority of a job that waits, -100 to 100; gives the job itself.
+
+        Raises
+        ------
+        Conflict
+            When it does not wait any more.
+        """
+        self._info = self._client.transport.json("PATCH", f"/api/v1/jobs/{self.id}", {"priority": priority})
+        return self
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Its processes, in order: ``{i, kind, state, attempts, started_ms, ended_ms, ran_secs}``; none before it has started."""
+        return list(self._client.transport.json("GET", f"/api/v1/jobs/{self.id}/tasks"))
+
+    def log(self, task: int = 0) -> str:
+        """What a task said on its stderr, with its starts and ends."""
+        answer = self._client.transport.request("GET", f"/api/v1/jobs/{self.id}/tasks/{task}/log", accept="text/plain")
+        return answer.body.decode()
 
     def keep(self) -> Dataset:
         """The layers that an extraction made, as a dataset of the server: inputs for other analyses without a download.
