@@ -22,6 +22,10 @@ pub(crate) fn all() -> Result<(), Failure> {
         if !std::path::Path::new("/usr/share/vulkan/icd.d").exists() {
             apt_install(&["mesa-vulkan-drivers", "libvulkan1"]);
         }
+        // A cluster of one machine for the tests of the Slurm executor; without it they say that they were skipped.
+        if !std::path::Path::new("/usr/sbin/slurmctld").exists() || !std::path::Path::new("/usr/sbin/munged").exists() {
+            apt_install(&["slurm-wlm", "munge"]);
+        }
         let mut command = cargo();
         command.args(["test", "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
         command.env("EIGENSCOPE_SITE", &site);
