@@ -23,7 +23,7 @@ async function learned(page, device) {
   console.log((await run.getByTestId("run-state").locator("..").innerText()).trim());
   const result = await lastRecorded(page);
   assert.equal(result.device.kind, device);
-  assert.deepEqual([result.losses.length, result.populations.map((p) => p.name)], [EPOCHS, ["V1", "pool", "fc"]]);
+  assert.deepEqual([result.losses.length, result.populations.map((p) => p.name)], [EPOCHS, ["V1 (simulated)", "pool", "fc"]]);
   return result;
 }
 
