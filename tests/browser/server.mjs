@@ -23,12 +23,13 @@ const freePort = async () => {
   });
 };
 
-/** The server: its address with the token, and its end. `place` is where another one ran that was stopped and kept its data. */
-export async function startServer({ place, args = [] } = {}) {
+/** The server: its address with the token, and its end. `place` is where another one ran that was stopped and kept its data; `env` is added to its variables. */
+export async function startServer({ place, args = [], env = {} } = {}) {
   const folder = place?.folder ?? mkdtempSync(join(tmpdir(), "eigenscope-"));
   const port = place?.port ?? (await freePort());
   const child = spawn(process.env.EIGENSCOPE, ["serve", "--port", `${port}`, "--data-dir", folder, "--token", "browser-tests", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
   });
   let log = "";
   child.stderr.on("data", (data) => { log += data; });

@@ -501,7 +501,9 @@ impl<'a> Setting<'a> {
                 }
             }
         }
-        if let (Some((of_weights, of_bias)), Some((weights, bias)), Some(readout)) = (of_readout, &mut steps.weights, state.readout.take())
+        // A frozen read-out stays where it is.
+        if let (Some((of_weights, of_bias)), Some((weights, bias))) = (of_readout, &mut steps.weights)
+            && let Some(readout) = state.readout.take()
         {
             state.readout =
                 Some(Readout { weights: weights.step(lr, readout.weights, of_weights), bias: bias.step(lr, readout.bias, of_bias) });

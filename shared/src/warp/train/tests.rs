@@ -282,6 +282,10 @@ fn a_readout_can_begin_with_partial_least_squares() {
     let (all, few, least_squares) = (score(Start::Pls(32)), score(Start::Pls(1)), score(Start::Fitted(0.0)));
     assert!((all - least_squares).abs() < 1e-5, "{all} and {least_squares}");
     assert!(all - few > 0.1, "one component is not all: {few} and {all}");
+    // A frozen read-out is there after every step: a warp that does not move scores what no warp does.
+    let still = Training { low_dim_lr: Some(1e-12), epochs: 2, ..frozen(Start::Pls(4)) };
+    let still = run(&of_responses, &Freedom::Subspace(10, Vec::new()), 1, &still);
+    assert!(still.epochs.len() == 2 && (still.test - score(Start::Pls(4))).abs() < 1e-6, "{still:?}");
     let refused = |problem: &Problem<'_>, start: Start| {
         let result = pollster::block_on(super::train(problem, &Freedom::Nothing, 1, &frozen(start), &Silent, &mut |_| {}));
         result.expect_err("it makes no sense").to_string()
