@@ -12,8 +12,8 @@ use serde::Deserialize;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 use super::failure::Failure;
-use crate::store::Store;
 use super::limits::is_too_slow;
+use crate::store::Store;
 
 /// Specs are small; arrays are uploaded as files.
 const MAX_JSON_BYTES: usize = 4 << 20;

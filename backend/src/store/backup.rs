@@ -168,7 +168,14 @@ mod tests {
         let file = store.tmp_dir().join(crate::ids::random_hex().expect("random"));
         fs::write(&file, bytes).expect("written");
         let id = blake3::hash(bytes).to_hex().to_string();
-        let info = DatasetInfo { id: id.clone(), name: "a.npy".into(), size_bytes: bytes.len() as u64, created_ms: 1, arrays: Vec::new() };
+        let info = DatasetInfo {
+            id: id.clone(),
+            name: "a.npy".into(),
+            size_bytes: bytes.len() as u64,
+            created_ms: 1,
+            arrays: Vec::new(),
+            path: None,
+        };
         store.insert_dataset(info, file).await.expect("kept");
         id
     }
@@ -177,12 +184,12 @@ mod tests {
     async fn a_backup_of_an_open_store_opens_with_its_rows_and_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
         let (root, out) = (folder.path().join("data"), folder.path().join("backup"));
-        let store = Store::open(&root).expect("opens");
+        let store = Store::open(&root, &[]).expect("opens");
         let (a, b) = (keep(&store, b"first").await, keep(&store, b"second").await);
         let report = backup(&root, &out, Bytes::Linked).expect("made");
         assert_eq!((report.files, report.bytes, report.linked), (2, 11, 2));
         store.delete_dataset(&a).await.expect("deleted");
-        let restored = Store::open(&out).expect("the backup opens while the original is open");
+        let restored = Store::open(&out, &[]).expect("the backup opens while the original is open");
         let ids: BTreeSet<_> = restored.datasets().await.expect("rows").into_iter().map(|d| d.id).collect();
         assert_eq!(ids, BTreeSet::from([a.clone(), b]));
         assert_eq!(fs::read(restored.blobs().path(&a)).expect("its bytes"), b"first", "what was removed later is still in the backup");
@@ -196,13 +203,13 @@ mod tests {
         let (root, out) = (folder.path().join("data"), folder.path().join("backup"));
         let refusal = |root: &Path, out: &Path| backup(root, out, Bytes::Linked).expect_err("refused").to_string();
         assert!(refusal(&root, &out).contains("no data folder"), "{}", refusal(&root, &out));
-        let store = Store::open(&root).expect("opens");
+        let store = Store::open(&root, &[]).expect("opens");
         assert!(refusal(&root, &root).contains("not empty"), "{}", refusal(&root, &root));
         let id = keep(&store, b"lost").await;
         fs::remove_file(store.blobs().path(&id)).expect("lost");
         let lost = refusal(&root, &out);
         assert!(lost.contains(&id), "{lost}");
-        let broken = Store::open(&out).expect_err("an unfinished backup is not served").to_string();
+        let broken = Store::open(&out, &[]).expect_err("an unfinished backup is not served").to_string();
         assert!(broken.contains("unfinished backup"), "{broken}");
     }
 }

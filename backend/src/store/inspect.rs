@@ -59,7 +59,7 @@ mod tests {
     fn a_folder_is_inspected_while_it_is_served_and_after() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(inspect(folder.path()).expect("looks"), None);
-        let store = Store::open(folder.path()).expect("opens");
+        let store = Store::open(folder.path(), &[]).expect("opens");
         let look = || inspect(folder.path()).expect("looks").expect("a database");
         assert_eq!((look().version, look().is_served, look().corrupt.len()), (schema::NEWEST, true, 0));
         drop(store);

@@ -60,7 +60,7 @@ impl StoreError {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
             Self::Io(error) => matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded),
-            Self::Json(_) | Self::Unusable(_) | Self::Task(_) => false,
+            Self::Json(_) | Self::Unusable(_) | Self::Changed(_) | Self::Task(_) => false,
         }
     }
 }
@@ -90,8 +90,6 @@ const UPLOADS: &str = "uploads";
 const DATABASE: &str = "eigenscope.db";
 /// A file that is there while a backup is being made: a folder with it is not served.
 const INCOMPLETE: &str = "unfinished-backup";
-/// Pieces of jobs by what gives them.
-const PIECES: &str = "pieces";
 /// The folder of the folders of jobs.
 const TASKS: &str = "tasks";
 /// What tasks said, by job.
@@ -108,9 +106,6 @@ impl Store {
             root.canonicalize().map_err(unusable)
         };
         let roots = roots.iter().map(real).collect::<Result<_, _>>()?;
-        fs::create_dir_all(root)?;
-    /// [`StoreError::Unusable`] when another server holds the folder or a newer one wrote it; otherwise the file system's or `SQLite`'s.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
         create_private(root)?;
         if root.join(INCOMPLETE).exists() {
             return Err(StoreError::Unusable(format!("{} is an unfinished backup; make it again in a new folder", root.display())));
@@ -215,7 +210,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn hash_of(&self, file: PathBuf) -> Result<String, StoreError> {
-        Ok(tokio::task::spawn_blocking(move || blobs::hash_file(&file)).await??)
+        Ok(tokio::task::spawn_blocking(move || hash_file(&file)).await??)
     }
 
     /// Removes the folder of a job, if there is one.

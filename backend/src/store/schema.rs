@@ -164,12 +164,12 @@ mod tests {
     #[tokio::test]
     async fn databases_of_every_version_open_and_keep_their_rows() {
         let new = tempfile::tempdir().expect("a folder");
-        drop(Store::open(new.path()).expect("opens"));
+        drop(Store::open(new.path(), &[]).expect("opens"));
         let shape_of = |folder: &Path| shape(&Connection::open(folder.join(DATABASE)).expect("opens"));
         for version in 1..=NEWEST {
             let folder = tempfile::tempdir().expect("a folder");
             old_database(folder.path(), version);
-            let store = Store::open(folder.path()).expect("an old database opens");
+            let store = Store::open(folder.path(), &[]).expect("an old database opens");
             let datasets = store.datasets().await.expect("datasets");
             assert_eq!((datasets.len(), datasets[0].name.as_str(), datasets[0].size_bytes), (1, "X.npy", 5), "version {version}");
             let (jobs, newest) = store.jobs().await.expect("jobs");
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn a_newer_database_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        drop(Store::open(folder.path()).expect("opens"));
+        drop(Store::open(folder.path(), &[]).expect("opens"));
         let connection = Connection::open(folder.path().join(DATABASE)).expect("opens");
         connection.pragma_update(None, "user_version", u32::try_from(NEWEST + 1).expect("small")).expect("a number");
-        let refusal = Store::open(folder.path()).expect_err("refused").to_string();
+        let refusal = Store::open(folder.path(), &[]).expect_err("refused").to_string();
         assert!(refusal.contains(&format!("version {}", NEWEST + 1)) && refusal.contains("newer program"), "{refusal}");
         assert_eq!(version(&connection).expect("a number"), NEWEST + 1);
     }

@@ -39,7 +39,7 @@ fn nifti() -> Vec<u8> {
 fn hdf5() -> Vec<u8> {
     let mut out = Hdf5Writer::new(std::io::Cursor::new(Vec::new())).expect("a file");
     out.array("X", &[1 << 13, 1 << 13], 8, &mut zeros(UNPACKED)).expect("packed");
-    out.finish("spec", "{}").expect("packed").into_inner()
+    out.finish(Some(("spec", "{}"))).expect("packed").into_inner()
 }
 
 /// A zip archive with one deflated entry that declares more than it can hold.

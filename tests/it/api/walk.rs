@@ -8,20 +8,29 @@ use axum::http::{Method, Request, StatusCode};
 use crate::support::{HOST, TOKEN, TestApp};
 
 /// Every route and the methods that it takes; HEAD comes with GET.
-const ROUTES: [(&str, &[&str]); 16] = [
+const ROUTES: [(&str, &[&str]); 25] = [
     ("/api/v1/datasets", &["GET", "POST"]),
     ("/api/v1/datasets/{id}", &["GET", "DELETE"]),
+    ("/api/v1/datasets/{id}/arrays", &["GET"]),
     ("/api/v1/datasets/{id}/bytes", &["GET"]),
     ("/api/v1/devices", &["GET"]),
+    ("/api/v1/disk", &["GET"]),
     ("/api/v1/events", &["GET"]),
     ("/api/v1/jobs", &["GET", "POST"]),
-    ("/api/v1/jobs/{id}", &["GET", "DELETE"]),
+    ("/api/v1/jobs/{id}", &["GET", "PATCH", "DELETE"]),
     ("/api/v1/jobs/{id}/cancel", &["POST"]),
     ("/api/v1/jobs/{id}/dataset", &["POST"]),
     ("/api/v1/jobs/{id}/preview", &["GET"]),
     ("/api/v1/jobs/{id}/result", &["GET"]),
+    ("/api/v1/jobs/{id}/tasks", &["GET"]),
     ("/api/v1/jobs/{id}/tasks/{i}/cancel", &["POST"]),
+    ("/api/v1/jobs/{id}/tasks/{i}/log", &["GET"]),
     ("/api/v1/openapi.json", &["GET"]),
+    ("/api/v1/roots", &["GET"]),
+    ("/api/v1/roots/datasets", &["POST"]),
+    ("/api/v1/roots/files", &["GET"]),
+    ("/api/v1/uploads", &["GET", "POST", "OPTIONS"]),
+    ("/api/v1/uploads/{id}", &["GET", "HEAD", "PATCH", "DELETE"]),
     ("/healthz", &["GET"]),
     ("/metrics", &["GET"]),
     ("/readyz", &["GET"]),

@@ -105,7 +105,7 @@ mod tests {
         let (findings, is_served) = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, false));
         assert!(!root.exists(), "looking makes nothing");
-        let store = Store::open(&root).expect("opens");
+        let store = Store::open(&root, &[]).expect("opens");
         let (findings, is_served) = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, true));
         drop(store);
