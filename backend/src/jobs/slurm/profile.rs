@@ -95,7 +95,7 @@ impl Profile {
 
     fn parse(text: &str) -> Result<Self, String> {
         let profile: Self = toml::from_str(text).map_err(|e| {
-            let line = e.span().map(|span| text[..span.start].lines().count().max(1));
+            let line = e.span().map(|span| text[..span.start].matches('\n').count() + 1);
             let message = e.message().replace('\n', " ");
             line.map_or(message.clone(), |line| format!("line {line}: {message}"))
         })?;
