@@ -92,6 +92,13 @@ for fixture in json.loads((fixtures / "formats.json").read_text()):
     if len(data) < 20_000:
         put(target, name, data)
 
+for name, header, size in [
+    ("bf16", {"x": {"dtype": "BF16", "shape": [2, 2], "data_offsets": [0, 8]}, "__metadata__": {"origin": "seed"}}, 8),
+    ("f8 e4m3", {"x": {"dtype": "F8_E4M3", "shape": [3], "data_offsets": [0, 3]}, "n": {"dtype": "I64", "shape": [], "data_offsets": [3, 11]}}, 11),
+]:
+    head = json.dumps(header).encode()
+    put("safetensors", name, struct.pack("<Q", len(head)) + head + bytes(range(size)))
+
 
 def nifti(dims, kind, bits, data, slope=0.0, magic=b"n+1\0", little=True):
     order = "<" if little else ">"
