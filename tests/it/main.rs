@@ -13,7 +13,6 @@ mod network;
 mod probe;
 mod process;
 mod saved;
-mod served;
 mod slurm;
 mod support;
 mod tidy;

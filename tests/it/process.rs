@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use eigenscope::api::{Event, Job};
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
@@ -23,21 +24,21 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port.
-    pub(crate) fn start(data: &Path, args: &[&str]) -> Self {
+    /// Starts it on a free port, with more variables in its environment and that of its tasks.
+    pub(crate) fn start(data: &Path, env: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        Self::on(data, port, args)
+        Self::on(data, port, env)
     }
 
-    fn on(data: &Path, port: u16, args: &[&str]) -> Self {
+    fn on(data: &Path, port: u16, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program());
-        command.args(["serve", "--token", TOKEN, "--port", &port.to_string(), "--data-dir"]).arg(data).args(args);
+        command.args(["serve", "--token", TOKEN, "--port", &port.to_string(), "--data-dir"]).arg(data).envs(env.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the address is printed");
         assert!(line.starts_with("http"), "the address is printed, not: {line}");
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(std::time::Duration::from_secs(60)));
+        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(std::time::Duration::from_secs(120)));
         let origin = format!("http://127.0.0.1:{port}");
         Self { data: data.into(), origin, port, child, _stdout: stdout, agent: config.build().into() }
     }
@@ -47,10 +48,15 @@ impl Server {
         self.child.id()
     }
 
-    /// Kills it as the kernel does, and starts another in its place.
-    pub(crate) fn kill_and_start(&mut self) {
+    /// Ends it as `kill -9` does: it has no time to put anything in order.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it is gone");
+    }
+
+    /// Kills it and starts another in its place.
+    pub(crate) fn kill_and_start(&mut self) {
+        self.kill();
         *self = Self::on(&self.data.clone(), self.port, &[]);
     }
 
@@ -62,6 +68,35 @@ impl Server {
             request = request.header(*name, value);
         }
         Answer::of(self.agent.run(request.body(body)?)?)
+    }
+
+    /// The body of an answer that is no failure.
+    pub(crate) fn fetch(&self, method: &str, path: &str, accept: &str, body: &[u8]) -> Vec<u8> {
+        let answer = self.ask(method, path, &[("accept", accept.to_owned())], body.to_vec()).expect("an answer");
+        assert!(answer.status < 400, "{method} {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
+        answer.body
+    }
+
+    /// What it stands for.
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self, method: &str, path: &str, body: &[u8]) -> T {
+        serde_json::from_slice(&self.fetch(method, path, "application/json", body)).expect("JSON of this form")
+    }
+
+    /// Waits until a job is as it is wanted: every change is an event, so that none is missed.
+    pub(crate) fn wait(&self, id: &str, is: impl Fn(&Job) -> bool) -> Job {
+        let request = ureq::http::Request::get(format!("{}/api/v1/events?after=0", self.origin)).header("authorization", format!("Bearer {TOKEN}"));
+        let answer = self.agent.run(request.body(()).expect("a request")).expect("the stream opens");
+        for line in BufReader::new(answer.into_body().into_reader()).lines() {
+            let line = line.expect("the stream goes on");
+            let event = line.strip_prefix("data:").map(|data| serde_json::from_str(data).expect("an event"));
+            if let Some(Event::Job(job)) = event
+                && job.id == id
+                && is(&job)
+            {
+                return *job;
+            }
+        }
+        panic!("the stream ended before job {id} was as it is wanted")
     }
 
     /// JSON of an answer that is no failure.

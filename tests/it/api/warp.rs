@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::networks::data;
-use crate::served::Served;
+use crate::process::Server;
 use crate::support::{TestApp, npy};
 
 /// A small network, twenty images, random responses.
@@ -154,7 +154,7 @@ fn a_sweep_survives_kills_of_the_program_that_serves() {
         let file = piece(job, i).metadata().expect("the piece is there");
         (file.modified().expect("a time"), std::os::unix::fs::MetadataExt::ino(&file))
     };
-    let killed = |served: Served, job: &Job, i: usize| {
+    let killed = |mut served: Server, job: &Job, i: usize| {
         let process = process_in(&tasks(job).join(format!("task-{i}")));
         assert!(process.parse::<u32>().is_ok(), "one process works on the point: {process}");
         served.kill();
@@ -163,31 +163,31 @@ fn a_sweep_survives_kills_of_the_program_that_serves() {
         assert!(ended.success(), "the process outlives its server");
     };
 
-    let served = Served::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-1")]);
-    let upload = |(name, bytes): &(&str, Vec<u8>)| served.ask_json(&format!("POST /api/v1/datasets?name={name}"), bytes);
+    let served = Server::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-1")]);
+    let upload = |(name, bytes): &(&str, Vec<u8>)| served.read("POST", &format!("/api/v1/datasets?name={name}"), bytes);
     let [network, images, responses]: [DatasetInfo; 3] = files.each_ref().map(upload);
     let request = sweep([&network, &images, &responses], &[0, 8, 20], &[0, 1]);
-    let job: Job = served.ask_json("POST /api/v1/jobs", request.to_string().as_bytes());
+    let job: Job = served.read("POST", "/api/v1/jobs", request.to_string().as_bytes());
     served.wait(&job.id, |job| job.step == "task 2 of 6: hanging");
     let first = written(&job, 0);
     killed(served, &job, 1);
 
-    let served = Served::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-2")]);
+    let served = Server::start(dir.path(), &[("EIGENSCOPE_TEST_CRASH", "hang task-2")]);
     served.wait(&job.id, |job| job.step == "task 3 of 6: hanging");
     assert_eq!(written(&job, 0), first, "the first point was not computed again");
     killed(served, &job, 2);
 
-    let served = Served::start(dir.path(), &[]);
+    let served = Server::start(dir.path(), &[]);
     served.wait(&job.id, |job| job.state == JobState::Done);
-    let disturbed = timeless(&served.ask(&format!("GET /api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
+    let disturbed = timeless(&served.fetch("GET", &format!("/api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
     assert_eq!(disturbed.points.len(), 6);
 
     // The same in one go, in a folder that knows nothing of it.
     let dir = TempDir::new().expect("a folder");
-    let served = Served::start(dir.path(), &[]);
-    files.iter().for_each(|(name, bytes)| drop(served.ask(&format!("POST /api/v1/datasets?name={name}"), "application/json", bytes)));
-    let job: Job = served.ask_json("POST /api/v1/jobs", request.to_string().as_bytes());
+    let served = Server::start(dir.path(), &[]);
+    files.iter().for_each(|(name, bytes)| drop(served.fetch("POST", &format!("/api/v1/datasets?name={name}"), "application/json", bytes)));
+    let job: Job = served.read("POST", "/api/v1/jobs", request.to_string().as_bytes());
     served.wait(&job.id, |job| job.state == JobState::Done);
-    let undisturbed = timeless(&served.ask(&format!("GET /api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
+    let undisturbed = timeless(&served.fetch("GET", &format!("/api/v1/jobs/{}/result", job.id), wire::MEDIA_TYPE, b""));
     assert_eq!(disturbed, undisturbed, "the same to the bit");
 }
