@@ -51,6 +51,12 @@ impl Csv {
     }
 }
 
+impl fmt::Debug for Csv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Csv")
+    }
+}
+
 /// A figure, its words and its numbers.
 #[derive(Debug, Clone)]
 pub struct Chart {
