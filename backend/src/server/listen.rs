@@ -67,7 +67,10 @@ impl Server {
         config.port = listener.local_addr().map_err(cannot)?.port();
         let tls = tls::prepare(&config)?;
         let app = App::start(config).await?;
-        Ok(Self { app, listener, tls })
+        let server = Self { app, listener, tls };
+        let config = &server.app.0.config;
+        tracing::info!(port = config.port, data_dir = %config.data_dir.display(), fingerprint = server.fingerprint(), "listening");
+        Ok(server)
     }
 
     /// The address of the page.
@@ -86,8 +89,6 @@ impl Server {
     pub async fn run(self, until: impl Future<Output = ()>) {
         let Self { app, listener, tls } = self;
         let config = &app.0.config;
-        let fingerprint = tls.as_ref().map(|tls| tls.fingerprint.as_str());
-        tracing::info!(port = config.port, data_dir = %config.data_dir.display(), fingerprint, "listening");
         let door = Door { router: app.router(), tls: tls.map(Arc::new), patience: config.patience, address: app.address().into() };
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
