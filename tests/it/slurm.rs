@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::support::{TestApp, dims_request, npy};
+use crate::support::{TestApp, dims_request, npy, program};
 
 /// A cluster; what it started ends with it.
 struct Cluster {
@@ -297,7 +297,8 @@ async fn a_restarted_server_finds_its_tasks_again_and_submits_none_twice() {
     })
     .await;
     let dir = app.stop().await;
-    assert_eq!(cluster.n_running(), 1, "what runs goes on without the server");
+    // Those that are done may take a moment to leave; what hangs goes on without the server.
+    until("one task runs", async || cluster.n_running() == 1).await;
 
     // The server was killed before it could note the number that Slurm gave.
     let file = dir.path().join("data/tasks").join(&job.id).join("slurm.json");
@@ -338,6 +339,7 @@ async fn a_dead_node_s_tasks_are_requeued_and_count_once() {
     until("the cluster notices and queues the task again", async || cluster.states() == ["PENDING"]).await;
     let now: Job = app.get(&format!("/api/v1/jobs/{}", job.id)).await.read();
     assert_eq!(now.state, JobState::Running, "the job goes on: {now:?}");
+    app.wait(&job.id, |job| job.step.starts_with("waiting in Slurm (")).await;
     cluster.start_node();
     until("the node is back", async || cluster.ask("sinfo", &["-h", "-o", "%t"]) == "idle").await;
     // Slurm waits two minutes before it starts a requeued job; an operator may say that there is no need.
@@ -350,5 +352,40 @@ async fn a_dead_node_s_tasks_are_requeued_and_count_once() {
     assert!(log(&app, &job, 1).await.contains("the cluster starts it again"), "{}", log(&app, &job, 1).await);
     let started = cluster.started();
     assert_eq!(started.len(), 5, "the pieces that were there were not computed again: {started:?}");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_server_leaves_its_tasks_to_the_next_one() {
+    let Some(cluster) = Cluster::start().await else { return };
+    // Nothing runs yet: the job waits for the program.
+    let app = TestApp::start_with(|config| config.workers = 0).await;
+    let job = submit(&app, "cpu").await;
+    let dir = app.stop().await;
+    let profile = cluster.dir.path().join("profile.toml");
+    let options = format!("prologue = [\"echo once >> {}\"]\npoll_secs = 0.3\nsettle_secs = 0.5\n", cluster.trace().display());
+    std::fs::write(&profile, options).expect("written");
+    let data = dir.path().join("data");
+    let mut command = Command::new(program());
+    command
+        .args(["serve", "--port", "0", "--token", "t", "--executor", "slurm", "--slurm-profile"])
+        .arg(&profile)
+        .arg("--data-dir")
+        .arg(&data);
+    command.envs(cluster.env()).env("EIGENSCOPE_TEST_CRASH", "hang-once").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = command.spawn().expect("the program starts");
+    let folder = data.join("tasks").join(&job.id);
+    until("the task hangs", async || folder.join("hung").exists()).await;
+    server.kill().expect("killed");
+    server.wait().expect("it ended");
+    assert_eq!(cluster.n_running(), 1, "the task goes on");
+
+    let app = TestApp::start_in(dir, cluster.setup(eigenscope::tasks::TASK_FLOPS, "hang-once")).await;
+    app.wait(&job.id, |job| job.step == "hanging").await;
+    assert_eq!(cluster.started().len(), 1, "it was not submitted again");
+    assert!(kill_all(&format!("--dir {}", folder.display())) > 0, "the task that hangs is killed");
+    app.wait_for(&job.id, JobState::Done).await;
+    assert_eq!(tasks(&app, &job).await[0].attempts, 2);
+    assert_eq!(result(&app, &job).await, local_result(eigenscope::tasks::TASK_FLOPS).await);
     app.stop().await;
 }

@@ -69,6 +69,8 @@ pub enum Update {
     Started(u64),
     /// It runs, and was started for an earlier server.
     Found,
+    /// It waits, for this reason.
+    Waits(String),
     /// It got so far.
     Report(Report),
     /// It ended. Nothing follows.

@@ -48,7 +48,7 @@ impl Local {
                 let mut log = Log::open(&process.log);
                 let ended = self.program.run_task(&process.dir, stop, slot.gpu(), &mut log, &listener).await;
                 let ran_secs = started.elapsed().as_secs_f64();
-                log.end(&ended, ran_secs);
+                log.end(&ended, Some(ran_secs));
                 Update::ended(ended, Some(ran_secs))
             }
         };

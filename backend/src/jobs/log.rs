@@ -53,7 +53,7 @@ impl Log {
     }
 
     /// How it ended.
-    pub(super) fn end(&mut self, ended: &Ended, ran_secs: f64) {
+    pub(super) fn end(&mut self, ended: &Ended, ran_secs: Option<f64>) {
         if self.said > HEAD_BYTES {
             let rest = self.said - HEAD_BYTES;
             let kept: Vec<u8> = self.tail.iter().copied().skip(self.tail.len().saturating_sub(rest)).collect();
@@ -71,7 +71,8 @@ impl Log {
             Ended::Failed(error) | Ended::Crashed(error) => error.to_string().lines().next().unwrap_or_default().to_owned(),
             Ended::Stopped => "stopped".to_owned(),
         };
-        self.note(&format!("ended after {ran_secs:.3} s: {how}"));
+        let after = ran_secs.map(|secs| format!(" after {secs:.3} s")).unwrap_or_default();
+        self.note(&format!("ended{after}: {how}"));
     }
 
     /// The last lines of what it said.
@@ -103,7 +104,7 @@ mod tests {
         for i in 0..100_000 {
             log.said(format!("line {i}\n").as_bytes());
         }
-        log.end(&Ended::Stopped, 1.25);
+        log.end(&Ended::Stopped, Some(1.25));
         let text = fs::read_to_string(&path).expect("it is there");
         assert!(text.len() < HEAD_BYTES + TAIL_BYTES + 300, "{} bytes", text.len());
         assert!(text.starts_with("--- ") && text.contains(" started\nline 0\nline 1\n"), "it begins at the beginning");
@@ -121,10 +122,10 @@ mod tests {
             let mut log = Log::open(&path);
             log.note(&format!("attempt {attempt}"));
             log.said(b"no newline");
-            log.end(&Ended::Crashed(eigenscope::Error::internal("killed\nlast words")), 0.0);
+            log.end(&Ended::Crashed(eigenscope::Error::internal("killed\nlast words")), None);
         }
         let text = fs::read_to_string(&path).expect("it is there");
         assert_eq!(text.matches("no newline\n").count(), 2, "{text}");
-        assert_eq!(text.matches("ended after 0.000 s: internal error: killed\n").count(), 2, "{text}");
+        assert_eq!(text.matches("ended: internal error: killed\n").count(), 2, "{text}");
     }
 }

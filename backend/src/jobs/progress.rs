@@ -25,6 +25,8 @@ pub(super) struct Steps<'a> {
     /// What those that run said last.
     running: BTreeMap<usize, String>,
     latest: usize,
+    /// Why nothing runs.
+    waits: String,
     started: Instant,
     eta: Eta,
     next: Instant,
@@ -35,7 +37,20 @@ impl<'a> Steps<'a> {
     pub(super) fn new(store: &'a Store, job: &'a str, n: usize) -> Self {
         let now = Instant::now();
         let (done, running) = (vec![0.0; n + 1], BTreeMap::new());
-        Self { store, job, n, done, n_ended: 0, running, latest: 0, started: now, eta: Eta::new(0.0), next: now, is_new: false }
+        Self {
+            store,
+            job,
+            n,
+            done,
+            n_ended: 0,
+            running,
+            latest: 0,
+            waits: "waiting".into(),
+            started: now,
+            eta: Eta::new(0.0),
+            next: now,
+            is_new: false,
+        }
     }
 
     /// A task that need not run.
@@ -55,6 +70,14 @@ impl<'a> Steps<'a> {
         self.running.insert(i, "starting".into());
         self.latest = i;
         self.write().await;
+    }
+
+    /// A process waits.
+    pub(super) async fn wait(&mut self, why: String) {
+        if self.waits != why {
+            self.waits = why;
+            self.write().await;
+        }
     }
 
     /// A process got so far; one that was started again is only noted once it is ahead of where the first was.
@@ -98,7 +121,7 @@ impl<'a> Steps<'a> {
 
     fn step(&self) -> String {
         let (i, n) = (self.latest, self.n);
-        let Some((i, said)) = self.running.get_key_value(&i).or_else(|| self.running.last_key_value()) else { return "waiting".into() };
+        let Some((i, said)) = self.running.get_key_value(&i).or_else(|| self.running.last_key_value()) else { return self.waits.clone() };
         match self.running.len() {
             _ if *i >= n => said.clone(),
             1 => format!("task {} of {n}: {said}", i + 1),

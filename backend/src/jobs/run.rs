@@ -154,6 +154,7 @@ impl Shared {
                             note(self.store.find_task(&job.id, i).await, &mut trouble);
                             steps.start(i).await;
                         }
+                        Update::Waits(why) => steps.wait(why).await,
                         Update::Report(report) => steps.report(i, report),
                         Update::Ended(End { how: Ended::Crashed(error), .. }) if open[at].starts < STARTS && first.is_none() && !is_told => {
                             tracing::warn!(job = job.id, task = i, start = open[at].starts, %error, "a process crashed and is started again");

@@ -55,19 +55,17 @@ def test_a_job_tells_its_processes_and_what_they_said(client: es.Client) -> None
         client.using(priority=101).submit.rdm(x)
 
 
-def test_a_waiting_job_can_overtake(client: es.Client) -> None:
-    running, first, second = client.send(long_request()), client.send(long_request(3001)), client.send(long_request(3002))
-    try:
-        assert second.set_priority(5).priority == 5
+def test_a_waiting_job_can_overtake(binary: str) -> None:
+    with es.LocalServer(binary=binary) as server:
+        client = server.client(device="cpu")
+        running, first, second = (client.send(long_request(3000 + i)) for i in range(3))
         while running.refresh().state == "queued":
             time.sleep(0.02)
+        assert second.set_priority(5).priority == 5
         running.delete()
         while second.refresh().state == "queued":
             time.sleep(0.02)
         assert first.refresh().state == "queued"
-    finally:
-        second.delete()
-        first.delete()
 
 
 def test_the_same_request_is_done_at_once(client: es.Client) -> None:

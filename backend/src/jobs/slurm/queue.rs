@@ -39,6 +39,8 @@ pub(super) struct Known {
     pub(super) restarts: u64,
     /// Where it is.
     pub(super) nodes: String,
+    /// Why it does not run.
+    pub(super) reason: String,
 }
 
 impl Known {
@@ -70,6 +72,7 @@ impl Snapshot {
                 exit: exit(&job["exit_code"]),
                 restarts: number(&job["restart_cnt"]).unwrap_or(0),
                 nodes: job["nodes"].as_str().unwrap_or_default().to_owned(),
+                reason: job["state_reason"].as_str().unwrap_or_default().to_owned(),
             };
             if let Some(name) = job["name"].as_str() {
                 out.names.insert(name.to_owned(), id);
@@ -156,7 +159,7 @@ mod tests {
             { "job_id": 6, "array_job_id": 5, "array_task_id": 0, "array_task_string": "", "job_state": "FAILED", "exit_code": 35072,
               "restart_cnt": 0, "name": "es-1", "nodes": "vm" },
             { "job_id": 7, "array_job_id": 5, "array_task_id": 1, "job_state": "RUNNING", "exit_code": 0, "restart_cnt": 2, "nodes": "n[1]" },
-            { "job_id": 5, "array_job_id": 5, "array_task_id": null, "array_task_string": "3,5-6%2", "job_state": "PENDING", "exit_code": 0 },
+            { "job_id": 5, "array_job_id": 5, "array_task_id": null, "array_task_string": "3,5-6%2", "job_state": "PENDING", "state_reason": "Priority" },
             { "job_id": 9, "array_job_id": 9, "array_task_id": null, "array_task_string": "2,4,6,8,...", "job_state": "PENDING" },
             { "job_id": 11, "array_job_id": 0, "array_task_id": null, "job_state": "RUNNING" },
         ]));
@@ -165,6 +168,7 @@ mod tests {
         let running = q.of(5, 1).expect("the second");
         assert_eq!((running.is_over(), running.restarts, running.nodes.as_str()), (false, 2, "n[1]"));
         assert_eq!(q.of(5, 2), None, "it is gone");
+        assert_eq!(q.of(5, 3).map(|known| known.reason.as_str()), Some("Priority"));
         assert!([3, 5, 6].iter().all(|i| q.of(5, *i).is_some_and(|known| known.state == "PENDING")) && q.of(5, 4).is_none());
         assert!(q.of(9, 700).is_some_and(|known| !known.is_over()), "a list that is cut off may have it");
         assert_eq!((q.of(11, 0), q.named("es-1"), q.named("es")), (None, Some(5), None));

@@ -36,6 +36,8 @@ pub(super) struct Watched {
     last_report: Option<String>,
     started: Option<Instant>,
     restarts: u64,
+    /// The reason why it waits that was told last.
+    waits: Option<String>,
     /// Its next start is not one that an earlier server saw.
     is_new: bool,
     /// Since when the cluster does not have it any more.
@@ -61,6 +63,7 @@ impl Watched {
             last_report: None,
             started: None,
             restarts: 0,
+            waits: None,
             is_new: submitted.is_some(),
             gone_since: None,
         }
@@ -89,7 +92,8 @@ impl Watched {
         let seen = seen.filter(|seen| self.submitted.is_none_or(|at| seen.asked > at));
         let known = seen.map(|seen| seen.snapshot.of(self.place.array, self.place.place));
         let report = std::fs::read_to_string(self.dir.join(PROGRESS_FILE)).ok().filter(|text| self.last_report.as_ref() != Some(text));
-        let is_running = known.flatten().is_some_and(|known| known.state != "PENDING" && !known.is_over());
+        let is_running = known.flatten().is_some_and(|known| known.state == "RUNNING");
+        let is_first = self.started.is_none();
         let restarts = known.flatten().map_or(self.restarts, |known| known.restarts);
         if self.started.is_none() && (is_running || report.is_some()) {
             news.push(self.start(known.flatten()));
@@ -98,6 +102,11 @@ impl Watched {
             (self.started, self.is_new) = (None, true);
         }
         self.restarts = restarts;
+        if let Some(known) = known.flatten().filter(|known| known.state == "PENDING" && self.waits.as_ref() != Some(&known.reason)) {
+            // A job that an operator or a failed start holds waits for a person: they should know.
+            news.push(Update::Waits(format!("waiting in Slurm ({})", known.reason)));
+            self.waits = Some(known.reason.clone());
+        }
         if let Some(report) = report {
             news.extend(serde_json::from_str(&report).ok().map(Update::Report));
             self.last_report = Some(report);
@@ -105,6 +114,8 @@ impl Watched {
         self.take_output();
         if let Some(ended) = outcome::left(&self.dir) {
             news.extend(self.came_and_went());
+            // Seen for the first time when it was over: nobody knows how long it ran.
+            self.started = self.started.filter(|_| !is_first);
             news.push(self.end(ended));
             return (news, true);
         }
@@ -140,7 +151,7 @@ impl Watched {
     pub(super) fn end(&mut self, ended: Ended) -> Update {
         self.take_output();
         let ran_secs = self.started.map(|at| at.elapsed().as_secs_f64());
-        self.log.end(&ended, ran_secs.unwrap_or(0.0));
+        self.log.end(&ended, ran_secs);
         Update::ended(ended, ran_secs)
     }
 
