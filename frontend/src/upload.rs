@@ -113,7 +113,6 @@ async fn send_from(
     let size = whole(file.size());
     let mut at = from;
     loop {
-        show(name, file, at, upload);
         while upload.paused.get_untracked() == Some(true) && !upload.canceled.get_untracked() {
             upload.step.set(format!("paused: {name} ({} of {})", size_text(double(at)), size_text(file.size())));
             TimeoutFuture::new(PAUSE_MS).await;
@@ -121,6 +120,7 @@ async fn send_from(
         if upload.canceled.get_untracked() {
             return Ok(None);
         }
+        show(name, file, at, upload);
         let number = at / PIECE_BYTES;
         let end = ((number + 1) * PIECE_BYTES).min(size);
         let piece = file.slice_with_f64_and_f64(double(at), double(end)).map_err(|_unreadable| (unreadable(name), at > from))?;

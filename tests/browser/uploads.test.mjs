@@ -136,7 +136,7 @@ test("files of the server are listed, used, taken where they lie, and deleted", 
   await page.getByTestId("folder-entry").filter({ hasText: "IT.npy" }).click();
   const card = page.locator('[data-testid="dataset-card"][data-name="IT"]');
   await card.waitFor();
-  assert.match(await card.innerText(), /40 x 12[\s\S]*on the server/);
+  assert.match(await card.innerText(), /40 × 12[\s\S]*on the server/);
   await shot(page, "server-files");
   await narrow(page, "server-files");
   await choose(page, "rdm");

@@ -84,7 +84,8 @@ impl Server {
 
     /// Waits until a job is as it is wanted: every change is an event, so that none is missed.
     pub(crate) fn wait(&self, id: &str, is: impl Fn(&Job) -> bool) -> Job {
-        let request = ureq::http::Request::get(format!("{}/api/v1/events?after=0", self.origin)).header("authorization", format!("Bearer {TOKEN}"));
+        let request =
+            ureq::http::Request::get(format!("{}/api/v1/events?after=0", self.origin)).header("authorization", format!("Bearer {TOKEN}"));
         let answer = self.agent.run(request.body(()).expect("a request")).expect("the stream opens");
         for line in BufReader::new(answer.into_body().into_reader()).lines() {
             let line = line.expect("the stream goes on");

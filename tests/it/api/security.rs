@@ -10,7 +10,8 @@ fn routes() -> Vec<(Method, String)> {
     let document = serde_json::to_value(eigenscope_server::server::openapi_document()).expect("the document serializes");
     let mut routes = Vec::new();
     for (path, item) in document["paths"].as_object().expect("paths") {
-        for method in item.as_object().expect("methods").keys() {
+        // An answer to HEAD has no sentence to look at; the walk of all methods has its status.
+        for method in item.as_object().expect("methods").keys().filter(|method| *method != "head") {
             let method = method.to_uppercase().parse().expect("a method");
             routes.push((method, path.replace("{id}", "0123")));
         }
