@@ -125,7 +125,7 @@ async fn send_from(
         let end = ((number + 1) * PIECE_BYTES).min(size);
         let piece = file.slice_with_f64_and_f64(double(at), double(end)).map_err(|_unreadable| (unreadable(name), at > from))?;
         // A piece that was begun before the line broke has no checksum of its own; the hash of the whole covers it.
-        let checksum = usize::try_from(number).ok().filter(|_| at % PIECE_BYTES == 0).and_then(|number| checksums.get(number));
+        let checksum = usize::try_from(number).ok().filter(|_| at.is_multiple_of(PIECE_BYTES)).and_then(|number| checksums.get(number));
         let sent = server::append_upload(id, at, &piece, checksum.map(String::as_str)).await.map_err(|error| (error, at > from))?;
         if let Some(dataset) = sent {
             return Ok(Some(dataset));

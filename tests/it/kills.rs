@@ -148,7 +148,7 @@ fn check(server: &Shared, n: u64) {
     let server = server.lock();
     let datasets = server.json("GET", "/api/v1/datasets", None).expect("an answer");
     let jobs = server.json("GET", "/api/v1/jobs", None).expect("an answer");
-    assert_eq!(datasets.as_array().map(Vec::len), usize::try_from(n).ok());
+    assert_eq!(datasets.as_array().map(Vec::len), usize::try_from(n).ok(), "one dataset a cycle");
     // A job whose answer was lost was asked for again: then there are two, of which one found the other's result.
     let jobs = jobs.as_array().expect("a list");
     assert!(jobs.len() as u64 >= n && jobs.iter().all(|job| job["state"] == "done"), "{jobs:?}");

@@ -221,7 +221,7 @@ pub(super) fn save_as(app: App, dataset: Dataset, format: SaveFormat) {
         match saved {
             Ok(left_out) if left_out.is_empty() => app.say(format!("{file} was saved.")),
             Ok(left_out) => {
-                app.say(format!("{file} was saved without {}, which .{} does not hold.", left_out.join(" and "), format.ending()))
+                app.say(format!("{file} was saved without {}, which .{} does not hold.", left_out.join(" and "), format.ending()));
             }
             Err(error) => app.fail(&name, &error),
         }

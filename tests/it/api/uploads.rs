@@ -37,7 +37,7 @@ async fn append(app: &TestApp, path: &str, offset: usize, bytes: impl Into<Body>
 
 async fn offset(app: &TestApp, path: &str) -> usize {
     let reply = tus(app, Method::HEAD, path, &[], "").await;
-    assert_eq!((reply.status, reply.header("cache-control")), (StatusCode::OK, "no-store"));
+    assert_eq!((reply.status, reply.header("cache-control")), (StatusCode::OK, "no-store"), "{path}");
     reply.header("upload-offset").parse().expect("a number")
 }
 
