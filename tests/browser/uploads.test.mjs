@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { openPage, startBrowser, startServer } from "./server.mjs";
-import { choose, finished, narrow, npy, runOnServer, shot } from "./steps.mjs";
+import { applySpec, choose, finished, narrow, npy, runOnServer, shot } from "./steps.mjs";
 
 const require = createRequire(new URL("../../frontend/package.json", import.meta.url));
 const tus = require("tus-js-client");
@@ -139,7 +139,7 @@ test("files of the server are listed, used, taken where they lie, and deleted", 
   assert.match(await card.innerText(), /40 × 12[\s\S]*on the server/);
   await shot(page, "server-files");
   await narrow(page, "server-files");
-  await choose(page, "rdm");
+  await applySpec(page, { kind: "rdm", input: "IT", measure: "correlation" });
   await page.getByTestId("estimate").filter({ hasText: "run it there" }).waitFor();
   assert.ok(await page.getByTestId("run-here").isDisabled(), "its values are not here");
   await runOnServer(page);

@@ -49,7 +49,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         })
     };
     view! {
-        <li class="card dataset" class:labels-only=!is_array data-testid="dataset-card" data-name=move || name.get()>
+        <li class="card dataset" class:labels-only=!is_array || there data-testid="dataset-card" data-name=move || name.get()>
             {(is_array && !there).then(|| view! {
                 <canvas class="thumbnail" node_ref=canvas role="img" aria-label=move || format!("Picture of the values of {}", name.get())></canvas>
             })}
