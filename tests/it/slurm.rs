@@ -356,10 +356,15 @@ async fn a_dead_node_s_tasks_are_requeued_and_count_once() {
     app.wait_for(&job.id, JobState::Done).await;
     assert_eq!(result(&app, &job).await, local_result(THREE).await);
     let told = tasks(&app, &job).await;
-    assert_eq!(told.iter().map(|task| task.attempts).collect::<Vec<_>>(), [1, 2, 1, 1], "{told:?}");
-    assert!(log(&app, &job, 1).await.contains("the cluster starts it again"), "{}", log(&app, &job, 1).await);
+    let said = log(&app, &job, 1).await;
+    // A node that comes back may kill what was just started on it once more, as part of the failure (`CANCELLED … DUE TO NODE FAILURE`): then
+    // the task is submitted anew, which is a third attempt of it and of nothing else.
+    let again = u32::from(said.contains("DUE TO NODE FAILURE") && said.matches("submitted to Slurm as").count() == 2);
+    assert_eq!(told.iter().map(|task| task.attempts).collect::<Vec<_>>(), [1, 2 + again, 1, 1], "{told:?} {said}");
+    assert!(said.contains("the cluster starts it again"), "{said}");
     let started = cluster.started();
-    assert_eq!(started.len(), 5, "the pieces that were there were not computed again: {started:?}");
+    let most = 5 + usize::try_from(again).expect("0 or 1");
+    assert!((5..=most).contains(&started.len()), "the pieces that were there were not computed again: {started:?}");
     app.stop().await;
 }
 
