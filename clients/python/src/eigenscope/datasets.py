@@ -87,7 +87,7 @@ class Dataset:
         return bytes(self.client.transport.request("GET", f"/api/v1/datasets/{self.id}/bytes").body)
 
     def export(self, format: str = "npy") -> bytes:
-        """The array as a file in another format: ``npy``, ``npz``, ``h5``, ``csv`` or ``mat`` (MATLAB 5), floats as the server holds them."""
+        """The array as a file in another format: ``npy``, ``npz``, ``h5``, ``csv`` or ``mat`` (MATLAB 5), floats as they are held."""
         query = {"format": format, "transpose": str(self.transpose).lower()}
         if self.member is not None:
             query["member"] = self.member
