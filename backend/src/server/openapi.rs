@@ -50,6 +50,7 @@ use super::routes::{datasets, events, export, jobs, metrics, roots, system, task
         system::show_readiness,
         metrics::show_metrics,
     ),
+    components(schemas(eigenscope::io::SaveFormat)),
     modifiers(&Token, &Refusals)
 )]
 struct Document;

@@ -22,6 +22,10 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 PUBLIC = {"/healthz", "/readyz"}
 
 
+# Bytes are bytes, whatever the protocol of uploads calls them.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
+
 @pytest.fixture(scope="module")
 def api(client: es.Client) -> Any:
     headers = {"Authorization": f"Bearer {client.transport._token}"}
