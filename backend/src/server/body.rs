@@ -4,7 +4,7 @@ use std::path::Path;
 
 use axum::body::{Body, to_bytes};
 use axum::http::StatusCode;
-use eigenscope::api::{InputRef, JobChange, JobRequest};
+use eigenscope::api::{InputRef, JobRequest};
 use eigenscope::error::ErrorCode;
 use eigenscope::{AnalysisSpec, DeviceChoice, Error};
 use futures_util::StreamExt;
@@ -44,11 +44,6 @@ pub(super) async fn read_job_request(body: Body) -> Result<JobRequest, Failure> 
     let raw: RawRequest = read_json(body).await?;
     let spec = serde_json::from_value::<AnalysisSpec>(raw.spec).map_err(|e| form_failure("the spec", &e))?;
     Ok(JobRequest { spec, inputs: raw.inputs, device: raw.device, priority: raw.priority, concurrency: raw.concurrency })
-}
-
-/// Reads what is to be changed of a job, as [`read_job_request`] reads a request.
-pub(super) async fn read_job_change(body: Body) -> Result<JobChange, Failure> {
-    read_json(body).await
 }
 
 fn read_failure(error: &axum::Error, limit: usize) -> Failure {

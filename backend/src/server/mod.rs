@@ -15,6 +15,7 @@ use crate::jobs::slurm::{Profile, Slurm};
 use crate::store::{Store, StoreError};
 use crate::{ids, machine};
 
+mod attachment;
 mod auth;
 mod body;
 mod failure;

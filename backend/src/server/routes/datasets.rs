@@ -11,17 +11,13 @@ use axum::response::{IntoResponse, Response};
 use eigenscope::analysis::{AnalysisResult, Output, extraction};
 use eigenscope::api::{ApiError, DatasetInfo, DiskUse};
 use eigenscope::{Error, wire};
-use futures_util::stream;
 use serde::Deserialize;
-use tokio::io::AsyncReadExt;
 
 use super::{Id, id_of, query_of};
 use crate::ids;
+use crate::server::attachment::attachment;
 use crate::server::body::Receiver;
 use crate::server::{App, failure::Failure, intake};
-
-/// Bytes read at once when a dataset is downloaded.
-const CHUNK: usize = 1 << 18;
 
 /// Query of an upload.
 #[derive(Debug, Deserialize)]
@@ -120,18 +116,8 @@ pub(in crate::server) async fn download_dataset(State(app): State<App>, id: Id) 
     let id = id_of(id)?;
     let info = app.0.store.dataset(&id).await?.ok_or_else(|| no_dataset(&id))?;
     let file = tokio::fs::File::open(app.0.store.dataset_file(&info).await?).await?;
-    let chunks = stream::try_unfold(file, async |mut file| {
-        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
-        let n = file.read_buf(&mut chunk).await?;
-        Ok::<_, std::io::Error>((n > 0).then(|| (chunk.freeze(), file)))
-    });
     let quoted = info.name.chars().map(|c| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { '_' }).collect::<String>();
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_LENGTH, info.size_bytes.to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{quoted}\"")),
-    ];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    Ok(attachment(file, info.size_bytes, &quoted, ()))
 }
 
 /// Remove a dataset.

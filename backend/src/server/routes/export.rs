@@ -3,25 +3,20 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use eigenscope::api::{ApiError, DatasetInfo};
 use eigenscope::io::{self, SaveFormat};
 use eigenscope::{Dataset, Error};
-use futures_util::stream;
 use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
 
 use super::datasets::Part;
 use super::{Id, id_of, query_of};
+use crate::server::attachment::attachment;
 use crate::server::{App, failure::Failure};
 use crate::{ids, stored};
 
-/// Bytes read at once when the file is sent.
-const CHUNK: usize = 1 << 18;
 /// The whole array is in the server's memory while it is written.
 const MAX_ARRAY_BYTES: u64 = 2 << 30;
 
@@ -63,20 +58,9 @@ pub(in crate::server) async fn export_array(
     drop(turn);
     let file = tokio::fs::File::open(&part.0).await?;
     let length = file.metadata().await?.len();
-    // The file is removed with the stream, sent or not.
-    let chunks = stream::try_unfold((file, part), async |(mut file, part)| {
-        let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
-        let n = file.read_buf(&mut chunk).await?;
-        Ok::<_, std::io::Error>((n > 0).then(|| (chunk.freeze(), (file, part))))
-    });
     let quoted: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
-    let headers = [
-        // Never what a browser would show.
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{quoted}.{}\"", format.ending())),
-    ];
-    Ok((headers, Body::from_stream(chunks)).into_response())
+    // The file is removed with the stream, sent or not.
+    Ok(attachment(file, length, &format!("{quoted}.{}", format.ending()), part))
 }
 
 /// Writes the array, and says what it is called.

@@ -13,7 +13,7 @@ use eigenscope::wire;
 use super::{Id, id_of};
 use crate::ids;
 use crate::jobs::{preview, queue::datasets_of, request};
-use crate::server::body::{read_job_change, read_job_request};
+use crate::server::body::{read_job_request, read_json};
 use crate::server::{App, failure::Failure};
 use crate::store::{NewJob, Submitted};
 
@@ -72,7 +72,7 @@ pub(in crate::server) async fn show_job(State(app): State<App>, id: Id) -> Resul
         (status = 409, body = ApiError, description = "It does not wait any more"), (status = 422, body = ApiError)))]
 pub(in crate::server) async fn change_job(State(app): State<App>, id: Id, body: Body) -> Result<Json<Job>, Failure> {
     let id = id_of(id)?;
-    let change = read_job_change(body).await?;
+    let change: JobChange = read_json(body).await?;
     check_priority(change.priority)?;
     match app.0.store.set_priority(&id, change.priority).await? {
         None => Err(no_job(&id)),
