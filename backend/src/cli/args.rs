@@ -506,6 +506,13 @@ pub(super) struct ServeArgs {
     /// A folder whose files can be registered and read in place, without copying; repeat for more.
     #[arg(long, value_name = "DIR")]
     pub root: Vec<PathBuf>,
+    /// Keep the bytes of datasets and results in an object store (s3://BUCKET/PREFIX; credentials from `AWS_…` variables); the data folder has
+    /// a cache of them.
+    #[arg(long, value_name = "URL")]
+    pub blobs: Option<String>,
+    /// Largest cache of an object store in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 30)]
+    pub blob_cache: u64,
     /// What runs the jobs: this machine, or a Slurm cluster.
     #[arg(long, value_enum, default_value_t = ExecutorArg::Local)]
     pub executor: ExecutorArg,

@@ -9,6 +9,7 @@ use super::Failure;
 use super::args::{ExecutorArg, LogFormat, ServeArgs};
 use crate::jobs::slurm::Profile;
 use crate::server::{self, Config, TlsSource, Token};
+use crate::store::Beside;
 
 /// Jobs that are on a cluster at the same time: what runs when is for the cluster to decide.
 const SLURM_JOBS: usize = 32;
@@ -52,7 +53,7 @@ fn config(args: &ServeArgs) -> Result<Config, Failure> {
         host: args.host.clone(),
         port: args.port,
         allow_hosts: args.allow_host.clone(),
-        roots: args.root.clone(),
+        beside: Beside { roots: args.root.clone(), blobs: args.blobs.clone(), cache_bytes: args.blob_cache },
         tls,
         token,
         print_token,

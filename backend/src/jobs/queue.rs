@@ -213,7 +213,7 @@ impl Shared {
         self.leave(&job).await;
     }
 
-    /// Records how a job ended; where the disk is full it waits for room, because nobody else knows.
+    /// Records how a job ended; where the disk is full or the object store does not answer it waits, because nobody else knows.
     async fn record(&self, job: &Job, outcome: Outcome) {
         let mut stopping = self.stopping.subscribe();
         loop {
@@ -221,6 +221,13 @@ impl Shared {
                 Ok(()) => return,
                 Err(error) if error.is_disk_full() => {
                     tracing::warn!(job = job.id, "{DISK_FULL}; until then it is not recorded how the job ended");
+                }
+                Err(error @ StoreError::Remote(_)) => {
+                    tracing::warn!(job = job.id, %error, "until it does, it is not recorded how the job ended");
+                    // Canceled meanwhile: nobody waits for the result.
+                    if self.store.job(&job.id).await.is_ok_and(|found| found.is_none_or(|(job, _)| job.state.is_final())) {
+                        return;
+                    }
                 }
                 Err(error) => {
                     let error_text = format!("its end could not be recorded: {error}");

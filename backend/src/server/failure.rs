@@ -104,6 +104,12 @@ impl From<StoreError> for Failure {
         match error {
             StoreError::Changed(_) => Self::conflict(error.to_string()),
             StoreError::Io(error) => error.into(),
+            StoreError::Remote(error) => {
+                tracing::error!(%error, "the object store failed");
+                let message =
+                    "the object store of this server does not answer as it should; try again in a minute (its log has the details)";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Busy, message)
+            }
             StoreError::Database(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == rusqlite::ErrorCode::DiskFull => {
                 Self::disk_full()
             }

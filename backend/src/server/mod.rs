@@ -12,7 +12,7 @@ use crate::jobs::executor::Executor;
 use crate::jobs::local::Local;
 use crate::jobs::queue::Workers;
 use crate::jobs::slurm::{Profile, Slurm};
-use crate::store::{Store, StoreError};
+use crate::store::{Beside, Store, StoreError};
 use crate::{ids, machine};
 
 mod attachment;
@@ -60,8 +60,8 @@ pub struct Config {
     pub allow_hosts: Vec<String>,
     /// Folder of the store.
     pub data_dir: PathBuf,
-    /// Folders in which files may be registered in place.
-    pub roots: Vec<PathBuf>,
+    /// What the store has beside its folder.
+    pub beside: Beside,
     /// Speak https with this certificate.
     pub tls: Option<TlsSource>,
     /// The token; a random one when absent.
@@ -101,7 +101,7 @@ impl Config {
             port: 8080,
             allow_hosts: Vec::new(),
             data_dir,
-            roots: Vec::new(),
+            beside: Beside::default(),
             tls: None,
             token: None,
             print_token: true,
@@ -173,8 +173,9 @@ impl App {
             Some(token) => token.clone(),
             None => ids::random_hex().map_err(|e| StartError::Internal(e.to_string()))?.into(),
         };
-        let (root, roots) = (config.data_dir.clone(), config.roots.clone());
-        let store = tokio::task::spawn_blocking(move || Store::open(&root, &roots)).await.map_err(StoreError::from)??;
+        let (root, beside) = (config.data_dir.clone(), config.beside.clone());
+        let store = tokio::task::spawn_blocking(move || Store::open(&root, &beside)).await.map_err(StoreError::from)??;
+        store.reach_objects().await?;
         let program = Program::new(config.task_exe.clone(), config.task_env.clone());
         let executor = match &config.slurm {
             None => Executor::Local(Local::new(program.clone(), config.workers)),
@@ -237,6 +238,9 @@ async fn remove_old_uploads(store: Store, mut stopping: watch::Receiver<bool>) {
     loop {
         if let Err(error) = store.remove_old_uploads(ids::now_ms()).await {
             tracing::warn!(%error, "old uploads could not be removed");
+        }
+        if let Err(error) = store.tend_objects().await {
+            tracing::warn!(%error, "the object store could not be tended");
         }
         let hour = tokio::time::sleep(std::time::Duration::from_secs(3600));
         tokio::select! {

@@ -2,7 +2,7 @@
 //!
 //! The database is copied in one read transaction, which holds no writer up; then the bytes that its rows name are linked or copied. Bytes that
 //! were removed between the two belong to rows that are gone as well: then the database is copied again. A row of the copy never points to bytes
-//! that are not in it.
+//! that are not in it, unless they last in an object store: then it holds what the folder has of them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::remote::ADDRESS;
 use super::{Blobs, DATABASE, INCOMPLETE, StoreError, create_private, schema};
 
 /// Copies of the database until the bytes that it names hold still.
@@ -56,6 +57,11 @@ pub fn backup(root: &Path, out: &Path, how: Bytes) -> Result<Backup, StoreError>
     File::create(&marker)?.sync_all()?;
     let (from, to) = (Blobs::new(root.join("blobs")), Blobs::new(out.join("blobs")));
     let copy = out.join(DATABASE);
+    // Then the bytes last elsewhere: what is here of them is a cache.
+    let is_cache = root.join(ADDRESS).exists();
+    if is_cache {
+        fs::copy(root.join(ADDRESS), out.join(ADDRESS))?;
+    }
     let mut linked = BTreeSet::new();
     let mut named = BTreeSet::new();
     for attempt in 1.. {
@@ -67,7 +73,7 @@ pub fn backup(root: &Path, out: &Path, how: Bytes) -> Result<Backup, StoreError>
                 Ok(Brought::Already) => {}
                 Ok(Brought::Linked) => _ = linked.insert(hash.clone()),
                 Ok(Brought::Copied) => {}
-                Err(e) if e.kind() == io::ErrorKind::NotFound => missing = Some(hash),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => missing = Some(hash).filter(|_| !is_cache),
                 Err(e) => return Err(e.into()),
             }
         }
@@ -161,7 +167,7 @@ fn keep_only(blobs: &Blobs, named: &BTreeSet<String>) -> Result<(u64, u64), Stor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Beside, Store};
     use eigenscope::api::DatasetInfo;
 
     async fn keep(store: &Store, bytes: &[u8]) -> String {
@@ -184,12 +190,12 @@ mod tests {
     async fn a_backup_of_an_open_store_opens_with_its_rows_and_bytes() {
         let folder = tempfile::tempdir().expect("a folder");
         let (root, out) = (folder.path().join("data"), folder.path().join("backup"));
-        let store = Store::open(&root, &[]).expect("opens");
+        let store = Store::open(&root, &Beside::default()).expect("opens");
         let (a, b) = (keep(&store, b"first").await, keep(&store, b"second").await);
         let report = backup(&root, &out, Bytes::Linked).expect("made");
         assert_eq!((report.files, report.bytes, report.linked), (2, 11, 2));
         store.delete_dataset(&a).await.expect("deleted");
-        let restored = Store::open(&out, &[]).expect("the backup opens while the original is open");
+        let restored = Store::open(&out, &Beside::default()).expect("the backup opens while the original is open");
         let ids: BTreeSet<_> = restored.datasets().await.expect("rows").into_iter().map(|d| d.id).collect();
         assert_eq!(ids, BTreeSet::from([a.clone(), b]));
         assert_eq!(fs::read(restored.blobs().path(&a)).expect("its bytes"), b"first", "what was removed later is still in the backup");
@@ -203,13 +209,13 @@ mod tests {
         let (root, out) = (folder.path().join("data"), folder.path().join("backup"));
         let refusal = |root: &Path, out: &Path| backup(root, out, Bytes::Linked).expect_err("refused").to_string();
         assert!(refusal(&root, &out).contains("no data folder"), "{}", refusal(&root, &out));
-        let store = Store::open(&root, &[]).expect("opens");
+        let store = Store::open(&root, &Beside::default()).expect("opens");
         assert!(refusal(&root, &root).contains("not empty"), "{}", refusal(&root, &root));
         let id = keep(&store, b"lost").await;
         fs::remove_file(store.blobs().path(&id)).expect("lost");
         let lost = refusal(&root, &out);
         assert!(lost.contains(&id), "{lost}");
-        let broken = Store::open(&out, &[]).expect_err("an unfinished backup is not served").to_string();
+        let broken = Store::open(&out, &Beside::default()).expect_err("an unfinished backup is not served").to_string();
         assert!(broken.contains("unfinished backup"), "{broken}");
     }
 }

@@ -51,12 +51,13 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Beside;
     use super::*;
 
     #[tokio::test]
     async fn an_empty_store_counts_nothing_and_takes_writes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), &[]).expect("opens");
+        let store = Store::open(folder.path(), &Beside::default()).expect("opens");
         let counts = store.counts().await.expect("counts");
         assert_eq!((counts.datasets, counts.dataset_bytes, counts.jobs.len()), (0, 0, 5));
         assert!(counts.jobs.iter().all(|(_, n)| *n == 0) && counts.database_bytes > 0, "{counts:?}");

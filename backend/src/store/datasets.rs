@@ -14,7 +14,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn insert_dataset(&self, info: DatasetInfo, file: PathBuf) -> Result<(), StoreError> {
-        sync(file.clone()).await?;
+        let _secured = self.secure(&file, &info.id).await?;
         self.call(move |tx, blobs| insert(tx, blobs, &info, &file)).await
     }
 
@@ -24,7 +24,9 @@ impl Store {
     /// [`StoreError`].
     pub async fn register_dataset(&self, info: DatasetInfo, modified_ns: i64) -> Result<DatasetInfo, StoreError> {
         self.call(move |tx, blobs| {
-            let has_copy = blobs.path(&info.id).exists();
+            // A copy may be in the object store alone.
+            let copy = tx.query_row("SELECT 1 FROM datasets WHERE id = ?1 AND path IS NULL", [&info.id], |_| Ok(())).optional()?;
+            let has_copy = copy.is_some() || blobs.path(&info.id).exists();
             let info = DatasetInfo { path: info.path.filter(|_| !has_copy), ..info };
             write_row(tx, &info, info.path.as_ref().map(|_| modified_ns))?;
             Ok(info)
@@ -38,7 +40,7 @@ impl Store {
     /// [`StoreError`] of the database; [`StoreError::Changed`] when a file that was registered in place is not what it was, or its folder
     /// is not allowed any more.
     pub async fn dataset_file(&self, info: &DatasetInfo) -> Result<PathBuf, StoreError> {
-        let Some(path) = info.path.clone() else { return Ok(self.blobs().path(&info.id)) };
+        let Some(path) = info.path.clone() else { return self.blob(&info.id).await };
         let id = info.id.clone();
         let sql = "SELECT modified_ns FROM datasets WHERE id = ?1";
         let known: Option<i64> = self.call(move |tx, _| Ok(tx.query_row(sql, [&id], |row| row.get(0)).optional()?.flatten())).await?;
@@ -98,23 +100,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn delete_dataset(&self, id: &str) -> Result<Option<usize>, StoreError> {
-        let id = id.to_owned();
-        self.call(move |tx, blobs| {
-            if tx.query_row("SELECT 1 FROM datasets WHERE id = ?1", [&id], |_| Ok(())).optional()?.is_none() {
+        let hash = id.to_owned();
+        let users = self.call(move |tx, blobs| {
+            if tx.query_row("SELECT 1 FROM datasets WHERE id = ?1", [&hash], |_| Ok(())).optional()?.is_none() {
                 return Ok(None);
             }
-            let users = unfinished_users(tx, &id)?;
+            let users = unfinished_users(tx, &hash)?;
             if users == 0 {
-                tx.execute("DELETE FROM datasets WHERE id = ?1", [&id])?;
-                jobs::remove_unreferenced(tx, blobs, &id)?;
+                tx.execute("DELETE FROM datasets WHERE id = ?1", [&hash])?;
+                jobs::remove_unreferenced(tx, blobs, &hash)?;
             }
             Ok(Some(users))
-        })
-        .await
+        });
+        let users = users.await?;
+        self.remove_object(Some(id.to_owned()).filter(|_| users == Some(0))).await;
+        Ok(users)
     }
 }
 
-fn unfinished_users(tx: &Transaction<'_>, dataset: &str) -> Result<usize, StoreError> {
+pub(super) fn unfinished_users(tx: &Transaction<'_>, dataset: &str) -> Result<usize, StoreError> {
     let mut statement = tx.prepare_cached("SELECT request FROM jobs WHERE state IN ('queued', 'running')")?;
     let requests = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut users = 0;
@@ -123,11 +127,6 @@ fn unfinished_users(tx: &Transaction<'_>, dataset: &str) -> Result<usize, StoreE
         users += usize::from(request.inputs.values().any(|input| input.dataset == dataset));
     }
     Ok(users)
-}
-
-/// Brings the bytes of a file to the disk; before the store is asked, because that may take long.
-pub(super) async fn sync(file: PathBuf) -> Result<(), StoreError> {
-    Ok(tokio::fs::File::open(file).await?.sync_all().await?)
 }
 
 /// Moves a file in and writes its row.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::remote::ADDRESS;
 use super::{Blobs, DATABASE, StoreError, backup, schema};
 
 /// Problems that are listed of one kind.
@@ -19,8 +20,10 @@ pub struct Inspection {
     pub known_version: usize,
     /// What `SQLite` says of its integrity; empty when all is well.
     pub corrupt: Vec<String>,
-    /// Hashes of bytes that a row names and that are not there.
+    /// Hashes of bytes that a row names and that are not there; none where they last in an object store.
     pub missing: Vec<String>,
+    /// Where the bytes last, if not in the folder.
+    pub object_store: Option<String>,
     /// Whether a server runs on it.
     pub is_served: bool,
 }
@@ -42,24 +45,26 @@ pub fn inspect(root: &Path) -> Result<Option<Inspection>, StoreError> {
     let said = statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
     let corrupt = if said == ["ok"] { Vec::new() } else { said };
     let blobs = Blobs::new(root.join("blobs"));
+    let object_store = std::fs::read_to_string(root.join(ADDRESS)).ok().map(|address| address.trim().to_owned());
     let mut missing = Vec::new();
     if version == schema::NEWEST && corrupt.is_empty() {
         let named = backup::named_bytes(&database)?;
-        missing = named.into_iter().filter(|hash| !blobs.path(hash).is_file()).take(MAX_PROBLEMS).collect();
+        missing =
+            named.into_iter().filter(|_| object_store.is_none()).filter(|hash| !blobs.path(hash).is_file()).take(MAX_PROBLEMS).collect();
     }
-    Ok(Some(Inspection { version, known_version: schema::NEWEST, corrupt, missing, is_served }))
+    Ok(Some(Inspection { version, known_version: schema::NEWEST, corrupt, missing, object_store, is_served }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Beside, Store};
 
     #[test]
     fn a_folder_is_inspected_while_it_is_served_and_after() {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(inspect(folder.path()).expect("looks"), None);
-        let store = Store::open(folder.path(), &[]).expect("opens");
+        let store = Store::open(folder.path(), &Beside::default()).expect("opens");
         let look = || inspect(folder.path()).expect("looks").expect("a database");
         assert_eq!((look().version, look().is_served, look().corrupt.len()), (schema::NEWEST, true, 0));
         drop(store);

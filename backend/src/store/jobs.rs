@@ -51,10 +51,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn submit(&self, new: NewJob) -> Result<Submitted, StoreError> {
+        let is_remote = self.0.remote.is_some();
         self.call_durably(move |tx, blobs| {
             let sql = "SELECT result FROM jobs WHERE cache_key = ?1 AND state = 'done' AND result IS NOT NULL ORDER BY seq DESC LIMIT 1";
             let cached: Option<String> = tx.query_row(sql, [&new.cache_key], |row| row.get(0)).optional()?;
-            let cached = cached.filter(|hash| blobs.path(hash).exists());
+            let cached = cached.filter(|hash| is_remote || blobs.path(hash).exists());
             let waiting: u32 = tx.query_row("SELECT count(*) FROM jobs WHERE state = 'queued'", [], |row| row.get(0))?;
             if cached.is_none() && waiting >= new.queue_limit {
                 return Ok(Submitted::Full);
@@ -149,6 +150,12 @@ impl Store {
     /// [`StoreError`].
     pub async fn finish_job(&self, id: &str, outcome: Outcome) -> Result<(), StoreError> {
         let id = id.to_owned();
+        let _secured = match &outcome {
+            // An earlier attempt may have moved it before the disk was full.
+            Outcome::Done(file, hash) if file.exists() => Some(self.secure(file, hash).await?),
+            Outcome::Done(_, hash) => Some(self.secure(&self.blobs().path(hash), hash).await?),
+            Outcome::Failed(_) => None,
+        };
         self.call_durably(move |tx, blobs| {
             let sql = "SELECT 1 FROM jobs WHERE id = ?1 AND state = 'running'";
             if tx.query_row(sql, [&id], |_| Ok(())).optional()?.is_none() {
@@ -156,7 +163,6 @@ impl Store {
             }
             let (state, step, result, error) = match outcome {
                 Outcome::Done(file, hash) => {
-                    // An earlier attempt may have moved it before the disk was full.
                     if file.exists() || !blobs.path(&hash).exists() {
                         blobs.import(&file, &hash)?;
                     }
@@ -241,21 +247,23 @@ impl Store {
     /// [`StoreError`].
     pub async fn delete_job(&self, id: &str) -> Result<Option<bool>, StoreError> {
         let id = id.to_owned();
-        self.call(move |tx, blobs| {
-            let Some(job) = find(tx, &id)? else { return Ok(None) };
+        let removed = self.call(move |tx, blobs| {
+            let Some(job) = find(tx, &id)? else { return Ok((None, None)) };
             if !job.state.is_final() {
-                return Ok(Some(false));
+                return Ok((Some(false), None));
             }
             let result: Option<String> = tx.query_row("SELECT result FROM jobs WHERE id = ?1", [&id], |row| row.get(0))?;
             tx.execute("DELETE FROM jobs WHERE id = ?1", [&id])?;
             tx.execute("DELETE FROM tasks WHERE job = ?1", [&id])?;
             events::emit(tx, &id, &Event::Removed { id: id.clone() })?;
-            if let Some(hash) = result {
-                remove_unreferenced(tx, blobs, &hash)?;
+            if let Some(hash) = &result {
+                remove_unreferenced(tx, blobs, hash)?;
             }
-            Ok(Some(true))
-        })
-        .await
+            Ok((Some(true), result))
+        });
+        let (removed, result) = removed.await?;
+        self.remove_object(result).await;
+        Ok(removed)
     }
 
     /// All jobs, the oldest first, and the id of the newest event that they include.
@@ -295,12 +303,16 @@ pub(super) fn remove_orphans(tx: &Transaction<'_>, blobs: &Blobs) -> Result<(), 
 
 /// Removes bytes that neither a dataset nor a job refers to.
 pub(super) fn remove_unreferenced(tx: &Transaction<'_>, blobs: &Blobs, hash: &str) -> Result<(), StoreError> {
-    let sql = "SELECT (SELECT count(*) FROM datasets WHERE id = ?1) + (SELECT count(*) FROM jobs WHERE result = ?1)";
-    let users: u32 = tx.query_row(sql, [hash], |row| row.get(0))?;
-    if users == 0 {
+    if !is_referenced(tx, hash)? {
         blobs.remove(hash)?;
     }
     Ok(())
+}
+
+/// Whether a dataset or a job refers to bytes.
+pub(super) fn is_referenced(tx: &Transaction<'_>, hash: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM datasets WHERE id = ?1) OR EXISTS (SELECT 1 FROM jobs WHERE result = ?1)";
+    Ok(tx.query_row(sql, [hash], |row| row.get(0))?)
 }
 
 /// Reads a job and writes the event that tells its new state.

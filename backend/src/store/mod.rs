@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use remote::Remote;
 use rusqlite::{Connection, Transaction};
 use tokio::sync::watch;
 
@@ -18,6 +19,7 @@ mod events;
 pub mod inspect;
 mod job_rows;
 mod jobs;
+mod remote;
 mod roots;
 mod schema;
 mod tasks;
@@ -39,6 +41,9 @@ pub enum StoreError {
     /// The file system failed.
     #[error("files: {0}")]
     Io(#[from] std::io::Error),
+    /// The object store failed.
+    #[error("the object store does not answer as it should: {}", remote::brief(.0))]
+    Remote(#[from] object_store::Error),
     /// A row does not read back.
     #[error("a stored row does not read back: {0}")]
     Json(#[from] serde_json::Error),
@@ -60,7 +65,7 @@ impl StoreError {
         match self {
             Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
             Self::Io(error) => matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded),
-            Self::Json(_) | Self::Unusable(_) | Self::Changed(_) | Self::Task(_) => false,
+            Self::Json(_) | Self::Unusable(_) | Self::Changed(_) | Self::Task(_) | Self::Remote(_) => false,
         }
     }
 }
@@ -75,6 +80,8 @@ struct Inner {
     /// Folders outside in which files may be read.
     roots: Vec<PathBuf>,
     blobs: Blobs,
+    /// Where the bytes are as well, for good.
+    remote: Option<Remote>,
     connection: Mutex<Connection>,
     /// Id of the newest event: streams wait for it to grow, then read the table.
     newest_event: watch::Sender<u64>,
@@ -95,17 +102,34 @@ const TASKS: &str = "tasks";
 /// What tasks said, by job.
 const LOGS: &str = "logs";
 
+/// What a store has beside its folder.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Folders in which files may be read in place.
+    pub roots: Vec<PathBuf>,
+    /// An object store for the bytes: `s3://bucket/prefix`.
+    pub blobs: Option<String>,
+    /// Bytes of it that are kept in the folder as well.
+    pub cache_bytes: u64,
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self { roots: Vec::new(), blobs: None, cache_bytes: 64 << 30 }
+    }
+}
+
 impl Store {
-    /// Opens or creates the data folder, beside which files may be read in `roots`; what an earlier server left unfinished in `tmp` and `tasks` is removed.
+    /// Opens or creates the data folder; what an earlier server left unfinished in `tmp` and `tasks` is removed.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when another server holds the folder, a newer one wrote it, or a root is not there; otherwise the file system's or `SQLite`'s.
-    pub fn open(root: &Path, roots: &[PathBuf]) -> Result<Self, StoreError> {
+    /// [`StoreError::Unusable`] when another server holds the folder, a newer one wrote it, or what is beside it cannot be used; otherwise the file system's or `SQLite`'s.
+    pub fn open(root: &Path, beside: &Beside) -> Result<Self, StoreError> {
         let real = |root: &PathBuf| {
             let unusable = |e| StoreError::Unusable(format!("the folder {} cannot be used: {e}", root.display()));
             root.canonicalize().map_err(unusable)
         };
-        let roots = roots.iter().map(real).collect::<Result<_, _>>()?;
+        let roots = beside.roots.iter().map(real).collect::<Result<_, _>>()?;
         create_private(root)?;
         if root.join(INCOMPLETE).exists() {
             return Err(StoreError::Unusable(format!("{} is an unfinished backup; make it again in a new folder", root.display())));
@@ -122,6 +146,8 @@ impl Store {
         fs::create_dir_all(root.join(TASKS))?;
         fs::create_dir_all(root.join(UPLOADS))?;
         let blobs = Blobs::new(root.join("blobs"));
+        let remote = beside.blobs.as_ref().map(|address| Remote::open(address, beside.cache_bytes)).transpose()?;
+        Remote::take(remote.as_ref(), root)?;
         let mut connection = Connection::open(root.join(DATABASE))?;
         schema::migrate(&mut connection)?;
         let transaction = connection.transaction()?;
@@ -129,7 +155,7 @@ impl Store {
         transaction.commit()?;
         let newest = events::newest(&connection)?;
         let (newest_event, _) = watch::channel(newest);
-        Ok(Self(Arc::new(Inner { root: root.into(), roots, blobs, connection: Mutex::new(connection), newest_event, _lock: lock })))
+        Ok(Self(Arc::new(Inner { root: root.into(), roots, blobs, remote, connection: Mutex::new(connection), newest_event, _lock: lock })))
     }
 
     /// The bytes.

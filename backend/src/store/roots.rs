@@ -51,7 +51,8 @@ mod tests {
         std::fs::write(root.join("sub/a"), "x").expect("written");
         std::os::unix::fs::symlink("../secret", root.join("out")).expect("linked");
         std::os::unix::fs::symlink("sub/a", root.join("in")).expect("linked");
-        let store = Store::open(&dir.path().join("data"), std::slice::from_ref(&root)).expect("opened");
+        let store = Store::open(&dir.path().join("data"), &super::super::Beside { roots: vec![root.clone()], ..Default::default() })
+            .expect("opened");
         assert_eq!(store.permitted(&root.join("in")), Ok(root.join("sub/a")));
         assert_eq!(store.permitted(&root.join("none")), Err(Refused::Missing));
         for outside in ["out", "../secret", "../lab2", "sub/../../secret"] {

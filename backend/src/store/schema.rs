@@ -117,7 +117,7 @@ mod tests {
 
     use rusqlite::params;
 
-    use super::super::{DATABASE, Store};
+    use super::super::{Beside, DATABASE, Store};
     use super::*;
 
     /// The first version as it was released: that the entry above still says the same is part of the test.
@@ -164,16 +164,17 @@ mod tests {
     #[tokio::test]
     async fn databases_of_every_version_open_and_keep_their_rows() {
         let new = tempfile::tempdir().expect("a folder");
-        drop(Store::open(new.path(), &[]).expect("opens"));
+        drop(Store::open(new.path(), &Beside::default()).expect("opens"));
         let shape_of = |folder: &Path| shape(&Connection::open(folder.join(DATABASE)).expect("opens"));
         for version in 1..=NEWEST {
             let folder = tempfile::tempdir().expect("a folder");
             old_database(folder.path(), version);
-            let store = Store::open(folder.path(), &[]).expect("an old database opens");
+            let store = Store::open(folder.path(), &Beside::default()).expect("an old database opens");
             let datasets = store.datasets().await.expect("datasets");
             assert_eq!((datasets.len(), datasets[0].name.as_str(), datasets[0].size_bytes), (1, "X.npy", 5), "version {version}");
             let (jobs, newest) = store.jobs().await.expect("jobs");
             assert_eq!((jobs.len(), jobs[0].id.as_str(), newest), (1, "j", 2), "version {version}");
+            assert_eq!(jobs[0].request.inputs["X"].samples_axis, 1, "version {version}: columns stay the samples");
             assert_eq!(store.events_after(0, 9).await.expect("events").len(), 2, "version {version}");
             drop(store);
             assert_eq!(shape_of(folder.path()), shape_of(new.path()), "version {version} ends with the tables of a new database");
@@ -183,10 +184,10 @@ mod tests {
     #[test]
     fn a_newer_database_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        drop(Store::open(folder.path(), &[]).expect("opens"));
+        drop(Store::open(folder.path(), &Beside::default()).expect("opens"));
         let connection = Connection::open(folder.path().join(DATABASE)).expect("opens");
         connection.pragma_update(None, "user_version", u32::try_from(NEWEST + 1).expect("small")).expect("a number");
-        let refusal = Store::open(folder.path(), &[]).expect_err("refused").to_string();
+        let refusal = Store::open(folder.path(), &Beside::default()).expect_err("refused").to_string();
         assert!(refusal.contains(&format!("version {}", NEWEST + 1)) && refusal.contains("newer program"), "{refusal}");
         assert_eq!(version(&connection).expect("a number"), NEWEST + 1);
     }

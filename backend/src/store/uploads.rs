@@ -106,7 +106,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn complete_upload(&self, id: &str, dataset: DatasetInfo) -> Result<(), StoreError> {
         let (id, file) = (id.to_owned(), self.upload_file(id));
-        datasets::sync(file.clone()).await?;
+        let _secured = self.secure(&file, &dataset.id).await?;
         let received = file.clone();
         self.call(move |tx, blobs| {
             datasets::insert(tx, blobs, &dataset, &received)?;

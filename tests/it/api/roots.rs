@@ -14,7 +14,7 @@ async fn a_file_in_an_allowed_folder_is_read_in_place() {
     let file = root.join("monkey/IT.npy");
     let bytes = npy(20, 6, 1);
     std::fs::write(&file, &bytes).expect("written");
-    let app = TestApp::start_with(|config| config.roots = vec![root.clone()]).await;
+    let app = TestApp::start_with(|config| config.beside.roots = vec![root.clone()]).await;
     assert_eq!(app.get("/api/v1/roots").await.json(), json!([root]));
     let listed: Vec<FolderEntry> = app.get(&format!("/api/v1/roots/files?path={}", root.display())).await.read();
     assert_eq!(listed.iter().map(|e| (&*e.name, e.is_folder)).collect::<Vec<_>>(), [("monkey", true)]);
@@ -58,7 +58,7 @@ async fn nothing_outside_of_the_folders_is_read() {
     std::fs::write(root.with_file_name("secret.npy"), npy(2, 2, 1)).expect("written");
     #[cfg(unix)]
     std::os::unix::fs::symlink("../secret.npy", root.join("link.npy")).expect("linked");
-    let app = TestApp::start_with(|config| config.roots = vec![root.clone()]).await;
+    let app = TestApp::start_with(|config| config.beside.roots = vec![root.clone()]).await;
     for path in ["link.npy", "../secret.npy", "../absent"] {
         app.post("/api/v1/roots/datasets", &json!({ "path": root.join(path) })).await.fails(403, "forbidden");
     }

@@ -86,13 +86,15 @@ fn database(root: &Path, inspection: &Inspection) -> Finding {
     }
     let age = if version < known_version { format!(", which `eigenscope serve` will bring to {known_version}") } else { String::new() };
     let served = if inspection.is_served { "; a server runs on it" } else { "" };
-    Finding::ok("database", format!("it is whole, version {version}{age}{served}"))
+    let elsewhere =
+        inspection.object_store.as_ref().map(|address| format!("; the bytes that it names are in {address}")).unwrap_or_default();
+    Finding::ok("database", format!("it is whole, version {version}{age}{elsewhere}{served}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Beside, Store};
 
     fn level(findings: &[Finding], check: &str) -> Level {
         findings.iter().find(|finding| finding.check == check).expect("it is checked").level
@@ -105,7 +107,7 @@ mod tests {
         let (findings, is_served) = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, false));
         assert!(!root.exists(), "looking makes nothing");
-        let store = Store::open(&root, &[]).expect("opens");
+        let store = Store::open(&root, &Beside::default()).expect("opens");
         let (findings, is_served) = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, true));
         drop(store);

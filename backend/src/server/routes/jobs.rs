@@ -120,7 +120,7 @@ pub(super) async fn finished(app: &App, id: &str) -> Result<Vec<u8>, Failure> {
     let Some(hash) = hash.filter(|_| job.state == JobState::Done) else {
         return Err(Failure::conflict(format!("the job has no result: it is {}", word(job.state))));
     };
-    Ok(tokio::fs::read(app.0.store.blobs().path(&hash)).await?)
+    Ok(tokio::fs::read(app.0.store.blob(&hash).await?).await?)
 }
 
 /// The result of a job: JSON, or an envelope when the client asks for it.

@@ -1,6 +1,7 @@
 use eigenscope::api::{JobState, TaskKind};
 use eigenscope::{AnalysisSpec, analysis::rdm};
 
+use super::super::Beside;
 use super::*;
 
 /// An hour in milliseconds.
@@ -22,7 +23,7 @@ async fn set_clock_back(store: &Store) {
 #[tokio::test]
 async fn the_queue_is_in_order_whatever_the_clock_says() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &[]).expect("a store");
+    let store = Store::open(folder.path(), &Beside::default()).expect("a store");
     store.submit(new("first", 0)).await.expect("queued");
     set_clock_back(&store).await;
     for (id, priority) in [("second", 0), ("low", -1), ("high", 3), ("also high", 3)] {
@@ -39,7 +40,7 @@ async fn the_queue_is_in_order_whatever_the_clock_says() {
 #[tokio::test]
 async fn nothing_ends_before_it_began_when_the_clock_is_set_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &[]).expect("a store");
+    let store = Store::open(folder.path(), &Beside::default()).expect("a store");
     for (id, is_canceled) in [("fails", false), ("canceled", true)] {
         store.submit(new(id, 0)).await.expect("queued");
         let claimed = store.claim_job(None).await.expect("asked").expect("it waits");
@@ -65,7 +66,7 @@ async fn nothing_ends_before_it_began_when_the_clock_is_set_back() {
 #[tokio::test]
 async fn the_end_of_a_job_is_recorded_again_when_its_result_was_moved_already() {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::open(folder.path(), &[]).expect("a store");
+    let store = Store::open(folder.path(), &Beside::default()).expect("a store");
     store.submit(new("job", 0)).await.expect("queued");
     store.claim_job(None).await.expect("asked").expect("it waits");
     let file = folder.path().join("result");
