@@ -116,15 +116,29 @@ fn more_than_allowed_is_refused_before_it_is_read() {
         let info = listed.iter().find(|info| info.member.as_deref() == Some(member)).expect("listed");
         assert!(info.refused.as_ref().is_some_and(|why| why.contains("limit is 100 B")), "{info:?}");
     }
-    // A compressed variable that inflates beyond the limit.
-    let mut bomb = fixture("compressed.mat")[..128].to_vec();
+    // A compressed variable that inflates beyond the limit: only its head is.
+    let n: u32 = 1 << 19;
+    let element = |kind: u32, length: u32| [kind.to_le_bytes(), length.to_le_bytes()].concat();
+    let head = [element(6, 8), vec![6, 0, 0, 0, 0, 0, 0, 0], element(5, 8), n.to_le_bytes().into(), 1u32.to_le_bytes().into()].concat();
+    let head = [head, vec![1, 0, 1, 0, b'x', 0, 0, 0], element(9, 8 * n)].concat();
+    let whole = [element(14, u32::try_from(head.len()).expect("short") + 8 * n), head, vec![0; 8 * n as usize]].concat();
     let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
-    std::io::Write::write_all(&mut packed, &vec![0; 4 << 20]).expect("packs");
-    let packed = packed.finish().expect("packs");
-    bomb.extend(15u32.to_le_bytes());
-    bomb.extend(u32::try_from(packed.len()).expect("short").to_le_bytes());
-    bomb.extend(packed);
-    let error = read("bomb.mat", &bomb, None, Limits { max_array_bytes: 1 << 20 }).expect_err("a bomb");
+    std::io::Write::write_all(&mut packed, &whole).expect("packs");
+    let mut packed = packed.finish().expect("packs");
+    let file = |packed: &[u8]| {
+        let length = u32::try_from(packed.len()).expect("short");
+        [&fixture("compressed.mat")[..128], &element(15, length), packed].concat()
+    };
+    let bomb = file(&packed);
+    assert_eq!(read("bomb.mat", &bomb, None, Limits::BROWSER).expect("4 MiB are allowed").shape(), [n as usize, 1]);
+    let small = Limits { max_array_bytes: 1 << 20 };
+    let listed = list("bomb.mat", &bomb, small).expect("its head is read");
+    assert!(listed[0].refused.as_ref().is_some_and(|why| why.contains("limit is 1.0 MiB")), "{listed:?}");
+    packed.truncate(packed.len() / 2);
+    assert_eq!(list("half.mat", &file(&packed), Limits::BROWSER).expect("its head is there").len(), 1);
+    let damaged = read("half.mat", &file(&packed), None, Limits::BROWSER).expect_err("its values are not").to_string();
+    assert!(damaged.contains("truncated"), "{damaged}");
+    let error = read("bomb.mat", &bomb, None, small).expect_err("a bomb");
     assert!(matches!(error, Error::TooLarge { .. }), "{error}");
 }
 

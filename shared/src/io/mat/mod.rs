@@ -1,8 +1,10 @@
 //! MATLAB 5 to 7.2: arrays one after the other, each perhaps compressed.
+//!
+//! What is compressed is read as it is inflated, values straight into their place: neither a list nor an array needs a second copy of a variable.
 
 mod write;
 
-use std::io::Read as _;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use flate2::read::ZlibDecoder;
@@ -17,14 +19,14 @@ pub(super) use write::{names, shape, write};
 
 /// Text, subsystem, version and byte order.
 const HEADER: usize = 128;
-/// Deflate cannot make more than this of a byte.
-const MOST_PER_BYTE: u64 = 1032;
 /// Structures in structures.
 const MAX_DEPTH: usize = 32;
 /// A structure has few fields.
 const MAX_ARRAYS: usize = 100_000;
 /// MATLAB allows names of 63 letters.
 const MAX_NAME: usize = 1024;
+/// Bytes of all names of the fields of a structure.
+const MAX_NAMES: u64 = 1 << 20;
 
 const MATRIX: u32 = 14;
 const COMPRESSED: u32 = 15;
@@ -46,12 +48,12 @@ struct Found<'a> {
 /// Values as they are stored: MATLAB takes the smallest type that holds them.
 struct Stored<'a> {
     element: Element,
-    bytes: &'a [u8],
+    bytes: &'a mut dyn Read,
 }
 
 pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<ArrayInfo>, Error> {
     let mut out = Vec::new();
-    visit(file, bytes, limits, &mut |found| {
+    visit(file, bytes, &mut |found| {
         let label = format!("{file}::{}", found.name);
         let refused = match &found.values {
             Ok(stored) => element::check(&label, &found.shape, stored.element, found.dtype, limits).err().map(|e| e.to_string()),
@@ -65,14 +67,14 @@ pub(super) fn list(file: &str, bytes: &[u8], limits: Limits) -> Result<Vec<Array
 
 pub(super) fn read(file: &str, bytes: &[u8], member: Option<&str>, limits: Limits) -> Result<Dataset, Error> {
     let mut names = Vec::new();
-    visit(file, bytes, limits, &mut |found| {
+    visit(file, bytes, &mut |found| {
         names.push((found.name, found.values.is_ok()));
         Ok(ControlFlow::Continue(()))
     })?;
     let known: Vec<(&str, bool)> = names.iter().map(|(name, is_read)| (&**name, *is_read)).collect();
     let index = choose(file, &known, member)?;
     let (mut at, mut out) = (0, None);
-    visit(file, bytes, limits, &mut |found| {
+    visit(file, bytes, &mut |found| {
         at += 1;
         if at <= index {
             return Ok(ControlFlow::Continue(()));
@@ -87,7 +89,7 @@ fn dataset(file: &str, found: Found<'_>, big_endian: bool, limits: Limits) -> Re
     let label = format!("{file}::{}", found.name);
     let stored = found.values.map_err(|message| Error::Unsupported { file: label.clone(), message })?;
     let count = element::check(&label, &found.shape, stored.element, found.dtype, limits)?;
-    let numbers = Numbers::read(&label, &mut &*stored.bytes, stored.element, big_endian, count)?;
+    let numbers = Numbers::read(&label, stored.bytes, stored.element, big_endian, count)?;
     #[expect(clippy::cast_possible_truncation, reason = "MATLAB says that they are single")]
     let values = match (numbers.shaped(&label, &found.shape, true)?, found.dtype) {
         (Values::F64(a), "float32") => Values::F32(a.mapv(|v| v as f32)),
@@ -104,26 +106,19 @@ fn is_big_endian(bytes: &[u8]) -> bool {
 type Visit<'v> = &'v mut dyn FnMut(Found<'_>) -> Result<ControlFlow<()>, Error>;
 
 /// Calls `visit` for all arrays in the order of the file.
-fn visit(file: &str, bytes: &[u8], limits: Limits, visit: Visit<'_>) -> Result<(), Error> {
-    let mut walk = Walk { file, big_endian: is_big_endian(bytes), n: 0 };
-    let mut rest = bytes.get(HEADER..).unwrap_or_default();
-    while !rest.is_empty() {
-        let (kind, body, after) = walk.next(rest, false)?;
-        rest = after;
-        let inflated;
-        let matrix = match kind {
-            MATRIX => body,
-            COMPRESSED => {
-                inflated = inflate(file, body, limits)?;
-                let (kind, body, _) = walk.next(&inflated, false)?;
-                if kind != MATRIX {
-                    continue;
-                }
-                body
-            }
-            _ => continue,
-        };
-        if walk.matrix(matrix, None, 0, visit)?.is_break() {
+fn visit(file: &str, bytes: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+    let mut walk = Walk { file, n: 0 };
+    let mut content = bytes.get(HEADER..).unwrap_or_default();
+    let left = content.len() as u64;
+    let mut content = Body { file, big_endian: is_big_endian(bytes), reader: &mut content, left };
+    while content.left > 0 {
+        let tag = content.tag(false)?;
+        let flow = content.enter(&tag, |body| match tag.kind {
+            MATRIX => walk.matrix(body, None, 0, visit),
+            COMPRESSED => walk.compressed(body, visit),
+            _ => Ok(ControlFlow::Continue(())),
+        });
+        if flow?.is_break() {
             break;
         }
     }
@@ -133,84 +128,158 @@ fn visit(file: &str, bytes: &[u8], limits: Limits, visit: Visit<'_>) -> Result<(
     Ok(())
 }
 
-/// A variable that was compressed, within the limits.
-fn inflate(file: &str, body: &[u8], limits: Limits) -> Result<Vec<u8>, Error> {
-    // Its names and sizes take some bytes more than its values.
-    let most = limits.max_array_bytes.saturating_add(1 << 16).min((body.len() as u64).saturating_mul(MOST_PER_BYTE).saturating_add(1024));
-    let mut out = Vec::new();
-    ZlibDecoder::new(body)
-        .take(most + 1)
-        .read_to_end(&mut out)
-        .map_err(|e| damaged(file, &format!("a compressed variable ends early: {e}")))?;
-    if out.len() as u64 > most {
-        return Err(Error::TooLarge { what: file.into(), needed_bytes: out.len() as u64, limit_bytes: limits.max_array_bytes });
-    }
-    Ok(out)
-}
-
 fn damaged(file: &str, what: &str) -> Error {
     Error::format(file, format!("the MATLAB file is truncated or damaged: {what}; save or copy it again"))
 }
 
+/// The bytes of an element, read from the front.
+struct Body<'r> {
+    file: &'r str,
+    big_endian: bool,
+    reader: &'r mut dyn Read,
+    left: u64,
+}
+
+/// What stands before the bytes of an element.
+struct Tag {
+    kind: u32,
+    length: u64,
+    /// Up to four bytes stand in the tag itself.
+    inline: Option<[u8; 4]>,
+    /// Bytes behind it, up to a multiple of 8.
+    padding: u64,
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
+        let n = self.reader.read(&mut buffer[..most])?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+}
+
+impl Body<'_> {
+    fn word(&self, bytes: [u8; 4]) -> u32 {
+        if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+    }
+
+    /// The words in the bytes of an element; what is too short for one is left out.
+    fn words(&self, bytes: &[u8]) -> Vec<u32> {
+        bytes.as_chunks().0.iter().map(|word| self.word(*word)).collect()
+    }
+
+    fn exact<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let mut bytes = [0; N];
+        self.read_exact(&mut bytes).map_err(|e| self.short(&e))?;
+        Ok(bytes)
+    }
+
+    fn short(&self, error: &io::Error) -> Error {
+        damaged(self.file, &format!("an element reaches behind its end, or what is compressed ends early ({error})"))
+    }
+
+    /// What stands before the next element. Inside of arrays elements begin at multiples of 8.
+    fn tag(&mut self, is_padded: bool) -> Result<Tag, Error> {
+        let first = self.exact()?;
+        let second = self.exact()?;
+        let word = self.word(first);
+        if word >> 16 != 0 {
+            let length = u64::from(word >> 16);
+            if length > 4 {
+                return Err(damaged(self.file, "an element reaches behind its end"));
+            }
+            return Ok(Tag { kind: word & 0xffff, length, inline: Some(second), padding: 0 });
+        }
+        let length = u64::from(self.word(second));
+        if length > self.left {
+            return Err(damaged(self.file, "an element reaches behind its end"));
+        }
+        let padding = if is_padded { length.next_multiple_of(8) - length } else { 0 };
+        Ok(Tag { kind: word, length, inline: None, padding })
+    }
+
+    /// Reads what is in an element, and goes on behind it.
+    fn enter(&mut self, tag: &Tag, read: impl FnOnce(&mut Body<'_>) -> Result<ControlFlow<()>, Error>) -> Result<ControlFlow<()>, Error> {
+        let (file, big_endian, left) = (self.file, self.big_endian, tag.length);
+        if let Some(bytes) = tag.inline {
+            return read(&mut Body { file, big_endian, reader: &mut bytes.as_slice(), left });
+        }
+        let mut body = Body { file, big_endian, reader: &mut *self.reader, left };
+        if read(&mut body)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let unread = body.left;
+        self.left -= tag.length - unread;
+        // The last one may end without its padding.
+        let behind = (unread + tag.padding).min(self.left);
+        let skipped = io::copy(&mut self.by_ref().take(behind), &mut io::sink()).map_err(|e| self.short(&e))?;
+        if skipped < behind {
+            return Err(damaged(self.file, "a compressed variable ends early"));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The next element as a whole, of so many bytes at most.
+    fn small(&mut self, most: u64, what: &str) -> Result<Vec<u8>, Error> {
+        let tag = self.tag(true)?;
+        if tag.length > most {
+            return Err(damaged(self.file, what));
+        }
+        let mut bytes = Vec::new();
+        let _flow = self.enter(&tag, |body| {
+            body.read_to_end(&mut bytes).map_err(|e| body.short(&e))?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(bytes)
+    }
+}
+
 struct Walk<'f> {
     file: &'f str,
-    big_endian: bool,
     /// Arrays so far.
     n: usize,
 }
 
 impl Walk<'_> {
-    fn word(&self, bytes: &[u8], at: usize) -> Option<u32> {
-        let word: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
-        Some(if self.big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) })
-    }
-
-    /// The type and the bytes of the next element, and what follows it. Inside of arrays elements begin at multiples of 8.
-    fn next<'a>(&self, bytes: &'a [u8], is_padded: bool) -> Result<(u32, &'a [u8], &'a [u8]), Error> {
-        let short = || damaged(self.file, "an element reaches behind its end");
-        let tag = self.word(bytes, 0).ok_or_else(short)?;
-        // Up to four bytes stand in the tag itself.
-        if tag >> 16 != 0 {
-            let body = bytes.get(4..4 + (tag >> 16) as usize).filter(|body| body.len() <= 4).ok_or_else(short)?;
-            return Ok((tag & 0xffff, body, bytes.get(8..).ok_or_else(short)?));
-        }
-        let length = self.word(bytes, 4).ok_or_else(short)? as usize;
-        let body = bytes.get(8..8usize.saturating_add(length)).ok_or_else(short)?;
-        let end = 8 + if is_padded { length.next_multiple_of(8) } else { length };
-        Ok((tag, body, bytes.get(end..).unwrap_or_default()))
+    /// A variable that was compressed. Behind its head it is read only as far as somebody wants its values.
+    fn compressed(&mut self, body: &mut Body<'_>, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let (file, big_endian) = (body.file, body.big_endian);
+        let mut inflated = ZlibDecoder::new(body);
+        let mut content = Body { file, big_endian, reader: &mut inflated, left: u64::MAX };
+        let tag = content.tag(false)?;
+        content.left = tag.length;
+        if tag.kind == MATRIX { self.matrix(&mut content, None, 0, visit) } else { Ok(ControlFlow::Continue(())) }
     }
 
     /// An array and all that is in it.
-    fn matrix(&mut self, bytes: &[u8], name: Option<String>, depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    fn matrix(&mut self, body: &mut Body<'_>, name: Option<String>, depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         if depth > MAX_DEPTH {
             return Err(damaged(self.file, &format!("structures are nested more than {MAX_DEPTH} deep")));
         }
-        if bytes.is_empty() {
+        if body.left == 0 {
             return Ok(ControlFlow::Continue(()));
         }
-        let (_, flags, rest) = self.next(bytes, true)?;
-        let flags = self.word(flags, 0).ok_or_else(|| damaged(self.file, "an array has no class"))?;
-        let (_, sizes, rest) = self.next(rest, true)?;
-        let shape: Vec<u64> = (0..sizes.len() / 4).filter_map(|i| self.word(sizes, 4 * i)).map(u64::from).collect();
-        if shape.len() > 64 || shape.iter().any(|n| *n > u64::from(u32::MAX >> 1)) {
+        let flags = body.small(64, "an array has no class")?;
+        let flags = *body.words(&flags).first().ok_or_else(|| damaged(self.file, "an array has no class"))?;
+        let shape = body.small(4 * 64, "an array has an impossible shape")?;
+        let shape: Vec<u64> = body.words(&shape).into_iter().map(u64::from).collect();
+        if shape.iter().any(|n| *n > u64::from(u32::MAX >> 1)) {
             return Err(damaged(self.file, "an array has an impossible shape"));
         }
-        let (_, own, rest) = self.next(rest, true)?;
-        if own.len() > MAX_NAME {
-            return Err(damaged(self.file, "an array has an impossible name"));
-        }
-        let name = name.unwrap_or_else(|| String::from_utf8_lossy(own).trim_end_matches('\0').to_owned());
+        let own = body.small(MAX_NAME as u64, "an array has an impossible name")?;
+        let name = name.unwrap_or_else(|| String::from_utf8_lossy(&own).trim_end_matches('\0').to_owned());
         // What functions keep between calls has no name.
         if name.is_empty() {
             return Ok(ControlFlow::Continue(()));
         }
         match flags & 0xff {
-            1 => self.cells(rest, &name, &shape, depth, visit),
-            2 => self.structure(rest, &name, &shape, depth, visit),
-            class => {
-                let (dtype, values) = self.numbers(class, flags, rest, &shape)?;
-                self.found(Found { name, dtype, shape, values }, visit)
-            }
+            1 => self.cells(body, &name, &shape, depth, visit),
+            2 => self.structure(body, &name, &shape, depth, visit),
+            class => match dtype(class, flags) {
+                Ok(dtype) => self.numbers(body, Found { name, dtype, shape, values: Err(String::new()) }, visit),
+                Err((dtype, why)) => self.found(Found { name, dtype, shape, values: Err(why.into()) }, visit),
+            },
         }
     }
 
@@ -222,8 +291,8 @@ impl Walk<'_> {
         visit(found)
     }
 
-    fn cells(&mut self, bytes: &[u8], name: &str, shape: &[u64], depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
-        let (mut rest, mut i, mut n_numbers) = (bytes, 0u64, 0);
+    fn cells(&mut self, body: &mut Body<'_>, name: &str, shape: &[u64], depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let (mut i, mut n_numbers) = (0u64, 0);
         let mut only_numbers = |found: Found<'_>| {
             // Texts in a cell are many, and none is read.
             if found.values.is_err() {
@@ -232,11 +301,13 @@ impl Walk<'_> {
             n_numbers += 1;
             visit(found)
         };
-        while !rest.is_empty() {
-            let (kind, body, after) = self.next(rest, true)?;
-            rest = after;
-            if kind == MATRIX && self.matrix(body, Some(format!("{name}{{{}}}", index(i, shape))), depth + 1, &mut only_numbers)?.is_break()
-            {
+        while body.left > 0 {
+            let tag = body.tag(true)?;
+            let flow = body.enter(&tag, |entry| match tag.kind {
+                MATRIX => self.matrix(entry, Some(format!("{name}{{{}}}", index(i, shape))), depth + 1, &mut only_numbers),
+                _ => Ok(ControlFlow::Continue(())),
+            });
+            if flow?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             i += 1;
@@ -248,21 +319,31 @@ impl Walk<'_> {
         self.found(Found { name: name.into(), dtype: "cell", shape: shape.to_vec(), values: Err(why) }, visit)
     }
 
-    fn structure(&mut self, bytes: &[u8], name: &str, shape: &[u64], depth: usize, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
-        let (_, width, rest) = self.next(bytes, true)?;
-        let width = self.word(width, 0).filter(|n| (1..=MAX_NAME).contains(&(*n as usize)));
+    fn structure(
+        &mut self,
+        body: &mut Body<'_>,
+        name: &str,
+        shape: &[u64],
+        depth: usize,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let width = body.small(8, "a structure has no width of its names")?;
+        let width = body.words(&width).first().copied().filter(|n| (1..=MAX_NAME).contains(&(*n as usize)));
         let width = width.ok_or_else(|| damaged(self.file, "a structure has no width of its names"))?;
-        let (_, names, mut rest) = self.next(rest, true)?;
+        let names = body.small(MAX_NAMES, "a structure has impossible names")?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.split(|b| *b == 0).next().unwrap_or_default()).into_owned();
         let fields: Vec<String> = names.chunks_exact(width as usize).map(text).collect();
         let is_one = shape.iter().all(|n| *n == 1);
         let mut i = 0;
-        while !rest.is_empty() && !fields.is_empty() {
+        while body.left > 0 && !fields.is_empty() {
+            let place = if is_one { String::new() } else { format!("({})", index(i, shape)) };
             for field in &fields {
-                let (kind, body, after) = self.next(rest, true)?;
-                rest = after;
-                let place = if is_one { String::new() } else { format!("({})", index(i, shape)) };
-                if kind == MATRIX && self.matrix(body, Some(format!("{name}{place}.{field}")), depth + 1, visit)?.is_break() {
+                let tag = body.tag(true)?;
+                let flow = body.enter(&tag, |entry| match tag.kind {
+                    MATRIX => self.matrix(entry, Some(format!("{name}{place}.{field}")), depth + 1, visit),
+                    _ => Ok(ControlFlow::Continue(())),
+                });
+                if flow?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -271,38 +352,11 @@ impl Walk<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The name of a class, and the values of an array of it.
-    fn numbers<'a>(
-        &self,
-        class: u32,
-        flags: u32,
-        bytes: &'a [u8],
-        shape: &[u64],
-    ) -> Result<(&'static str, Result<Stored<'a>, String>), Error> {
-        let refuse = |dtype, why: &str| Ok((dtype, Err(why.to_owned())));
-        let dtype = match class {
-            3 => return refuse("object", "it is an object, not numbers; save its properties"),
-            4 => return refuse("text", "it is text, not numbers"),
-            5 => return refuse("sparse", "it is a sparse matrix; save full(x)"),
-            6 => "float64",
-            7 => "float32",
-            8 => "int8",
-            9 if flags & 0x200 != 0 => "bool",
-            9 => "uint8",
-            10 => "int16",
-            11 => "uint16",
-            12 => "int32",
-            13 => "uint32",
-            14 => "int64",
-            15 => "uint64",
-            _ => return refuse("", "it is a function or an object, not numbers"),
-        };
-        if flags & 0x800 != 0 {
-            return refuse(dtype, "its values are complex, which are not read; save the real part, the imaginary part or the modulus");
-        }
-        let (kind, bytes, _) = self.next(bytes, true)?;
+    /// Finds an array of numbers, whose values are next.
+    fn numbers(&mut self, body: &mut Body<'_>, array: Found<'_>, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let tag = body.tag(true)?;
         let int = |bytes, signed| Element::Int { bytes, signed };
-        let element = match kind {
+        let element = match tag.kind {
             1 => int(1, true),
             2 => int(1, false),
             3 => int(2, true),
@@ -313,15 +367,44 @@ impl Walk<'_> {
             9 => Element::F64,
             12 => int(8, true),
             13 => int(8, false),
-            _ => return Err(damaged(self.file, &format!("values of the unknown type {kind}"))),
+            kind => return Err(damaged(self.file, &format!("values of the unknown type {kind}"))),
         };
-        let declared = element::size(shape, element).map(|(_, bytes)| bytes);
-        if declared != Some(bytes.len() as u64) {
-            let text = element::shape_text(shape);
-            return Err(damaged(self.file, &format!("an array of {text} values has {} bytes of them", bytes.len())));
+        let declared = element::size(&array.shape, element).map(|(_, bytes)| bytes);
+        if declared != Some(tag.length) {
+            let text = element::shape_text(&array.shape);
+            return Err(damaged(self.file, &format!("an array of {text} values has {} bytes of them", tag.length)));
         }
-        Ok((dtype, Ok(Stored { element, bytes })))
+        if let Some(bytes) = tag.inline {
+            return self.found(Found { values: Ok(Stored { element, bytes: &mut bytes.as_slice() }), ..array }, visit);
+        }
+        // What nobody reads of it is behind the array, and goes with it.
+        self.found(Found { values: Ok(Stored { element, bytes: body }), ..array }, visit)
     }
+}
+
+/// The name of a class of arrays, with why its values are not read where they are not.
+fn dtype(class: u32, flags: u32) -> Result<&'static str, (&'static str, &'static str)> {
+    let dtype = match class {
+        3 => return Err(("object", "it is an object, not numbers; save its properties")),
+        4 => return Err(("text", "it is text, not numbers")),
+        5 => return Err(("sparse", "it is a sparse matrix; save full(x)")),
+        6 => "float64",
+        7 => "float32",
+        8 => "int8",
+        9 if flags & 0x200 != 0 => "bool",
+        9 => "uint8",
+        10 => "int16",
+        11 => "uint16",
+        12 => "int32",
+        13 => "uint32",
+        14 => "int64",
+        15 => "uint64",
+        _ => return Err(("", "it is a function or an object, not numbers")),
+    };
+    if flags & 0x800 != 0 {
+        return Err((dtype, "its values are complex, which are not read; save the real part, the imaginary part or the modulus"));
+    }
+    Ok(dtype)
 }
 
 /// The place of an entry as MATLAB counts: from 1, columns first; one number in a row or a column.
