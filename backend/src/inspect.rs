@@ -14,11 +14,17 @@ use crate::stored;
 /// What the process prints for the server.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// What is in the file.
-    Arrays(Vec<ArrayInfo>),
-    /// Why nothing is.
+pub enum Said<T> {
+    /// What it found.
+    Found(T),
+    /// Why it found nothing.
     Error(Error),
+}
+
+impl<T> From<Result<T, Error>> for Said<T> {
+    fn from(outcome: Result<T, Error>) -> Self {
+        outcome.map_or_else(Self::Error, Self::Found)
+    }
 }
 
 /// The arrays of a file, without their values: of NPY and HDF5 files only the headers are read.

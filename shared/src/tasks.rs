@@ -138,6 +138,7 @@ pub async fn run(spec: &AnalysisSpec, task: &Task, inputs: &Inputs, device: &Dev
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
+    context.announce_precision(inputs);
     Ok(Pieces { content, warnings: context.into_warnings() })
 }
 
@@ -154,10 +155,9 @@ pub fn join(
 ) -> Result<AnalysisResult, Error> {
     let context = Context::new(device, progress);
     context.step(0.0, "joining the pieces of the tasks")?;
-    let mut warnings = Vec::new();
     let contents = pieces.map(|pieces| {
         let Pieces { content, warnings: of_task } = pieces?;
-        warnings.extend(of_task);
+        of_task.into_iter().for_each(|warning| context.warn(&warning.code, warning.message));
         Ok(content)
     });
     let output = match spec {
@@ -185,8 +185,13 @@ pub fn join(
         _ => return Err(another(spec)),
     };
     context.step(1.0, "done")?;
-    warnings.extend(context.into_warnings());
-    Ok(AnalysisResult { output, warnings, device: device.info().clone(), version: env!("CARGO_PKG_VERSION").into() })
+    context.announce_precision(inputs);
+    Ok(AnalysisResult {
+        output,
+        warnings: context.into_warnings(),
+        device: device.info().clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    })
 }
 
 /// What the pieces of the tasks that are done give, where parts of a result make sense: NaN stands for the rest.

@@ -32,7 +32,7 @@ pub(super) fn inspect(args: &InspectArgs, global: &Global) -> Result<(), Failure
     let arrays = |path: &Path| inspect::arrays(path, &args.name.clone().unwrap_or_else(|| name_of(path)));
     if args.for_server {
         for path in &args.paths {
-            run::json(&mut out, &arrays(path).map_or_else(Said::Error, Said::Arrays))?;
+            run::json(&mut out, &Said::from(arrays(path)))?;
         }
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use eigenscope::Error;
 use eigenscope::api::{ArrayInfo, DatasetInfo};
+use serde::de::DeserializeOwned;
 use tokio::process::Command;
 
 use super::App;
@@ -32,16 +33,25 @@ fn extension(name: &str) -> Option<&str> {
 }
 
 async fn inspect(app: &App, file: &Path, name: &str) -> Result<Vec<ArrayInfo>, Failure> {
+    ask(app, name, |command| {
+        command.args(["inspect", "--for-server", "--as"]).arg(name).arg(file);
+    })
+    .await
+}
+
+/// What the program says of a file of that name.
+pub(super) async fn ask<T: DeserializeOwned>(app: &App, name: &str, prepare: impl FnOnce(&mut Command)) -> Result<T, Failure> {
+    // A few at a time, for the memory that they take.
     let _turn = app.0.inspecting.acquire().await.map_err(Failure::internal)?;
     let mut command = Command::new(&app.0.program.exe);
-    command.args(["inspect", "--for-server", "--as"]).arg(name).arg(file).env_remove("EIGENSCOPE_TOKEN");
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
+    prepare(&mut command);
+    command.env_remove("EIGENSCOPE_TOKEN").stdin(std::process::Stdio::null()).kill_on_drop(true);
     let output = match tokio::time::timeout(PATIENCE, command.output()).await {
         Ok(output) => output?,
         Err(_) => return Err(Error::format(name, format!("it was not understood within {} minutes", PATIENCE.as_secs() / 60)).into()),
     };
     match serde_json::from_slice(&output.stdout) {
-        Ok(Said::Arrays(arrays)) => Ok(arrays),
+        Ok(Said::Found(found)) => Ok(found),
         Ok(Said::Error(error)) => Err(error.into()),
         Err(error) => {
             let stderr = String::from_utf8_lossy(&output.stderr);

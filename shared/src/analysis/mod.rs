@@ -225,6 +225,19 @@ impl<'a> Context<'a> {
         self.progress.step(done_frac, what)
     }
 
+    /// Says which inputs were rounded, if a GPU contracted anything.
+    pub(crate) fn announce_precision(&self, inputs: &Inputs) {
+        let doubles = inputs.doubles();
+        if self.device.has_rounded() && !doubles.is_empty() {
+            let (names, are) = (doubles.join(", "), if doubles.len() == 1 { "is" } else { "are" });
+            let on = &self.device.info().name;
+            let message = format!(
+                "{names} {are} float64 and rounded to float32 for the products on {on} (relative error about 1e-6); the CPU keeps float64"
+            );
+            self.warn("single_precision", message);
+        }
+    }
+
     /// The warnings so far.
     #[must_use]
     pub fn into_warnings(self) -> Vec<Warning> {
@@ -384,6 +397,7 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::DimComplexity(spec) => Output::DimComplexity(dim_complexity::run(spec, inputs, &context).await?),
     };
     context.step(1.0, "done")?;
+    context.announce_precision(inputs);
     Ok(AnalysisResult {
         output,
         warnings: context.into_warnings(),

@@ -8,6 +8,10 @@ pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
 
+#[cfg(feature = "gpu")]
+use std::sync::Arc;
+#[cfg(feature = "gpu")]
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use faer::{Mat, MatRef};
@@ -79,7 +83,11 @@ pub struct Device {
 enum Engine {
     Cpu,
     #[cfg(feature = "gpu")]
-    Gpu(gpu::Gpu),
+    Gpu {
+        gpu: gpu::Gpu,
+        /// Whether it was given anything since it was opened.
+        is_used: Arc<AtomicBool>,
+    },
 }
 
 impl Device {
@@ -116,7 +124,7 @@ impl Device {
 
     #[cfg(feature = "gpu")]
     fn from_gpu((info, gpu): (DeviceInfo, gpu::Gpu)) -> Result<Self, Error> {
-        Ok(Self { info, engine: Engine::Gpu(gpu) })
+        Ok(Self { info, engine: Engine::Gpu { gpu, is_used: Arc::default() } })
     }
 
     /// Every device that this build can see, the CPU first.
@@ -140,7 +148,7 @@ impl Device {
         match &self.engine {
             Engine::Cpu => burn::tensor::Device::flex(),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.burn(),
+            Engine::Gpu { gpu, .. } => gpu.burn(),
         }
     }
 
@@ -150,13 +158,22 @@ impl Device {
         matches!(self.engine, Engine::Cpu)
     }
 
+    /// Whether anything was contracted in single precision since it was opened.
+    pub(crate) fn has_rounded(&self) -> bool {
+        match &self.engine {
+            Engine::Cpu => false,
+            #[cfg(feature = "gpu")]
+            Engine::Gpu { is_used, .. } => is_used.load(Relaxed),
+        }
+    }
+
     /// Relative precision of a contraction against the norms of its factors: 1e-15 on the CPU, 1e-6 on a GPU.
     #[must_use]
     pub fn precision(&self) -> f64 {
         match self.engine {
             Engine::Cpu => 1e-15,
             #[cfg(feature = "gpu")]
-            Engine::Gpu(_) => 1e-6,
+            Engine::Gpu { .. } => 1e-6,
         }
     }
 
@@ -168,7 +185,10 @@ impl Device {
         match &self.engine {
             Engine::Cpu => Ok(cpu::gram_columns(x)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.gram_columns(x).await,
+            Engine::Gpu { gpu, is_used } => {
+                is_used.store(true, Relaxed);
+                gpu.gram_columns(x).await
+            }
         }
     }
 
@@ -188,7 +208,10 @@ impl Device {
         match &self.engine {
             Engine::Cpu => Ok(cpu::cross(x, y)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => gpu.cross(x, y).await,
+            Engine::Gpu { gpu, is_used } => {
+                is_used.store(true, Relaxed);
+                gpu.cross(x, y).await
+            }
         }
     }
 
@@ -200,7 +223,7 @@ impl Device {
         match &self.engine {
             Engine::Cpu => Ok(ys.iter().map(|y| cpu::cross(x, *y)).collect()),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => {
+            Engine::Gpu { .. } => {
                 let mut all = Mat::zeros(x.nrows(), ys.iter().map(|y| y.ncols()).sum());
                 let mut starts = Vec::with_capacity(ys.len());
                 let mut start = 0;
@@ -209,7 +232,7 @@ impl Device {
                     starts.push(start);
                     start += y.ncols();
                 }
-                let product = gpu.cross(x, all.as_ref()).await?;
+                let product = self.cross(x, all.as_ref()).await?;
                 Ok(starts.iter().zip(ys).map(|(start, y)| product.subcols(*start, y.ncols()).to_owned()).collect())
             }
         }
@@ -254,7 +277,7 @@ impl<'a> GramSum<'a> {
         match &self.device.engine {
             Engine::Cpu => cpu::add_gram_lower(&mut self.sum, x),
             #[cfg(feature = "gpu")]
-            Engine::Gpu(gpu) => self.sum += gpu.gram_columns(x).await?,
+            Engine::Gpu { .. } => self.sum += self.device.gram_columns(x).await?,
         }
         Ok(())
     }
