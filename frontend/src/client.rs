@@ -105,8 +105,8 @@ impl Client {
             let message = "its values are on the server alone; run this there, or drop the file here";
             return Err(Error::input(dataset.name.get_untracked(), message));
         }
-        let (member, transpose) = (dataset.member.clone(), dataset.transpose.get_untracked());
-        let request = Request::Load { key: dataset.key.clone(), name: dataset.source.name(), member, transpose };
+        let (member, samples_axis) = (dataset.member.clone(), dataset.samples_axis.get_untracked());
+        let request = Request::Load { key: dataset.key.clone(), name: dataset.source.name(), member, samples_axis };
         let reply = self.call_with(&request, &dataset.source.blob()).await?;
         self.0.borrow_mut().loaded.insert(dataset.key.clone());
         Ok(reply.response)

@@ -39,7 +39,9 @@ struct SavedDataset {
     /// Its name before it was saved.
     file_name: String,
     member: Option<String>,
-    transpose: bool,
+    /// Which axis has the samples.
+    #[serde(default)]
+    samples_axis: usize,
     /// The dataset's id when its bytes are on a server alone.
     #[serde(default)]
     server: Option<String>,
@@ -91,8 +93,8 @@ async fn pack(app: App) -> Result<Uint8Array, Error> {
         if server.is_none() && !files.iter().any(|(known, _)| *known == file) {
             files.push((file.clone(), bytes_of(&dataset.source.blob()).await?));
         }
-        let (name, transpose) = (dataset.name.get_untracked(), dataset.transpose.get_untracked());
-        manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, transpose, server });
+        let (name, samples_axis) = (dataset.name.get_untracked(), dataset.samples_axis.get_untracked());
+        manifest.datasets.push(SavedDataset { name, file, file_name, member: dataset.member, samples_axis, server });
     }
     for run in app.runs.get_untracked() {
         let state = run.state.get_untracked();
@@ -183,7 +185,7 @@ async fn unpack(app: App, file: &File) -> Result<(), Error> {
                 source
             }
         };
-        if let Err(error) = load::restore(app, source, saved.member.clone(), saved.transpose, &saved.name).await {
+        if let Err(error) = load::restore(app, source, saved.member.clone(), saved.samples_axis, &saved.name).await {
             app.fail(&saved.name, &error);
         }
     }

@@ -35,8 +35,8 @@ pub enum Request {
         name: String,
         /// Member of the file.
         member: Option<String>,
-        /// Exchange rows and columns.
-        transpose: bool,
+        /// Which axis has the samples.
+        samples_axis: usize,
     },
     /// Forget a dataset.
     Unload {

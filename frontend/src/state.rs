@@ -95,7 +95,8 @@ pub(crate) struct Dataset {
     pub(crate) source: Source,
     pub(crate) member: Option<String>,
     pub(crate) name: RwSignal<String>,
-    pub(crate) transpose: RwSignal<bool>,
+    /// Which axis of the array in the file has the samples.
+    pub(crate) samples_axis: RwSignal<usize>,
     pub(crate) summary: RwSignal<Arc<DatasetSummary>>,
 }
 

@@ -125,9 +125,9 @@ pub struct InputRef {
     /// Member of the file.
     #[serde(default)]
     pub member: Option<String>,
-    /// Exchange rows and columns after reading.
+    /// Which axis has the samples, counted from 0: it becomes the first.
     #[serde(default)]
-    pub transpose: bool,
+    pub samples_axis: usize,
 }
 
 /// A request to run an analysis.

@@ -53,6 +53,16 @@ impl Values {
     }
 }
 
+/// What belongs to the axes of an array, when one of them becomes the first and the others keep their order.
+///
+/// # Panics
+/// If there is no such axis: a defect of the caller.
+#[must_use]
+pub fn samples_first<T>(mut of_axes: Vec<T>, axis: usize) -> Vec<T> {
+    of_axes[..=axis].rotate_right(1);
+    of_axes
+}
+
 /// Where the voxels of an image lie: the x, y and z in millimeters of the voxel (i, j, k), counted from 0, are the rows times (i, j, k, 1).
 pub type Affine = [[f64; 4]; 3];
 
@@ -130,21 +140,32 @@ impl Dataset {
         self.values.shape()
     }
 
-    /// The same data with its axes reversed (rows and columns exchanged in two dimensions). Labels of rows are dropped.
-    #[must_use]
-    pub fn transposed(&self) -> Self {
-        let values = match &*self.values {
-            Values::F32(a) => Values::F32(a.t().as_standard_layout().into_owned()),
-            Values::F64(a) => Values::F64(a.t().as_standard_layout().into_owned()),
-        };
-        Self {
-            name: self.name.clone(),
-            dtype: self.dtype.clone(),
-            values: Arc::new(values),
-            column_names: None,
-            labels: Vec::new(),
-            affine: None,
+    /// The same data with an axis (counted from 0) as the first, the others in their order behind it: its entries are the samples. In two
+    /// dimensions axis 1 exchanges rows and columns. Labels of rows are dropped where the axis is not the first already.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when there is no such axis.
+    pub fn with_samples(&self, axis: usize) -> Result<Self, Error> {
+        fn first<T: Copy>(array: &ArrayD<T>, axis: usize) -> ArrayD<T> {
+            let order: Vec<usize> = samples_first((0..array.ndim()).collect(), axis);
+            array.view().permuted_axes(order).as_standard_layout().into_owned()
         }
+        if axis == 0 {
+            return Ok(self.clone());
+        }
+        let n = self.shape().len();
+        if axis >= n {
+            let (name, shape) = (&self.name, shape_text(self.shape()));
+            return Err(Error::input(
+                name,
+                format!("axis {axis} cannot have its samples: the axes of {shape} are 0 to {}", n.saturating_sub(1)),
+            ));
+        }
+        let values = match &*self.values {
+            Values::F32(a) => Values::F32(first(a, axis)),
+            Values::F64(a) => Values::F64(first(a, axis)),
+        };
+        Ok(Self { values: Arc::new(values), column_names: None, labels: Vec::new(), affine: None, ..self.clone() })
     }
 
     /// A matrix whose columns are one axis; the others, in their order, are its rows. Labels of rows are dropped.
@@ -352,6 +373,14 @@ impl Inputs {
         Ok(stored.loaded.get_or_init(|| dataset))
     }
 
+    /// Names of the inputs in double precision.
+    #[must_use]
+    pub fn doubles(&self) -> Vec<&str> {
+        let dtypes = self.datasets.iter().map(|(name, dataset)| (name, &*dataset.dtype));
+        let stored = self.stored.iter().map(|(name, stored)| (name, stored.array.dtype()));
+        dtypes.chain(stored).filter(|(_, dtype)| *dtype == "float64").map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Names of the columns of an input, when its file has them.
     #[must_use]
     pub fn column_names(&self, name: &str) -> Option<Vec<String>> {
@@ -464,7 +493,22 @@ mod tests {
         let data = Dataset::from_rows("X", 2, 3, vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]).expect("shape fits");
         let mat = data.matrix().expect("finite").to_mat();
         assert_eq!((mat[(0, 2)], mat[(1, 0)]), (2.0, 3.0));
-        let turned = data.transposed().matrix().expect("finite").to_mat();
+        let turned = data.with_samples(1).expect("two axes").matrix().expect("finite").to_mat();
         assert_eq!((turned[(2, 0)], turned[(0, 1)]), (2.0, 3.0));
+    }
+
+    #[test]
+    fn any_axis_can_have_the_samples() {
+        let stack = Dataset::from_f64("stack", ArrayD::from_shape_fn(IxDyn(&[2, 3, 4]), |i| (100 * i[0] + 10 * i[1] + i[2]) as f64));
+        let shapes = [vec![2, 3, 4], vec![3, 2, 4], vec![4, 2, 3]];
+        for (axis, shape) in shapes.into_iter().enumerate() {
+            let moved = stack.with_samples(axis).expect("there are three axes");
+            assert_eq!((moved.shape(), samples_first(vec![2, 3, 4], axis)), (&*shape, shape.clone()));
+            let Values::F64(values) = &*moved.values else { panic!("double precision stays") };
+            let place = samples_first(vec![1, 2, 3], axis);
+            assert_eq!(values[IxDyn(&place)], 123.0, "the value at (1, 2, 3) is at {place:?}");
+        }
+        let message = stack.with_samples(3).expect_err("no such axis").to_string();
+        assert!(message.contains("2 x 3 x 4") && message.contains("0 to 2"), "{message}");
     }
 }

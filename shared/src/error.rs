@@ -44,7 +44,7 @@ pub enum Error {
     },
     /// Two inputs that must share their rows do not.
     #[error(
-        "{a} has {n_a} rows but {b} has {n_b}: rows are samples and must be the same in both (transpose one if its samples are columns)"
+        "{a} has {n_a} rows but {b} has {n_b}: rows are samples and must be the same in both (choose the axis of the samples if they are not the rows)"
     )]
     RowMismatch {
         /// First input.

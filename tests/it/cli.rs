@@ -374,7 +374,9 @@ fn bad_usage_and_bad_input_exit_with_2_and_one_sentence() {
         ("dims nothing.npy", "nothing.npy"),
         ("dims broken.npy", "broken.npy"),
         ("dims X.npy --pool soft", "soft"),
-        ("dims X.npy --transpose Q", "Q"),
+        ("dims X.npy --samples-axis Q=1", "Q"),
+        ("dims X.npy --samples-axis X=2", "0 to 1"),
+        ("dims X.npy --samples-axis X", "NAME=1"),
         ("dims X.npy -o out.txt", "out.txt"),
         ("dims X.npy --zca Y.npy", "5 columns as in X"),
         ("dims X.npy --labels Y.npy", "--intrinsic"),
@@ -511,7 +513,7 @@ fn tables_are_for_people_and_files_for_programs() {
         assert_eq!(text["effective_dimensionality"], header["effective_dimensionality"]);
         assert_eq!(text["eigenvalues"], as_text(&spectrum.eigenvalues));
     }
-    let turned = succeed(dir, "dims X.npy --transpose X --json");
+    let turned = succeed(dir, "dims X.npy --samples-axis X=1 --json");
     assert_eq!((turned[0]["n_samples"].as_u64(), turned[0]["n_features"].as_u64()), (Some(5), Some(30)));
 }
 

@@ -86,7 +86,7 @@ fn the_program_converts_arrays_and_tells_what_became_of_them() {
     let named = [("x".to_owned(), &x), ("layer/1".to_owned(), &y)];
     std::fs::write(dir.join("two.npz"), save_bytes(SaveFormat::Npz, &named).expect("written").0).expect("written");
     std::fs::write(dir.join("t.csv"), "item,a,b\np,1,2\nq,3,4.5\n").expect("written");
-    let answer = succeed(dir, "convert two.npz t.csv out.mat --transpose x");
+    let answer = succeed(dir, "convert two.npz t.csv out.mat --samples-axis x=1");
     let of = |i: usize| (answer["arrays"][i]["input"].clone(), answer["arrays"][i]["name"].clone(), answer["arrays"][i]["shape"].clone());
     assert_eq!(of(0), (json!("two.npz::x"), json!("x"), json!([3, 4])));
     assert_eq!(of(1), (json!("two.npz::layer/1"), json!("layer_1"), json!([2, 5])));
@@ -95,7 +95,7 @@ fn the_program_converts_arrays_and_tells_what_became_of_them() {
     let bytes = std::fs::read(dir.join("out.mat")).expect("written");
     assert_eq!(answer["bytes"], json!(bytes.len()));
     let read = |member: &str| io::read("out.mat", &bytes, Some(member), io::Limits::NATIVE).expect("it reads");
-    assert_eq!((read("x").values, read("layer_1").values), (x.transposed().values, y.values.clone()));
+    assert_eq!((read("x").values, read("layer_1").values), (x.with_samples(1).expect("two axes").values, y.values.clone()));
     // Around all formats and back, the same bits.
     succeed(dir, "convert two.npz::x 1.h5");
     succeed(dir, "convert 1.h5 2.mat");
@@ -109,7 +109,7 @@ fn the_program_converts_arrays_and_tells_what_became_of_them() {
     refuse(dir, "convert t.csv 6.xlsx", ".npy, .npz, .h5, .csv or .mat");
     refuse(dir, "convert t.csv nowhere/6.npy", "cannot be written");
     refuse(dir, "convert t.csv", "--help");
-    refuse(dir, "convert t.csv 6.npy --transpose u", "no array named \"u\"; the arrays are: t");
+    refuse(dir, "convert t.csv 6.npy --samples-axis u=1", "no array named \"u\"; the arrays are: t");
     let left: Vec<_> = dir.read_dir().expect("listed").flatten().filter(|e| e.file_name().to_string_lossy().contains(".part")).collect();
     assert!(left.is_empty(), "nothing half-written stays: {left:?}");
 }

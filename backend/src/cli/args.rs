@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 
 use super::backup::BackupArgs;
 use super::cluster::ClusterArgs;
+use super::convert::{ConvertArgs, ExportArgs};
 use super::doctor::DoctorArgs;
-use super::inputs::InputArg;
+use super::inputs::{InputArg, SamplesAxis};
 use super::network;
 use super::population;
 use super::probe::ProbeArgs;
@@ -115,13 +116,16 @@ pub(super) enum Command {
     /// Relate two columns of joined tables: correlations, groups, partial correlation, commonality.
     Relate(Box<RelateArgs>),
     /// Write arrays in another format: .npy, .npz, .h5, .csv or .mat (MATLAB 5).
-    Convert(super::convert::ConvertArgs),
+    Convert(ConvertArgs),
     /// List the devices that this program can compute on.
     Devices,
     /// Check devices, disk, database, port and the rest that a server needs, and say what to do.
     Doctor(DoctorArgs),
     /// Copy the data folder of a server, which may run meanwhile.
     Backup(BackupArgs),
+    /// Write an array in another format; started by the server only.
+    #[command(hide = true)]
+    Export(ExportArgs),
     /// Run one job of the server; started by the server only.
     #[command(hide = true)]
     Task(TaskArgs),
@@ -130,9 +134,9 @@ pub(super) enum Command {
 /// Options of every analysis.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Common {
-    /// Inputs whose rows and columns are exchanged after reading, by name (file stem).
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub transpose: Vec<String>,
+    /// The axis of an input along which its samples are, counted from 0, by its name (file stem): X=1 takes the columns of X. Default: 0, the rows.
+    #[arg(long, value_name = "NAME=AXIS", value_delimiter = ',')]
+    pub samples_axis: Vec<SamplesAxis>,
     /// Also write the result to a file: .json, or .eigr for the binary form.
     #[arg(short, long, value_name = "OUT")]
     pub output: Option<PathBuf>,

@@ -12,9 +12,11 @@ use eigenscope::{Dataset, Error};
 use serde_json::json;
 
 use super::args::Global;
-use super::inputs::{InputArg, names_of, readable};
+use super::inputs::{InputArg, SamplesAxis, check_axes, names_of, readable, samples_axis};
 use super::print::table;
 use super::{Failure, run};
+use crate::inspect::Said;
+use crate::stored;
 
 /// Options of `convert`.
 #[derive(Debug, Args)]
@@ -22,9 +24,9 @@ pub(super) struct ConvertArgs {
     /// Files, or arrays of files (PATH::member), and last the file to write: .npy, .npz, .h5, .csv or .mat. A file of several arrays gives all of them.
     #[arg(required = true, num_args = 2.., value_name = "IN… OUT")]
     paths: Vec<String>,
-    /// Arrays whose axes are reversed (rows and columns exchanged), by name: the member, or the file stem.
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    transpose: Vec<String>,
+    /// The axis of an array that becomes the first, counted from 0, by its name (the member, or the file stem): X=1 exchanges rows and columns.
+    #[arg(long, value_name = "NAME=AXIS", value_delimiter = ',')]
+    samples_axis: Vec<SamplesAxis>,
 }
 
 /// Reads, writes, and tells what became of each array.
@@ -35,31 +37,58 @@ pub(super) fn convert(args: &ConvertArgs, global: &Global) -> Result<(), Failure
     let given = inputs.iter().map(|text| text.parse()).collect::<Result<Vec<InputArg>, _>>().map_err(Failure::usage)?;
     let args_of_arrays = readable(&given)?;
     let names = names(&args_of_arrays);
-    if let Some(unknown) = args.transpose.iter().find(|name| !names.contains(name)) {
-        let message = format!("there is no array named \"{unknown}\"; the arrays are: {}", names.join(", "));
-        return Err(Error::parameter("--transpose", message).into());
-    }
+    check_axes(&args.samples_axis, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut arrays = Vec::new();
     for (name, arg) in names.iter().zip(&args_of_arrays) {
-        let array = arg.array()?;
-        arrays.push((name.clone(), if args.transpose.contains(name) { array.transposed() } else { array }));
+        arrays.push((name.clone(), arg.array()?.with_samples(samples_axis(&args.samples_axis, name))?));
     }
     let saved = write(format, &arrays, output)?;
     let bytes = output.metadata()?.len();
     let mut out = io::stdout().lock();
     if global.json {
-        let of = |((arg, saved), (_, array)): ((&InputArg, &Saved), &(String, Dataset))| json!({ "input": arg.to_string(), "name": saved.name, "shape": saved.shape, "dtype": stored(array), "left_out": saved.left_out });
+        let of = |((arg, saved), (_, array)): ((&InputArg, &Saved), &(String, Dataset))| json!({ "input": arg.to_string(), "name": saved.name, "shape": saved.shape, "dtype": dtype(array), "left_out": saved.left_out });
         let list: Vec<_> = args_of_arrays.iter().zip(&saved).zip(&arrays).map(of).collect();
         let answer = json!({ "output": output.display().to_string(), "format": format.ending(), "bytes": bytes, "arrays": list });
         return run::json(&mut out, &answer);
     }
     let row = |((arg, saved), (_, array)): ((&InputArg, &Saved), &(String, Dataset))| {
         let shape = saved.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ");
-        vec![arg.to_string(), saved.name.clone().unwrap_or_default(), shape, stored(array).into(), saved.left_out.join(", ")]
+        vec![arg.to_string(), saved.name.clone().unwrap_or_default(), shape, dtype(array).into(), saved.left_out.join(", ")]
     };
     let rows: Vec<Vec<String>> = args_of_arrays.iter().zip(&saved).zip(&arrays).map(row).collect();
     table(&mut out, &["input", "name", "shape", "type", "left out"], rows)?;
     Ok(writeln!(out, "{}: {}", output.display(), eigenscope::error::bytes(bytes))?)
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The file, read as if it had the name `name`.
+    input: PathBuf,
+    /// The file to write.
+    output: PathBuf,
+    #[arg(long = "as")]
+    name: String,
+    #[arg(long)]
+    member: Option<String>,
+    #[arg(long, default_value_t = 0)]
+    samples_axis: usize,
+    #[arg(long)]
+    format: String,
+}
+
+/// Writes an array for the server; tells what the array is called, or what went wrong.
+pub(super) fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let written = || {
+        let format = SaveFormat::of(&format!("array.{}", args.format))?;
+        let array = stored::read(&args.input, &args.name, args.member.as_deref())?.with_samples(args.samples_axis)?;
+        let unwritable = |e: io::Error| Error::internal(format!("a converted array cannot be written: {e}"));
+        let mut out = BufWriter::new(File::create(&args.output).map_err(unwritable)?);
+        save(format, &[(array.name.clone(), &array)], &mut out)?;
+        out.flush().map_err(unwritable)?;
+        Ok(array.name)
+    };
+    run::json(&mut io::stdout().lock(), &Said::from(written()))
 }
 
 /// Members keep their names where these are different; others have the name of their file in front.
@@ -71,7 +100,7 @@ fn names(args: &[InputArg]) -> Vec<String> {
 }
 
 /// How the values are held, and written.
-fn stored(array: &Dataset) -> &'static str {
+fn dtype(array: &Dataset) -> &'static str {
     match &*array.values {
         eigenscope::dataset::Values::F32(_) => "float32",
         eigenscope::dataset::Values::F64(_) => "float64",

@@ -159,21 +159,50 @@ fn name_of(arg: &InputArg, with_folder: bool) -> String {
     }
 }
 
-/// Reads the files and transposes those that are named in `transpose`.
+/// Which axis of an array has its samples: `NAME=AXIS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SamplesAxis {
+    name: String,
+    axis: usize,
+}
+
+impl FromStr for SamplesAxis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once('=').and_then(|(name, axis)| Some((name, axis.parse().ok()?)));
+        let (name, axis) = parts.ok_or("give a name and the number of an axis, counted from 0: NAME=1")?;
+        Ok(Self { name: name.into(), axis })
+    }
+}
+
+/// The axis of the samples of an array: the first unless another one is given.
+pub(super) fn samples_axis(axes: &[SamplesAxis], name: &str) -> usize {
+    axes.iter().find(|of| of.name == name).map_or(0, |of| of.axis)
+}
+
+/// Refuses axes of what is not there.
 ///
 /// # Errors
-/// The reader's, or [`Error::Parameter`] when `transpose` names something else.
-pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Result<Inputs, Error> {
-    if let Some(unknown) = transpose.iter().find(|t| !named.iter().any(|(name, _)| name == *t)) {
-        let known = named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(Error::parameter("--transpose", format!("there is no input named \"{unknown}\"; the inputs are: {known}")));
-    }
+/// [`Error::Parameter`] with the names that there are.
+pub(super) fn check_axes(axes: &[SamplesAxis], names: &[&str]) -> Result<(), Error> {
+    let Some(unknown) = axes.iter().find(|of| !names.contains(&&*of.name)) else { return Ok(()) };
+    let message = format!("there is no array named \"{}\"; the arrays are: {}", unknown.name, names.join(", "));
+    Err(Error::parameter("--samples-axis", message))
+}
+
+/// Reads the files, each with its samples along the first axis.
+///
+/// # Errors
+/// The reader's, or [`Error::Parameter`] when `axes` names something else.
+pub(super) fn load(named: &[(String, &InputArg)], axes: &[SamplesAxis]) -> Result<Inputs, Error> {
+    check_axes(axes, &named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())?;
     let mut inputs = Inputs::default();
     // An archive is read once for all its members that follow each other.
     let mut last = None::<(&Path, Vec<u8>)>;
     for (name, arg) in named {
         if arg.member.is_none()
-            && !transpose.contains(name)
+            && samples_axis(axes, name) == 0
             && let Some(stored) = NpyFile::open(&arg.path)?
         {
             inputs.insert_stored(name, stored);
@@ -181,7 +210,7 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
         }
         if arg.member.is_none() {
             match stored::open(&arg.path, &arg.file_name(), None)? {
-                Input::Array(dataset) => inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset }),
+                Input::Array(dataset) => inputs.insert(name, dataset.with_samples(samples_axis(axes, name))?),
                 other => inputs.insert_input(name, other),
             }
             continue;
@@ -197,7 +226,7 @@ pub(super) fn load(named: &[(String, &InputArg)], transpose: &[String]) -> Resul
         } else {
             stored::read(&arg.path, &arg.file_name(), arg.member.as_deref())?
         };
-        inputs.insert(name, if transpose.contains(name) { dataset.transposed() } else { dataset });
+        inputs.insert(name, dataset.with_samples(samples_axis(axes, name))?);
     }
     Ok(inputs)
 }

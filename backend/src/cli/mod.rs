@@ -111,6 +111,7 @@ fn dispatch(command: &Command, global: &Global) -> Result<(), Failure> {
         Command::Measures => return measures(global),
         Command::Inspect(args) => return inspect::inspect(args, global),
         Command::Convert(args) => return convert::convert(args, global),
+        Command::Export(args) => return convert::export(args),
         Command::Layers(args) => return network::layers(args, global),
         Command::Extract(args) => return network::extract(args, global),
         Command::Profile(args) => (network::profile(args, global.seed)?, &args.common),

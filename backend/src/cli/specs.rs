@@ -27,7 +27,7 @@ pub(super) fn plan(
     let spec = spec(&names)?;
     crate::jobs::check_names(&spec, names.iter().map(String::as_str))?;
     let named = names.into_iter().zip(args.iter().copied()).collect::<Vec<_>>();
-    Ok(Plan { spec, inputs: inputs::load(&named, &common.transpose)? })
+    Ok(Plan { spec, inputs: inputs::load(&named, &common.samples_axis)? })
 }
 
 pub(super) fn run(args: &RunArgs, seed: Option<u64>) -> Result<Plan, Error> {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RunArgs, seed: Option<u64>) -> Result<Plan, Error> {
         return Err(Error::input(twice, "the input is given twice"));
     }
     crate::jobs::check_names(&spec, named.iter().map(|(name, _)| name.as_str()))?;
-    Ok(Plan { spec, inputs: inputs::load(&named, &args.common.transpose)? })
+    Ok(Plan { spec, inputs: inputs::load(&named, &args.common.samples_axis)? })
 }
 
 pub(super) fn dims(args: &DimsArgs, seed: Option<u64>) -> Result<Plan, Error> {

@@ -63,8 +63,8 @@ pub struct TaskInput {
     pub name: String,
     /// Member of the file.
     pub member: Option<String>,
-    /// Exchange rows and columns after reading.
-    pub transpose: bool,
+    /// Which axis has the samples.
+    pub samples_axis: usize,
 }
 
 /// A line that a process prints.

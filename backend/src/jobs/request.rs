@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use eigenscope::api::{ArrayInfo, DatasetInfo, InputRef, JobRequest};
-use eigenscope::dataset::Shapes;
+use eigenscope::dataset::{Shapes, samples_first};
 use eigenscope::io;
 use eigenscope::{AnalysisSpec, Error};
 
@@ -45,6 +45,13 @@ pub fn check(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, mem
     for (name, input) in &request.inputs {
         let info = datasets.get(&input.dataset).ok_or_else(|| Error::input(name, "its dataset is not on the server"))?;
         let array = find_array(name, input, info)?;
+        if input.samples_axis > 0 && input.samples_axis >= array.shape.len() {
+            let n = array.shape.len();
+            return Err(Error::input(
+                name,
+                format!("samples_axis is {}, but {} has {n} axes, counted from 0", input.samples_axis, info.name),
+            ));
+        }
         let shape = shape_of(array, input);
         let width = if array.dtype == "float32" || array.dtype == io::NETWORK { 4 } else { 8 };
         input_bytes = input_bytes.saturating_add(array.shape.iter().fold(width, |n, &k| n.saturating_mul(k)));
@@ -79,7 +86,7 @@ pub fn task_file(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>,
         path: datasets.get(&input.dataset).and_then(|info| info.path.clone()).map_or_else(|| blobs.path(&input.dataset), Into::into),
         name: datasets.get(&input.dataset).map_or_else(|| input.dataset.clone(), |info| info.name.clone()),
         member: input.member.clone(),
-        transpose: input.transpose,
+        samples_axis: input.samples_axis,
     };
     let inputs = request.inputs.iter().map(|(name, reference)| (name.clone(), input(reference))).collect();
     TaskFile { spec: request.spec.clone(), inputs, device: request.device, work: Work::Whole }
@@ -100,11 +107,8 @@ pub fn shapes(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>) ->
 }
 
 fn shape_of(array: &ArrayInfo, input: &InputRef) -> Vec<usize> {
-    let mut shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect::<Vec<_>>();
-    if input.transpose {
-        shape.reverse();
-    }
-    shape
+    let shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect::<Vec<_>>();
+    if input.samples_axis < shape.len() { samples_first(shape, input.samples_axis) } else { shape }
 }
 
 /// Equal for requests that give the same result: spec, hashes of the inputs with their reader, device and program; not priority and concurrency.
@@ -133,7 +137,7 @@ mod tests {
 
     fn request(member: Option<&str>) -> (JobRequest, BTreeMap<String, DatasetInfo>) {
         let spec = AnalysisSpec::Rdm(rdm::Spec { input: "X".into(), ..Default::default() });
-        let input = InputRef { dataset: "d".into(), member: member.map(Into::into), transpose: false };
+        let input = InputRef { dataset: "d".into(), member: member.map(Into::into), samples_axis: 0 };
         let array =
             |name: &str| ArrayInfo { member: Some(name.into()), dtype: "float32".into(), shape: vec![1 << 20, 1 << 10], refused: None };
         let arrays = vec![array("a"), array("b")];

@@ -64,14 +64,14 @@ fn execute(dir: &Path, printer: &Printer) -> Result<(), Error> {
     for (name, input) in &task.inputs {
         printer.step(0.0, &format!("reading {}", input.name))?;
         if input.member.is_none()
-            && !input.transpose
+            && input.samples_axis == 0
             && let Some(stored) = NpyFile::open(Path::new(&input.path))?
         {
             inputs.insert_stored(name, stored);
             continue;
         }
         match stored::open(Path::new(&input.path), &input.name, input.member.as_deref())? {
-            Input::Array(dataset) if input.transpose => inputs.insert(name, dataset.transposed()),
+            Input::Array(dataset) => inputs.insert(name, dataset.with_samples(input.samples_axis)?),
             other => inputs.insert_input(name, other),
         }
     }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// Each entry brings the database from its index to the next version.
-const MIGRATIONS: [&str; 3] = [INITIAL, UPLOADS, TASKS];
+const MIGRATIONS: [&str; 4] = [INITIAL, UPLOADS, TASKS, SAMPLES_AXIS];
 
 /// The version that this program writes.
 pub(super) const NEWEST: usize = MIGRATIONS.len();
@@ -77,6 +77,11 @@ const TASKS: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// Inputs were exchanged as a whole; now one of their axes has the samples.
+const SAMPLES_AXIS: &str = r#"
+    UPDATE jobs SET request = replace(replace(request, '"transpose":false', '"samples_axis":0'), '"transpose":true', '"samples_axis":1');
+"#;
+
 /// Sets the connection up and brings the tables to the current version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
@@ -133,7 +138,8 @@ mod tests {
         "CREATE INDEX events_by_job ON events (job, id)",
         "PRAGMA user_version = 1",
     ];
-    const REQUEST: &str = r#"{"spec":{"kind":"dimensionality","inputs":["X"]},"inputs":{"X":{"dataset":"d"}},"device":"cpu"}"#;
+    const REQUEST: &str =
+        r#"{"spec":{"kind":"dimensionality","inputs":["X"]},"inputs":{"X":{"dataset":"d","member":null,"transpose":true}},"device":"cpu"}"#;
 
     /// A database as a program of that version left it, with a row in each table.
     fn old_database(folder: &Path, version: usize) {

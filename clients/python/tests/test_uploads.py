@@ -119,17 +119,28 @@ def test_order_and_strides_of_arrays_do_not_matter(client: es.Client, rng: np.ra
 def test_an_array_is_exported_in_other_formats(client: es.Client, rng: np.random.Generator) -> None:
     x = rng.normal(size=(4, 3))
     dataset = client.upload(x)
-    assert np.array_equal(np.load(io.BytesIO(dataset.T.export("npy"))), x.T)
+    assert np.array_equal(np.load(io.BytesIO(dataset.with_samples(1).export("npy"))), x.T)
     assert np.array_equal(np.loadtxt(io.BytesIO(dataset.export("csv")), delimiter=","), x)
     assert dataset.export("mat").startswith(b"MATLAB 5.0") and dataset.export("h5").startswith(b"\x89HDF")
 
 
-def test_a_transposed_dataset_is_the_transposed_array(client: es.Client, rng: np.random.Generator) -> None:
+def test_samples_can_be_along_any_axis(client: es.Client, rng: np.random.Generator) -> None:
     x = rng.normal(size=(7, 5))
     dataset = client.upload(x)
-    assert dataset.T.shape == (5, 7) and dataset.T.T == dataset
-    assert np.array_equal(client.rdm(dataset.T).rdm, client.rdm(x.T).rdm)
-    assert np.array_equal(dataset.T.numpy(), x.T)
+    turned = dataset.with_samples(1)
+    assert turned.shape == (5, 7) and turned.with_samples(0) == dataset
+    assert np.array_equal(client.rdm(turned).rdm, client.rdm(x.T).rdm)
+    assert np.array_equal(turned.numpy(), x.T)
+    stack = np.random.default_rng(4).normal(size=(3, 6, 4))
+    middle = client.upload(stack).with_samples(1)
+    assert middle.shape == (6, 3, 4) and np.array_equal(middle.numpy(), np.moveaxis(stack, 1, 0))
+    assert np.array_equal(np.load(io.BytesIO(middle.export("npy"))), np.moveaxis(stack, 1, 0))
+    moved = np.ascontiguousarray(np.moveaxis(stack, 1, 0))
+    assert client.dimensionality(middle).spectra == client.dimensionality(moved).spectra
+    with pytest.raises(ValueError, match="3 axes"):
+        _ = middle.with_samples(3).shape
+    with pytest.raises(es.ApiError, match="3 axes"):
+        client.dimensionality(middle.with_samples(3))
 
 
 def test_archives_have_members(client: es.Client, tmp_path: Path) -> None:

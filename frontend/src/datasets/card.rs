@@ -12,7 +12,7 @@ use crate::forms::shape_text;
 use crate::state::{App, Dataset};
 
 pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
-    let Dataset { key, source, member, name, transpose, summary } = dataset.clone();
+    let Dataset { key, source, member, name, samples_axis, summary } = dataset.clone();
     let canvas = NodeRef::<Canvas>::new();
     Effect::new(move |_| {
         if let Some(canvas) = canvas.get() {
@@ -74,11 +74,15 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
                                 data-testid="dataset-orientation"
                                 on:change={
                                     let to_turn = to_turn.clone();
-                                    move |_| load::turn(app, to_turn.clone())
+                                    move |event: leptos::ev::Event| {
+                                        let select = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
+                                        if let Some(axis) = select.and_then(|select| select.value().parse().ok()) {
+                                            load::turn(app, to_turn.clone(), axis);
+                                        }
+                                    }
                                 }
                             >
-                                <option value="rows" prop:selected=move || !transpose.get()>"rows"</option>
-                                <option value="columns" prop:selected=move || transpose.get()>"columns"</option>
+                                {move || axes(&summary.with(|s| s.shape.clone()), samples_axis.get())}
                             </select>
                         </label>
                     </Show>
@@ -97,6 +101,22 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
         </li>
     }
     .into_any()
+}
+
+/// The axes of an array along which its samples can be; `shape` has that of the samples first.
+fn axes(shape: &[u64], chosen: usize) -> Vec<impl IntoView + use<>> {
+    let mut lengths = shape.to_vec();
+    if let Some(moved) = lengths.get_mut(..=chosen) {
+        moved.rotate_left(1);
+    }
+    let is_matrix = lengths.len() <= 2;
+    let name = |(axis, length): (usize, &u64)| match axis {
+        0 if is_matrix => "rows".to_owned(),
+        1 if is_matrix => "columns".to_owned(),
+        axis => format!("axis {} ({length})", axis + 1),
+    };
+    let option = |(axis, text): (usize, String)| view! { <option value=axis.to_string() selected=axis == chosen>{text}</option> };
+    lengths.iter().enumerate().map(name).enumerate().map(option).collect()
 }
 
 /// A choice of formats, each of which saves at once.

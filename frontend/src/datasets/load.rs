@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use eigenscope::api::{ArrayInfo, DatasetInfo, DatasetSummary};
+use eigenscope::dataset::samples_first;
 use eigenscope::input::is_image;
 use eigenscope::io::{Limits, SaveFormat};
 use eigenscope::{Error, error, io};
@@ -165,7 +166,7 @@ async fn choose(app: App, source: Source, arrays: Vec<ArrayInfo>) -> Result<(), 
 
 /// Loads one array as a new dataset.
 pub(crate) async fn load(app: App, source: Source, member: Option<String>) -> Result<(), Error> {
-    let dataset = blank(app, source, member, false);
+    let dataset = blank(app, source, member, 0);
     let summary = summary(app, &dataset).await?;
     let name = app.unique_name(&summary.name, None);
     add(app, &dataset, name, summary).await;
@@ -173,21 +174,22 @@ pub(crate) async fn load(app: App, source: Source, member: Option<String>) -> Re
 }
 
 /// Loads a dataset under a name of its own (from a project).
-pub(crate) async fn restore(app: App, source: Source, member: Option<String>, transpose: bool, name: &str) -> Result<(), Error> {
-    let dataset = blank(app, source, member, transpose);
+pub(crate) async fn restore(app: App, source: Source, member: Option<String>, samples_axis: usize, name: &str) -> Result<(), Error> {
+    let dataset = blank(app, source, member, samples_axis);
     let summary = summary(app, &dataset).await?;
     add(app, &dataset, app.unique_name(name, None), summary).await;
     Ok(())
 }
 
-/// Loads a dataset again with rows and columns exchanged.
-pub(super) fn turn(app: App, dataset: Dataset) {
+/// Loads a dataset again with the samples along another axis.
+pub(super) fn turn(app: App, dataset: Dataset, axis: usize) {
     spawn_local(async move {
-        dataset.transpose.update(|t| *t = !*t);
+        let before = dataset.samples_axis.get_untracked();
+        dataset.samples_axis.set(axis);
         match summary(app, &dataset).await {
             Ok(summary) => dataset.summary.set(Arc::new(summary)),
             Err(error) => {
-                dataset.transpose.update(|t| *t = !*t);
+                dataset.samples_axis.set(before);
                 app.fail(&dataset.name.get_untracked(), &error);
             }
         }
@@ -254,7 +256,7 @@ pub(crate) async fn devices(app: App) {
     }
 }
 
-fn blank(app: App, source: Source, member: Option<String>, transpose: bool) -> Dataset {
+fn blank(app: App, source: Source, member: Option<String>, samples_axis: usize) -> Dataset {
     let key = format!("d{}", app.fresh_id());
     let empty = DatasetSummary {
         name: String::new(),
@@ -271,7 +273,7 @@ fn blank(app: App, source: Source, member: Option<String>, transpose: bool) -> D
         source,
         member,
         name: RwSignal::new(String::new()),
-        transpose: RwSignal::new(transpose),
+        samples_axis: RwSignal::new(samples_axis),
         summary: RwSignal::new(Arc::new(empty)),
     })
 }
@@ -291,10 +293,8 @@ fn summary_there(dataset: &Dataset, arrays: &[ArrayInfo]) -> Result<DatasetSumma
     let file = dataset.source.name();
     let array = arrays.iter().find(|array| array.member == dataset.member);
     let array = array.ok_or_else(|| Error::input(&file, "it has no such array; choose the file again"))?;
-    let mut shape = array.shape.clone();
-    if dataset.transpose.get_untracked() {
-        shape.reverse();
-    }
+    let axis = dataset.samples_axis.get_untracked();
+    let shape = if axis < array.shape.len() { samples_first(array.shape.clone(), axis) } else { array.shape.clone() };
     let name = array.member.clone().unwrap_or_else(|| file.rsplit_once('.').map_or(file.clone(), |(stem, _)| stem.to_owned()));
     Ok(DatasetSummary {
         name,

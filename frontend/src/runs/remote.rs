@@ -58,7 +58,7 @@ async fn submit(app: App, run: &Run) -> Result<Job, ApiError> {
                 id
             }
         };
-        inputs.insert(name, InputRef { dataset: id, member: dataset.member.clone(), transpose: dataset.transpose.get_untracked() });
+        inputs.insert(name, InputRef { dataset: id, member: dataset.member.clone(), samples_axis: dataset.samples_axis.get_untracked() });
     }
     let request = JobRequest { spec: run.spec.clone(), inputs, device: run.device, priority: 0, concurrency: None };
     let answer = server::create_job(&request).await;

@@ -36,9 +36,9 @@ async fn respond(message: &Message) -> Result<(Response, Option<Vec<u8>>), Error
     Ok(match &message.request {
         Request::Devices => (devices().await, None),
         Request::List { name } => (Response::Listed { arrays: io::list(name, &message.file().await?, Limits::BROWSER)? }, None),
-        Request::Load { key, name, member, transpose } => {
+        Request::Load { key, name, member, samples_axis } => {
             let input = match io::open(name, message.file().await?, member.as_deref(), Limits::BROWSER)? {
-                Input::Array(dataset) if *transpose => Input::Array(dataset.transposed()),
+                Input::Array(dataset) => Input::Array(dataset.with_samples(*samples_axis)?),
                 other => other,
             };
             let summary = io::summarize(name, &input)?;

@@ -93,8 +93,8 @@ async fn an_array_comes_back_in_every_format() {
         let is_table = format == SaveFormat::Csv;
         assert!(is_table || back.values == own.values, "{format:?} keeps every bit");
     }
-    let turned = app.get(&format!("{path}?member=output&format=npy&transpose=true")).await;
-    assert_eq!(io::read("t.npy", &turned.body, None, Limits::NATIVE).expect("reads").values, own.transposed().values);
+    let turned = app.get(&format!("{path}?member=output&format=npy&samples_axis=1")).await;
+    assert_eq!(io::read("t.npy", &turned.body, None, Limits::NATIVE).expect("reads").values, own.with_samples(1).expect("two axes").values);
     assert_eq!(count_files(&app.dir.path().join("data/tmp")), 0, "nothing is left behind");
     let many = app.get(&format!("{path}?format=npy")).await.fails(422, "input");
     assert!(many.contains("16 arrays; choose one of"), "{many}");

@@ -63,7 +63,7 @@ async fn a_failed_job_carries_the_library_s_error() {
     let failed = app.wait_for(&job.id, JobState::Failed).await;
     let error = Error::RowMismatch { a: "X".into(), n_a: 12, b: "Y".into(), n_b: 9 };
     assert_eq!(failed.error, Some(ApiError::new(&error, &job.id)));
-    let fixed = with(&request, |r| r["inputs"]["Y"] = json!({ "dataset": x.id, "transpose": false }));
+    let fixed = with(&request, |r| r["inputs"]["Y"] = json!({ "dataset": x.id, "samples_axis": 0 }));
     let job: Job = app.post("/api/v1/jobs", &fixed).await.read();
     app.wait_for(&job.id, JobState::Done).await;
 }

@@ -28,7 +28,7 @@ class ArrayInfo:
 class Dataset:
     """A file on a server, or one array of it: an input of any analysis.
 
-    ``dataset["member"]`` chooses an array of an archive, ``dataset.T`` exchanges rows and columns after reading.
+    ``dataset["member"]`` chooses an array of an archive, ``dataset.with_samples(1)`` takes the samples along another axis.
     """
 
     client: Client
@@ -38,7 +38,7 @@ class Dataset:
     created_ms: int
     arrays: tuple[ArrayInfo, ...]
     member: str | None = None
-    transpose: bool = False
+    samples_axis: int = 0
 
     @classmethod
     def of(cls, client: Client, info: Mapping[str, Any]) -> Dataset:
@@ -54,10 +54,9 @@ class Dataset:
             )
         return replace(self, member=member)
 
-    @property
-    def T(self) -> Dataset:
-        """The same with rows and columns exchanged."""
-        return replace(self, transpose=not self.transpose)
+    def with_samples(self, axis: int) -> Dataset:
+        """The same array with the samples along an axis, counted from 0: it becomes the first, the others keep their order."""
+        return replace(self, samples_axis=axis)
 
     @property
     def members(self) -> list[str]:
@@ -71,16 +70,21 @@ class Dataset:
         Raises
         ------
         ValueError
-            When the file has several and none was chosen.
+            When the file has several and none was chosen, or there is no such axis.
         """
         found = [a for a in self.arrays if self.member is None or a.member == self.member]
         if len(found) != 1:
             raise ValueError(f"{self.name} has {len(found)} arrays; choose one: {', '.join(self.members)}")
-        return found[0].shape[::-1] if self.transpose else found[0].shape
+        shape = found[0].shape
+        if not self.samples_axis:
+            return shape
+        if not 0 < self.samples_axis < len(shape):
+            raise ValueError(f"axis {self.samples_axis} cannot have the samples of {self.name}, which has {len(shape)} axes, counted from 0")
+        return (shape[self.samples_axis], *shape[: self.samples_axis], *shape[self.samples_axis + 1 :])
 
     def ref(self) -> dict[str, Any]:
         """How a request names it."""
-        return {"dataset": self.id, "member": self.member, "transpose": self.transpose}
+        return {"dataset": self.id, "member": self.member, "samples_axis": self.samples_axis}
 
     def download(self) -> bytes:
         """The bytes of the file, as uploaded."""
@@ -88,7 +92,7 @@ class Dataset:
 
     def export(self, format: str = "npy") -> bytes:
         """The array as a file in another format: ``npy``, ``npz``, ``h5``, ``csv`` or ``mat`` (MATLAB 5), floats as they are held."""
-        query = {"format": format, "transpose": str(self.transpose).lower()}
+        query = {"format": format, "samples_axis": str(self.samples_axis)}
         if self.member is not None:
             query["member"] = self.member
         return bytes(self.client.transport.request("GET", f"/api/v1/datasets/{self.id}/arrays", query=query).body)
@@ -111,7 +115,7 @@ class Dataset:
                 raise ValueError(f"{self.name} has {len(members)} arrays; choose one: {', '.join(members)}")
             loaded = loaded[self.member or members[0]]
         array = np.asarray(loaded)
-        return array.T if self.transpose else array
+        return np.moveaxis(array, self.samples_axis, 0)
 
     def delete(self) -> None:
         """Removes the file from the server.
@@ -126,4 +130,4 @@ class Dataset:
     def __repr__(self) -> str:
         chosen = f"::{self.member}" if self.member else ""
         shapes = ", ".join(f"{a.dtype}{list(a.shape)}" for a in self.arrays[:3]) + (", …" if len(self.arrays) > 3 else "")
-        return f"<Dataset {self.name}{chosen}{'.T' if self.transpose else ''}: {shapes}>"
+        return f"<Dataset {self.name}{chosen}{f'.with_samples({self.samples_axis})' if self.samples_axis else ''}: {shapes}>"
