@@ -11,7 +11,10 @@ use super::{ERROR_FILE, RESULT_FILE};
 /// The exit status of a process that found the disk full: it may not be able to write even that down.
 pub const EXIT_DISK_FULL: u8 = 28;
 /// What a job that needs a disk with room says.
-pub const DISK_FULL: &str = "the disk of the data folder is full; free some space and run the job again";
+#[must_use]
+pub fn disk_full() -> Error {
+    Error::input("the data folder", "its disk is full; free some space and run the job again")
+}
 
 /// How a process ended, for the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub(super) fn of(dir: &Path, exit: Exit, last_words: &str) -> Ended {
         return ended;
     }
     if exit == Exit::Code(EXIT_DISK_FULL.into()) {
-        return Ended::Failed(Error::internal(DISK_FULL));
+        return Ended::Failed(disk_full());
     }
     let said = if last_words.is_empty() { "it wrote nothing to stderr".to_owned() } else { format!("its last words:\n{last_words}") };
     let how = match exit {

@@ -14,7 +14,7 @@ use tokio::task::{Id, JoinError, JoinHandle, JoinSet};
 
 use super::child::Program;
 use super::executor::{Ended, Executor, Stop};
-use super::outcome::{DISK_FULL, api_error};
+use super::outcome::{api_error, disk_full};
 use crate::store::{Outcome, Store, StoreError};
 
 /// How long a piece is kept for other jobs.
@@ -205,8 +205,9 @@ impl Shared {
         };
         let (outcome, word) = ended.unwrap_or_else(|error| {
             tracing::warn!(job = job.id, %error, "job failed");
-            let message = if error.is_disk_full() { DISK_FULL.to_owned() } else { format!("the job could not be prepared: {error}") };
-            (Outcome::Failed(api_error(&Error::internal(message), &job.id)), "failed")
+            let is_disk_full = error.is_disk_full();
+            let error = if is_disk_full { disk_full() } else { Error::internal(format!("the job could not be prepared: {error}")) };
+            (Outcome::Failed(api_error(&error, &job.id)), "failed")
         });
         self.record(&job, outcome).await;
         tracing::info!(job = job.id, outcome = word, "job ended");
@@ -220,7 +221,7 @@ impl Shared {
             match self.store.finish_job(&job.id, outcome.clone()).await {
                 Ok(()) => return,
                 Err(error) if error.is_disk_full() => {
-                    tracing::warn!(job = job.id, "{DISK_FULL}; until then it is not recorded how the job ended");
+                    tracing::warn!(job = job.id, "{}; until then it is not recorded how the job ended", disk_full());
                 }
                 Err(error @ StoreError::Remote(_)) => {
                     tracing::warn!(job = job.id, %error, "until it does, it is not recorded how the job ended");

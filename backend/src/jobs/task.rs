@@ -14,7 +14,7 @@ use eigenscope::analysis::Output;
 use eigenscope::{AnalysisResult, Device, Error, Input, Inputs, Progress, tasks, wire};
 use tokio::time::Instant;
 
-use super::outcome::DISK_FULL;
+use super::outcome::disk_full;
 use super::{ERROR_FILE, PREVIEW_FILE, RESULT_FILE, Report, TASK_FILE, TaskFile, Work};
 use crate::stored::{self, NpyFile};
 use crate::{compute, ids};
@@ -54,7 +54,7 @@ pub fn run(dir: &Path, progress: Option<&Path>) -> Result<(), Error> {
 /// Whether it is the disk that has no room.
 #[must_use]
 pub fn is_disk_full(error: &Error) -> bool {
-    matches!(error, Error::Internal { message } if message == DISK_FULL)
+    *error == disk_full()
 }
 
 fn execute(dir: &Path, printer: &Printer) -> Result<(), Error> {
@@ -102,7 +102,7 @@ fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     written.map_err(|e| {
         std::fs::remove_file(&part).ok();
         match e.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Error::internal(DISK_FULL),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => disk_full(),
             _ => Error::internal(format!("{name} cannot be written: {e}")),
         }
     })

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadedMotoServer]:
 @pytest.fixture
 def s3(moto: ThreadedMotoServer) -> Any:
     host, port = moto.get_host_and_port()
+    # What it holds outlives its server.
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
     client.create_bucket(Bucket=BUCKET)
     return client
@@ -159,3 +162,14 @@ def test_an_object_store_that_stops_answering_loses_nothing(
         with pytest.raises(es.ApiError, match="object store"):
             client.upload(np.ones((3, 2)))
         assert [dataset.id for dataset in client.datasets()] == [kept.id], "a file that is not safe is not there"
+        # A job that ends meanwhile waits until its result is safe.
+        job = client.submit.dimensionality(kept)
+        with pytest.raises(TimeoutError):
+            job.wait(5)
+        assert job.refresh().state == "running"
+        host, port = moto.get_host_and_port()
+        again = ThreadedMotoServer(ip_address=host, port=port, verbose=False)
+        again.start()
+        assert job.wait(60).state == "done"
+        assert len(keys(s3)) == 2, "the file and the result"
+        again.stop()

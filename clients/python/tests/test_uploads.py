@@ -136,7 +136,7 @@ def test_samples_can_be_along_any_axis(client: es.Client, rng: np.random.Generat
     assert middle.shape == (6, 3, 4) and np.array_equal(middle.numpy(), np.moveaxis(stack, 1, 0))
     assert np.array_equal(np.load(io.BytesIO(middle.export("npy"))), np.moveaxis(stack, 1, 0))
     moved = np.ascontiguousarray(np.moveaxis(stack, 1, 0))
-    assert client.dimensionality(middle).spectra == client.dimensionality(moved).spectra
+    assert client.dimensionality(middle).to_dict()["spectra"] == client.dimensionality(moved).to_dict()["spectra"]
     with pytest.raises(ValueError, match="3 axes"):
         _ = middle.with_samples(3).shape
     with pytest.raises(es.ApiError, match="3 axes"):

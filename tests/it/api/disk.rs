@@ -62,7 +62,7 @@ async fn a_full_disk_fails_the_job_with_a_sentence_and_the_next_one_is_right() {
     let job: Job = app.post("/api/v1/jobs", &request).await.read();
     let failed = app.wait_for(&job.id, JobState::Failed).await;
     let message = failed.error.expect("an error").message;
-    assert!(message.contains("the disk of the data folder is full; free some space"), "{message}");
+    assert!(message.starts_with("the data folder: its disk is full; free some space"), "{message}");
     assert_eq!(app.get("/healthz").await.status, 200);
 
     std::fs::remove_file(filler).expect("removed");
@@ -101,7 +101,7 @@ async fn a_job_that_ends_while_the_disk_is_full_is_recorded_when_there_is_room()
     std::fs::remove_file(filler).expect("removed");
     let failed = app.wait_for(&job.id, JobState::Failed).await;
     let message = failed.error.expect("an error").message;
-    assert!(message.contains("the disk of the data folder is full"), "{message}");
+    assert!(message.starts_with("the data folder: its disk is full"), "{message}");
     let again = app.queue_dims(&x.id).await;
     app.wait_for(&again.id, JobState::Done).await;
     app.stop().await;

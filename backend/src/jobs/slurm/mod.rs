@@ -117,7 +117,11 @@ impl Slurm {
         written.map_err(|e| Error::internal(format!("the job's script cannot be written: {e}")))?;
         let n = processes.len();
         let array = if limit < n { format!("0-{}%{limit}", n - 1) } else { format!("0-{}", n - 1) };
-        let options = self.profile.options(batch.device);
+        let mut options = self.profile.options(batch.device);
+        // Users cannot raise the priority of their jobs, only lower it; what goes first among the waiting ones here is the queue's matter.
+        if batch.priority < 0 {
+            options.push(format!("--nice={}", -batch.priority));
+        }
         loop {
             if processes.iter().all(|process| *process.stop.borrow() != Stop::No) {
                 return Ok(None);

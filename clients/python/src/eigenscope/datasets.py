@@ -79,7 +79,9 @@ class Dataset:
         if not self.samples_axis:
             return shape
         if not 0 < self.samples_axis < len(shape):
-            raise ValueError(f"axis {self.samples_axis} cannot have the samples of {self.name}, which has {len(shape)} axes, counted from 0")
+            raise ValueError(
+                f"axis {self.samples_axis} cannot have the samples of {self.name}, which has {len(shape)} axes, counted from 0"
+            )
         return (shape[self.samples_axis], *shape[: self.samples_axis], *shape[self.samples_axis + 1 :])
 
     def ref(self) -> dict[str, Any]:
