@@ -151,6 +151,10 @@ pub(crate) struct Run {
     pub(crate) preview: RwSignal<Option<Arc<AnalysisResult>>>,
     /// Points of a sweep that were left out here, by their places.
     pub(crate) left_out: RwSignal<BTreeSet<usize>>,
+    /// Where the points of a sweep on the server stand, as it said last.
+    pub(crate) tasks: RwSignal<Vec<JobState>>,
+    /// When it was asked.
+    pub(crate) tasks_ms: RwSignal<f64>,
     /// When a preview was last asked for on the server.
     pub(crate) previewed_ms: RwSignal<f64>,
     /// The result as it came, kept outside the module's memory for saving.

@@ -189,6 +189,13 @@ test("a network is warped to responses along a few dimensions, here and on the s
   await state("left out").filter({ hasText: "d = 200, seed 0" }).waitFor();
   assert.equal(await points.locator("summary").innerText(), "Points: 3 of 5 done, 1 left out");
   assert.equal(await leaveOut(200).count(), 0, "once is enough");
+  // A page that was opened later knows it too.
+  const later = await page.context().newPage();
+  await later.goto(page.url());
+  const known = later.getByTestId("run-points");
+  await known.locator("summary").click({ timeout: 60_000 });
+  await known.locator('[data-testid="run-point"][data-state="left out"]').filter({ hasText: "d = 200, seed 0" }).waitFor({ timeout: 60_000 });
+  await later.close();
   await shot(page, "warp-points");
   await leaveOut(120).click();
   await finished(page, 300_000);

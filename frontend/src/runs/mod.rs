@@ -36,6 +36,8 @@ pub(crate) fn new_run(app: App, spec: AnalysisSpec, device: DeviceChoice, place:
         result: RwSignal::new(None),
         preview: RwSignal::new(None),
         left_out: RwSignal::new(BTreeSet::new()),
+        tasks: RwSignal::new(Vec::new()),
+        tasks_ms: RwSignal::new(0.0),
         previewed_ms: RwSignal::new(0.0),
         envelope: StoredValue::new_local(None),
         labels,

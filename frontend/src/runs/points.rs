@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use eigenscope::analysis::Output;
 use eigenscope::analysis::warp::{Place as Point, Spec};
 use eigenscope::api::JobState;
-use eigenscope::{AnalysisResult, AnalysisSpec};
+use eigenscope::AnalysisSpec;
 use leptos::prelude::*;
 
 use super::remote;
@@ -40,11 +39,8 @@ pub(super) fn view(app: App, run: &Run) -> AnyView {
         return ().into_any();
     }
     let names: Vec<String> = places.iter().map(|place| name(spec, *place)).collect();
-    let Run { state, step, preview, left_out, place, .. } = *run;
-    let all = Memo::new(move |_| {
-        let trained = preview.with(|known| known.as_deref().map_or_else(BTreeSet::new, |known| trained(known, &places)));
-        left_out.with(|left_out| stand(places.len(), current(&step.get()), &trained, left_out))
-    });
+    let Run { state, tasks, left_out, place, .. } = *run;
+    let all = Memo::new(move |_| tasks.with(|tasks| left_out.with(|left_out| stand(places.len(), tasks, left_out))));
     let counted = move || {
         let n = |wanted: Stands| all.with(|all| all.iter().filter(|s| **s == wanted).count());
         let left_out = match n(Stands::LeftOut) {
@@ -98,32 +94,14 @@ fn name(spec: &Spec, place: Point) -> String {
     format!("{}{place}{}", model.unwrap_or_default(), target.unwrap_or_default())
 }
 
-/// Places of the points that have a result.
-fn trained(known: &AnalysisResult, places: &[Point]) -> BTreeSet<usize> {
-    let Output::Warp(output) = &known.output else { return BTreeSet::new() };
-    output.points.iter().filter_map(|point| places.iter().position(|place| *place == point.place())).collect()
-}
-
-/// The place of the point that a step like `task 2 of 6: …` is of.
-fn current(step: &str) -> Option<usize> {
-    step.strip_prefix("task ")?.split_once(" of ")?.0.parse::<usize>().ok()?.checked_sub(1)
-}
-
-/// Where each of n points stands: they are trained one after the other, so that one without a result before one that has it was left out.
-fn stand(n: usize, current: Option<usize>, trained: &BTreeSet<usize>, left_out: &BTreeSet<usize>) -> Vec<Stands> {
-    let of = |i: usize| {
-        if trained.contains(&i) {
-            Stands::Done
-        } else if left_out.contains(&i) || trained.last().is_some_and(|last| i < *last) {
-            Stands::LeftOut
-        } else {
-            // What is known of the results is a little older than the step.
-            match current {
-                Some(current) if i < current => Stands::Done,
-                Some(current) if i == current => Stands::Runs,
-                _ => Stands::Waits,
-            }
-        }
+/// Where each of n points stands, by what the server said of their tasks; one that was left out a moment ago may still end.
+fn stand(n: usize, tasks: &[JobState], left_out: &BTreeSet<usize>) -> Vec<Stands> {
+    let of = |i: usize| match tasks.get(i) {
+        Some(JobState::Done) => Stands::Done,
+        Some(JobState::Canceled) => Stands::LeftOut,
+        _ if left_out.contains(&i) => Stands::LeftOut,
+        Some(JobState::Running) => Stands::Runs,
+        Some(JobState::Queued | JobState::Failed) | None => Stands::Waits,
     };
     (0..n).map(of).collect()
 }
@@ -133,12 +111,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_stand_where_step_and_results_say() {
+    fn points_stand_where_their_tasks_do() {
+        use JobState::{Canceled, Queued, Running};
         use Stands::{Done, LeftOut, Runs, Waits};
-        let set = |list: &[usize]| list.iter().copied().collect::<BTreeSet<_>>();
-        assert_eq!((current("task 3 of 6: epoch 1"), current("checking the inputs"), current("task 0 of 6: x")), (Some(2), None, None));
-        assert_eq!(stand(3, None, &set(&[]), &set(&[])), [Waits, Waits, Waits]);
-        assert_eq!(stand(4, Some(1), &set(&[]), &set(&[3])), [Done, Runs, Waits, LeftOut], "results come later than steps");
-        assert_eq!(stand(4, Some(3), &set(&[0, 2]), &set(&[])), [Done, LeftOut, Done, Runs], "left out before the page was opened");
+        let left_out = |list: &[usize]| list.iter().copied().collect();
+        assert_eq!(stand(2, &[], &left_out(&[])), [Waits, Waits], "nothing was said yet");
+        assert_eq!(stand(4, &[JobState::Done, Canceled, Running, Queued], &left_out(&[])), [Done, LeftOut, Runs, Waits]);
+        assert_eq!(stand(3, &[Running, Queued, JobState::Done], &left_out(&[0, 1, 2])), [LeftOut, LeftOut, Done], "too late for the last");
     }
 }

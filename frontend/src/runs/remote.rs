@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eigenscope::AnalysisSpec;
-use eigenscope::api::{ApiError, Event, InputRef, Job, JobRequest, JobState};
+use eigenscope::api::{ApiError, Event, InputRef, Job, JobRequest, JobState, TaskKind};
 use eigenscope::compute::DeviceChoice;
 use eigenscope::error::ErrorCode;
 use leptos::prelude::*;
@@ -210,6 +210,7 @@ fn update(app: App, run: &Run, job: Job) {
     run.error.set(job.error.map(|e| e.message));
     if job.state == JobState::Running {
         look(app, run, &job.id);
+        look_at_points(run, &job.id);
     }
     if job.state.is_final() {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 fit in 53 bits")]
@@ -238,6 +239,22 @@ fn look(app: App, run: &Run, id: &str) {
         // There may be nothing yet; the next event asks again.
         if let Ok(Some(envelope)) = server::preview(&id).await {
             here::preview(app, &run, &envelope);
+        }
+    });
+}
+
+/// Asks where the points of a sweep stand, now and then.
+fn look_at_points(run: &Run, id: &str) {
+    let now = now_ms();
+    if !matches!(run.spec, AnalysisSpec::Warp(_)) || now - run.tasks_ms.get_untracked() < LOOK_MS {
+        return;
+    }
+    run.tasks_ms.set(now);
+    let (tasks, id) = (run.tasks, id.to_owned());
+    spawn_local(async move {
+        // The next event asks again.
+        if let Ok(known) = server::tasks(&id).await {
+            tasks.set(known.into_iter().filter(|task| task.kind == TaskKind::Part).map(|task| task.state).collect());
         }
     });
 }
