@@ -34,8 +34,7 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("the address");
         let origin = line.split("/?").next().expect("an address").to_owned();
-        let config = Agent::config_builder().http_status_as_error(false).max_idle_connections_per_host(1).build();
-        Self { child, origin, agent: config.into() }
+        Self { child, origin, agent: agent() }
     }
 
     /// The answer to a request, which must be a success.
@@ -45,22 +44,37 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let answer = agent.run(request.body(body).expect("a request")).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
+        let begun = Instant::now();
+        let answer = agent.run(request.body(body).expect("a request")).unwrap_or_else(|e| panic!("{method} {path}, after {:?}: {e}", begun.elapsed()));
         assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
         answer
     }
 
     fn json(&self, agent: &Agent, method: &str, path: &str, body: Vec<u8>) -> Value {
-        let mut answer = self.ask(agent, method, path, &[], SendBody::from_owned_reader(std::io::Cursor::new(body)));
+        // A body that is nothing but its end may come after the answer: then a server closes the connection, and the next request is lost.
+        let (headers, body) = match body.len() {
+            0 => (None, SendBody::none()),
+            n => (Some(("content-length", n.to_string())), SendBody::from_owned_reader(std::io::Cursor::new(body))),
+        };
+        let mut answer = self.ask(agent, method, path, headers.as_slice(), body);
         serde_json::from_reader(answer.body_mut().as_reader()).expect("JSON")
     }
 
-    /// The most memory that the process had so far, and its processor time in seconds.
+    /// Ends it, and with it the streams that are followed.
+    fn kill(&self) {
+        Command::new("kill").args(["-9", &self.child.id().to_string()]).status().expect("kill");
+    }
+
+    /// The most memory that the process had so far.
     fn peak_bytes(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("/proc");
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
+}
+
+fn agent() -> Agent {
+    Agent::config_builder().http_status_as_error(false).max_idle_connections_per_host(1).build().into()
 }
 
 impl Drop for Server {
@@ -97,7 +111,8 @@ fn many(program: &str, data: &Path, seconds: f64, clients: u64) -> Value {
             workers.push(scope.spawn({
                 let (server, stop, uploads, polls, jobs, slowest_ms) = (&server, &stop, &uploads, &polls, &jobs, &slowest_ms);
                 move || {
-                    let agent = server.agent.clone();
+                    // As a person's browser: connections of its own, which stay open.
+                    let agent = agent();
                     for round in 0u64.. {
                         if stop.load(Ordering::Relaxed) {
                             break;
@@ -122,8 +137,10 @@ fn many(program: &str, data: &Path, seconds: f64, clients: u64) -> Value {
         }
         std::thread::sleep(Duration::from_secs_f64(seconds));
         stop.store(true, Ordering::Relaxed);
-        for worker in workers {
-            worker.join().expect("a client without an error");
+        let n_failed = workers.into_iter().filter_map(|worker| worker.join().err()).count();
+        if n_failed > 0 {
+            server.kill();
+            panic!("{n_failed} of {clients} clients had an error");
         }
         // Now that nobody asks for more: the newest event, which every stream has to reach.
         let all = server.ask(&server.agent, "GET", "/api/v1/jobs", &[], SendBody::none());
@@ -154,8 +171,7 @@ fn many(program: &str, data: &Path, seconds: f64, clients: u64) -> Value {
 
 /// Follows the events from the first on until one is newer than `last`; they must come without gaps. Returns how many there were.
 fn follow(server: &Server, last: &AtomicU64) -> u64 {
-    let agent: Agent = Agent::config_builder().http_status_as_error(false).build().into();
-    let answer = server.ask(&agent, "GET", "/api/v1/events?after=0", &[], SendBody::none());
+    let answer = server.ask(&agent(), "GET", "/api/v1/events?after=0", &[], SendBody::none());
     let mut seen = 0;
     for line in BufReader::new(answer.into_body().into_reader()).lines() {
         let line = line.expect("the stream goes on");
