@@ -21,6 +21,8 @@ use crate::machine;
 const DEVICES_TIMEOUT: Duration = Duration::from_secs(30);
 /// Several GPUs are told apart by this variable of CUDA.
 const CUDA_VISIBLE: &str = "CUDA_VISIBLE_DEVICES";
+/// Variables that only the server needs: its token, and the credentials of its object store.
+const SECRETS: [&str; 4] = ["EIGENSCOPE_TOKEN", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// Where the news of a process goes.
 #[derive(Debug)]
@@ -59,10 +61,11 @@ impl Program {
         Self { exe, env, devices: Arc::default() }
     }
 
-    /// A command in the environment of tasks, which have no business with the server's token.
-    pub(super) fn command(&self, exe: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A command in the environment of tasks, which have no business with the server's secrets.
+    pub(crate) fn command(&self, exe: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(exe);
-        command.env_remove("EIGENSCOPE_TOKEN").envs(self.env.iter().map(|(k, v)| (k, v))).kill_on_drop(true);
+        SECRETS.iter().for_each(|name| _ = command.env_remove(name));
+        command.envs(self.env.iter().map(|(k, v)| (k, v))).kill_on_drop(true);
         command
     }
 
@@ -170,4 +173,17 @@ fn exit_of(status: ExitStatus) -> Exit {
         return Exit::Signal(signal);
     }
     status.code().map_or(Exit::Unknown, Exit::Code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_not_told_the_server_s_secrets() {
+        let program = Program::new("task".into(), vec![("OTHER".into(), "1".into())]);
+        let command = program.command("task");
+        let told: Vec<_> = command.as_std().get_envs().map(|(name, value)| (name.to_str(), value.is_some())).collect();
+        assert!(SECRETS.iter().all(|name| told.contains(&(Some(name), false))) && told.contains(&(Some("OTHER"), true)), "{told:?}");
+    }
 }

@@ -43,9 +43,9 @@ async fn inspect(app: &App, file: &Path, name: &str) -> Result<Vec<ArrayInfo>, F
 pub(super) async fn ask<T: DeserializeOwned>(app: &App, name: &str, prepare: impl FnOnce(&mut Command)) -> Result<T, Failure> {
     // A few at a time, for the memory that they take.
     let _turn = app.0.inspecting.acquire().await.map_err(Failure::internal)?;
-    let mut command = Command::new(&app.0.program.exe);
+    let mut command = app.0.program.command(&app.0.program.exe);
     prepare(&mut command);
-    command.env_remove("EIGENSCOPE_TOKEN").stdin(std::process::Stdio::null()).kill_on_drop(true);
+    command.stdin(std::process::Stdio::null());
     let output = match tokio::time::timeout(PATIENCE, command.output()).await {
         Ok(output) => output?,
         Err(_) => return Err(Error::format(name, format!("it was not understood within {} minutes", PATIENCE.as_secs() / 60)).into()),
