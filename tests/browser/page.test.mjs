@@ -111,6 +111,39 @@ test("a dataset is saved in every format, as the command line writes it", async 
   await context.close();
 });
 
+test("samples are along any axis of an array", async () => {
+  const { page, context, errors } = await open();
+  const folder = mkdtempSync(join(tmpdir(), "eigenscope-axes-"));
+  // Values, stimuli, time: what is to be compared is in the middle.
+  const value = (i) => Math.sin(i * 1.3) + i % 7;
+  writeFileSync(join(folder, "cube.npy"), npy(3, 24, value, [3, 6, 4]));
+  const flat = (i) => { const [s, v, t] = [Math.floor(i / 12), Math.floor((i % 12) / 4), i % 4]; return value(24 * v + 4 * s + t); };
+  writeFileSync(join(folder, "flat.npy"), npy(6, 12, flat));
+  await page.getByTestId("file-input").setInputFiles(["cube.npy", "flat.npy"].map((name) => join(folder, name)));
+  await page.getByTestId("dataset-card").nth(1).waitFor();
+  const cube = page.locator('[data-testid="dataset-card"][data-name="cube"]');
+  const axes = cube.getByTestId("dataset-orientation");
+  assert.deepEqual(await axes.locator("option").allInnerTexts(), ["axis 0 (3)", "axis 1 (6)", "axis 2 (4)"]);
+  await axes.selectOption("1");
+  await cube.getByText("6 × 3 × 4").waitFor();
+  assert.deepEqual(await axes.locator("option").allInnerTexts(), ["axis 0 (3)", "axis 1 (6)", "axis 2 (4)"], "of the file");
+  assert.equal(await axes.inputValue(), "1");
+  const flatAxes = page.locator('[data-testid="dataset-card"][data-name="flat"]').getByTestId("dataset-orientation");
+  assert.deepEqual(await flatAxes.locator("option").allInnerTexts(), ["rows", "columns"]);
+  await shot(page, "axes");
+  const spectrum = async (input) => {
+    await applySpec(page, { kind: "dimensionality", inputs: [input], pool: "flatten" });
+    await runHere(page);
+    await finished(page);
+    const { spectra: [{ n_samples, n_features, eigenvalues }] } = await lastRecorded(page);
+    await page.getByTestId("run-remove").first().click();
+    return { n_samples, n_features, eigenvalues };
+  };
+  assert.deepEqual(await spectrum("cube"), await spectrum("flat"), "six samples of twelve values");
+  assert.deepEqual(errors, []);
+  await context.close();
+});
+
 test("bad files get one sentence each and nothing else is lost", async () => {
   const { page, context, errors } = await open();
   const folder = mkdtempSync(join(tmpdir(), "eigenscope-bad-"));

@@ -113,7 +113,7 @@ fn axes(shape: &[u64], chosen: usize) -> Vec<impl IntoView + use<>> {
     let name = |(axis, length): (usize, &u64)| match axis {
         0 if is_matrix => "rows".to_owned(),
         1 if is_matrix => "columns".to_owned(),
-        axis => format!("axis {} ({length})", axis + 1),
+        axis => format!("axis {axis} ({length})"),
     };
     let option = |(axis, text): (usize, String)| view! { <option value=axis.to_string() selected=axis == chosen>{text}</option> };
     lengths.iter().enumerate().map(name).enumerate().map(option).collect()

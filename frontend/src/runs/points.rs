@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use eigenscope::AnalysisSpec;
 use eigenscope::analysis::warp::{Place as Point, Spec};
 use eigenscope::api::JobState;
-use eigenscope::AnalysisSpec;
 use leptos::prelude::*;
 
 use super::remote;
