@@ -57,6 +57,35 @@ fn predictions_from_the_gpu_agree_with_the_cpu() {
     }
 }
 
+#[test]
+fn what_the_gpu_rounds_is_said() {
+    let Some(gpu) = gpu() else { return };
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let values: Vec<f64> = {
+        let x = random(12, 5, 1);
+        (0..60).map(|i| x[(i / 5, i % 5)]).collect()
+    };
+    let double = Dataset::from_rows("", 12, 5, values.clone()).expect("a full matrix");
+    #[expect(clippy::cast_possible_truncation, reason = "that is what is tested")]
+    let single = Dataset::from_f32(
+        "",
+        ndarray::Array::from_shape_vec((12, 5), values.iter().map(|v| *v as f32).collect()).expect("fits").into_dyn(),
+    );
+    let said = |dataset: &Dataset, device: &Device, kind: &str| {
+        let mut inputs = Inputs::default();
+        inputs.insert("X", dataset.clone());
+        let spec = AnalysisSpec::from_json(kind).expect("a spec");
+        let result = pollster::block_on(analysis::run(&spec, &inputs, device, &Silent)).expect("runs");
+        result.warnings.iter().any(|warning| warning.code == "single_precision" && warning.message.starts_with("X is float64"))
+    };
+    let spectrum = r#"{"kind":"dimensionality","inputs":["X"]}"#;
+    assert!(said(&double, &gpu, spectrum), "float64 on a GPU");
+    assert!(!said(&single, &gpu, spectrum), "float32 is what the GPU takes");
+    assert!(!said(&double, &Device::cpu(), spectrum), "the CPU keeps float64");
+    let on_host = r#"{"kind":"rdm","input":"X","measure":"minkowski"}"#;
+    assert!(!said(&double, &gpu, on_host), "nothing of it is contracted, although the GPU was used before");
+}
+
 /// Numbers within 1e-4 (scores are at most about 1; percentages are of sums of them).
 fn same_numbers(a: &serde_json::Value, b: &serde_json::Value, what: &str) {
     use serde_json::Value;

@@ -193,6 +193,8 @@ pub struct Context<'a> {
     /// Whom to tell.
     pub progress: &'a dyn Progress,
     warnings: RefCell<Vec<Warning>>,
+    /// Contractions that the device had made in single precision when the run began.
+    n_single_before: u64,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -205,7 +207,7 @@ impl<'a> Context<'a> {
     /// A context without warnings.
     #[must_use]
     pub fn new(device: &'a Device, progress: &'a dyn Progress) -> Self {
-        Self { device, progress, warnings: RefCell::new(Vec::new()) }
+        Self { device, progress, warnings: RefCell::new(Vec::new()), n_single_before: device.n_single() }
     }
 
     /// Adds a warning to the result, once.
@@ -228,7 +230,7 @@ impl<'a> Context<'a> {
     /// Says which inputs were rounded, if a GPU contracted anything.
     pub(crate) fn announce_precision(&self, inputs: &Inputs) {
         let doubles = inputs.doubles();
-        if self.device.has_rounded() && !doubles.is_empty() {
+        if self.device.n_single() > self.n_single_before && !doubles.is_empty() {
             let (names, are) = (doubles.join(", "), if doubles.len() == 1 { "is" } else { "are" });
             let on = &self.device.info().name;
             let message = format!(

@@ -11,7 +11,7 @@ mod gpu;
 #[cfg(feature = "gpu")]
 use std::sync::Arc;
 #[cfg(feature = "gpu")]
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
 
 use faer::{Mat, MatRef};
@@ -85,8 +85,8 @@ enum Engine {
     #[cfg(feature = "gpu")]
     Gpu {
         gpu: gpu::Gpu,
-        /// Whether it was given anything since it was opened.
-        is_used: Arc<AtomicBool>,
+        /// Products since it was opened.
+        n_products: Arc<AtomicU64>,
     },
 }
 
@@ -124,7 +124,7 @@ impl Device {
 
     #[cfg(feature = "gpu")]
     fn from_gpu((info, gpu): (DeviceInfo, gpu::Gpu)) -> Result<Self, Error> {
-        Ok(Self { info, engine: Engine::Gpu { gpu, is_used: Arc::default() } })
+        Ok(Self { info, engine: Engine::Gpu { gpu, n_products: Arc::default() } })
     }
 
     /// Every device that this build can see, the CPU first.
@@ -158,12 +158,12 @@ impl Device {
         matches!(self.engine, Engine::Cpu)
     }
 
-    /// Whether anything was contracted in single precision since it was opened.
-    pub(crate) fn has_rounded(&self) -> bool {
+    /// Contractions in single precision since it was opened.
+    pub(crate) fn n_single(&self) -> u64 {
         match &self.engine {
-            Engine::Cpu => false,
+            Engine::Cpu => 0,
             #[cfg(feature = "gpu")]
-            Engine::Gpu { is_used, .. } => is_used.load(Relaxed),
+            Engine::Gpu { n_products, .. } => n_products.load(Relaxed),
         }
     }
 
@@ -185,8 +185,8 @@ impl Device {
         match &self.engine {
             Engine::Cpu => Ok(cpu::gram_columns(x)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu { gpu, is_used } => {
-                is_used.store(true, Relaxed);
+            Engine::Gpu { gpu, n_products } => {
+                n_products.fetch_add(1, Relaxed);
                 gpu.gram_columns(x).await
             }
         }
@@ -208,8 +208,8 @@ impl Device {
         match &self.engine {
             Engine::Cpu => Ok(cpu::cross(x, y)),
             #[cfg(feature = "gpu")]
-            Engine::Gpu { gpu, is_used } => {
-                is_used.store(true, Relaxed);
+            Engine::Gpu { gpu, n_products } => {
+                n_products.fetch_add(1, Relaxed);
                 gpu.cross(x, y).await
             }
         }
