@@ -1,5 +1,6 @@
 //! Tables, written so that they read back as they were.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use ::csv::{QuoteStyle, WriterBuilder};
@@ -17,7 +18,7 @@ pub(in crate::io) fn holds_names(array: &Dataset) -> bool {
     if names.iter().any(|name| name.contains('\0')) {
         return false;
     }
-    let header: Vec<&str> = label_names(array).chain(names.iter().map(String::as_str)).collect();
+    let header: Vec<Cow<'_, str>> = label_names(array).chain(names.iter().map(|name| Cow::Borrowed(name.as_str()))).collect();
     let kinds: Vec<Cell> = header.iter().map(|name| cell(name)).collect();
     let has_rows = array.shape().first().is_some_and(|n| *n > 0);
     let is_text = |kind: &Cell| matches!(kind, Cell::Text | Cell::Word);
@@ -29,9 +30,13 @@ pub(in crate::io) fn holds_names(array: &Dataset) -> bool {
     is_first_named && (no_number || has_rows && (number_below_text || counted))
 }
 
-/// Names of the text columns as they are written.
-fn label_names(array: &Dataset) -> impl Iterator<Item = &str> {
-    let written = |(i, name)| if i == 0 && name == UNNAMED { "" } else { name };
+/// Names of the text columns as they are written: a number would make values of the names of all columns.
+fn label_names(array: &Dataset) -> impl Iterator<Item = Cow<'_, str>> {
+    let written = |(i, name)| match cell(name) {
+        _ if i == 0 && name == UNNAMED => Cow::Borrowed(""),
+        Cell::Number(_) => Cow::Owned(format!("label {name}")),
+        Cell::Special(_) | Cell::Word | Cell::Text => Cow::Borrowed(name),
+    };
     array.labels.iter().map(|column| column.name.as_str()).enumerate().map(written)
 }
 
@@ -58,7 +63,7 @@ pub(in crate::io) fn write(array: &Dataset, out: impl Write) -> Result<(), Error
     let mut table = WriterBuilder::new().quote_style(QuoteStyle::NonNumeric).flexible(true).from_writer(out);
     let failed = |e: ::csv::Error| Error::input("output", format!("the file cannot be written: {e}"));
     if names.is_some() || !array.labels.is_empty() {
-        let labels = label_names(array).map(str::to_owned);
+        let labels = label_names(array).map(Cow::into_owned);
         let numbers = (0..n_columns).map(|j| names.map_or_else(|| format!("column {}", j + 1), |names| names[j].clone()));
         table.write_record(labels.chain(numbers)).map_err(failed)?;
     }
