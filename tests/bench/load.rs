@@ -45,7 +45,9 @@ impl Server {
             request = request.header(*name, value);
         }
         let begun = Instant::now();
-        let answer = agent.run(request.body(body).expect("a request")).unwrap_or_else(|e| panic!("{method} {path}, after {:?}: {e}", begun.elapsed()));
+        let answer = agent
+            .run(request.body(body).expect("a request"))
+            .unwrap_or_else(|e| panic!("{method} {path}, after {:?}: {e}", begun.elapsed()));
         assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
         answer
     }
