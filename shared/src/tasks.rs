@@ -184,14 +184,7 @@ pub fn join(
         AnalysisSpec::Warp(spec) => Output::Warp(warp::join(spec, contents.map(point))?),
         _ => return Err(another(spec)),
     };
-    context.step(1.0, "done")?;
-    context.announce_precision(inputs);
-    Ok(AnalysisResult {
-        output,
-        warnings: context.into_warnings(),
-        device: device.info().clone(),
-        version: env!("CARGO_PKG_VERSION").into(),
-    })
+    context.finish(output, inputs)
 }
 
 /// What the pieces of the tasks that are done give, where parts of a result make sense: NaN stands for the rest.

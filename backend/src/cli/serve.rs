@@ -11,6 +11,8 @@ use crate::jobs::slurm::Profile;
 use crate::server::{self, Config, TlsSource, Token};
 use crate::store::Beside;
 
+/// Threads for the disk and the database, of which there is one connection: more of them would wait for each other, each with its memory.
+const MAX_BLOCKING_THREADS: usize = 64;
 /// Jobs that are on a cluster at the same time: what runs when is for the cluster to decide.
 const SLURM_JOBS: usize = 32;
 
@@ -23,7 +25,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(MAX_BLOCKING_THREADS).build()?;
     runtime.block_on(server::serve(config)).map_err(|e| match e {
         server::StartError::Usage(message) => Failure::usage(message),
         server::StartError::Internal(message) => Failure::internal(message),

@@ -240,6 +240,17 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The result of a run that is done.
+    ///
+    /// # Errors
+    /// [`Error::Canceled`].
+    pub(crate) fn finish(self, output: Output, inputs: &Inputs) -> Result<AnalysisResult, Error> {
+        self.step(1.0, "done")?;
+        self.announce_precision(inputs);
+        let device = self.device.info().clone();
+        Ok(AnalysisResult { output, warnings: self.into_warnings(), device, version: env!("CARGO_PKG_VERSION").into() })
+    }
+
     /// The warnings so far.
     #[must_use]
     pub fn into_warnings(self) -> Vec<Warning> {
@@ -398,12 +409,5 @@ pub async fn run(spec: &AnalysisSpec, inputs: &Inputs, device: &Device, progress
         AnalysisSpec::Orientation(spec) => Output::Orientation(orientation::run(spec, inputs, &context).await?),
         AnalysisSpec::DimComplexity(spec) => Output::DimComplexity(dim_complexity::run(spec, inputs, &context).await?),
     };
-    context.step(1.0, "done")?;
-    context.announce_precision(inputs);
-    Ok(AnalysisResult {
-        output,
-        warnings: context.into_warnings(),
-        device: device.info().clone(),
-        version: env!("CARGO_PKG_VERSION").into(),
-    })
+    context.finish(output, inputs)
 }

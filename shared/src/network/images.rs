@@ -8,14 +8,14 @@ use super::settings::{Preprocess, Resize};
 use crate::Error;
 use crate::input::{ImageFiles, Picture};
 
-/// Bytes of the pixels of an image: some 90 million of three colors.
+/// Bytes of the pixels of an image, four a pixel as decoders hold them on the way: some 67 million of them.
 const MOST_BYTES: u64 = 1 << 28;
 
 impl Preprocess {
     /// Values of an image from the bytes of its file: 3 x height x width.
     ///
     /// # Errors
-    /// [`Error::Format`] for bytes that are no image and for one that is too small, [`Error::TooLarge`] for more than 256 MiB of pixels.
+    /// [`Error::Format`] for bytes that are no image and for one that is too small, [`Error::TooLarge`] for more than 256 MiB of pixels, four bytes each.
     pub fn read(&self, file: &str, bytes: &[u8]) -> Result<Vec<f32>, Error> {
         let bad = |e: image::ImageError| Error::format(file, format!("this is no image that can be read, or it is damaged: {e}"));
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| bad(e.into()))?;
@@ -24,8 +24,10 @@ impl Preprocess {
         reader.limits(limits);
         let decoder = reader.into_decoder().map_err(bad)?;
         // A few bytes may promise as many pixels as they like.
-        if decoder.total_bytes() > MOST_BYTES {
-            return Err(Error::TooLarge { what: file.into(), needed_bytes: decoder.total_bytes(), limit_bytes: MOST_BYTES });
+        let (width, height) = decoder.dimensions();
+        let needed_bytes = decoder.total_bytes().max(4 * u64::from(width) * u64::from(height));
+        if needed_bytes > MOST_BYTES {
+            return Err(Error::TooLarge { what: file.into(), needed_bytes, limit_bytes: MOST_BYTES });
         }
         let decoded = DynamicImage::from_decoder(decoder).map_err(bad)?;
         let picture = decoded.into_rgb8();
