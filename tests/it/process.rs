@@ -26,13 +26,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port, with more variables in its environment and that of its tasks.
     pub(crate) fn start(data: &Path, env: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        Self::on(data, port, env)
+        Self::start_with(data, &[], env)
     }
 
-    fn on(data: &Path, port: u16, env: &[(&str, &str)]) -> Self {
+    /// As [`Self::start`], with more arguments.
+    pub(crate) fn start_with(data: &Path, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        Self::on(data, port, args, env)
+    }
+
+    fn on(data: &Path, port: u16, args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program());
-        command.args(["serve", "--token", TOKEN, "--port", &port.to_string(), "--data-dir"]).arg(data).envs(env.iter().copied());
+        command.args(["serve", "--token", TOKEN, "--port", &port.to_string(), "--data-dir"]).arg(data).args(args).envs(env.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut line = String::new();
@@ -57,7 +62,7 @@ impl Server {
     /// Kills it and starts another in its place.
     pub(crate) fn kill_and_start(&mut self) {
         self.kill();
-        *self = Self::on(&self.data.clone(), self.port, &[]);
+        *self = Self::on(&self.data.clone(), self.port, &[], &[]);
     }
 
     /// Sends a request; an error when nobody answers.

@@ -13,6 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+use crate::process::Server;
 use crate::support::{TestApp, dims_request, npy, program};
 
 /// A cluster; what it started ends with it.
@@ -407,4 +408,73 @@ async fn a_killed_server_leaves_its_tasks_to_the_next_one() {
     assert_eq!(tasks(&app, &job).await[0].attempts, 2);
     assert_eq!(result(&app, &job).await, local_result(eigenscope::tasks::TASK_FLOPS).await);
     app.stop().await;
+}
+
+/// Stands for an object store; ends with the test.
+struct ObjectStore {
+    child: Child,
+    origin: String,
+}
+
+impl ObjectStore {
+    /// Starts one with a bucket; nothing, and a line that says why, where there is no Python with moto.
+    async fn start(bucket: &str) -> Option<Self> {
+        let python = std::env::var("EIGENSCOPE_PYTHON").unwrap_or_else(|_| "python3".into());
+        if !Command::new(&python).args(["-c", "import moto.server"]).output().is_ok_and(|out| out.status.success()) {
+            println!("skipped: no Python with moto; set EIGENSCOPE_PYTHON to one");
+            return None;
+        }
+        let port = free_port();
+        let mut command = Command::new(&python);
+        command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        let store = Self { child: command.spawn().expect("moto starts"), origin: format!("http://127.0.0.1:{port}") };
+        let agent = ureq::Agent::new_with_defaults();
+        let address = format!("{}/{bucket}", store.origin);
+        until("a bucket", async || agent.put(&address).send_empty().is_ok()).await;
+        Some(store)
+    }
+}
+
+impl Drop for ObjectStore {
+    fn drop(&mut self) {
+        // It may be dead already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn tasks_on_the_cluster_fetch_from_the_object_store_what_the_data_folder_has_not() {
+    let Some(objects) = ObjectStore::start("lab").await else { return };
+    let Some(cluster) = Cluster::start().await else { return };
+    let dir = TempDir::new().expect("a folder");
+    let profile = dir.path().join("profile.toml");
+    let secrets = "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test";
+    std::fs::write(&profile, format!("prologue = [\"{secrets}\"]\npoll_secs = 0.3\nsettle_secs = 0.5\n")).expect("written");
+    let mut env = cluster.env();
+    let of_store = [("ENDPOINT_URL", &*objects.origin), ("ALLOW_HTTP", "true"), ("REGION", "us-east-1")];
+    let secret = [("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")];
+    env.extend(of_store.into_iter().chain(secret).map(|(name, value)| (format!("AWS_{name}"), value.to_owned())));
+    let expected = local_result(eigenscope::tasks::TASK_FLOPS).await;
+    let got = tokio::task::spawn_blocking({
+        let (data, profile) = (dir.path().join("data"), profile.display().to_string());
+        move || {
+            let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let args = ["--executor", "slurm", "--slurm-profile", &profile, "--blobs", "s3://lab/data"];
+            let server = Server::start_with(&data, &args, &env);
+            let uploaded = server.fetch("POST", "/api/v1/datasets?name=X.npy", "application/json", &npy(40, 12, 3));
+            let dataset: serde_json::Value = serde_json::from_slice(&uploaded).expect("a dataset");
+            let id = dataset["id"].as_str().expect("an id");
+            let here = data.join("blobs").join(&id[..2]).join(id);
+            std::fs::remove_file(&here).expect("the data folder had it");
+            let mut request = dims_request(id);
+            request["device"] = json!("cpu");
+            let job: Job = server.read("POST", "/api/v1/jobs", request.to_string().as_bytes());
+            let job = server.wait(&job.id, |job| job.state.is_final());
+            assert_eq!(job.state, JobState::Done, "{job:?}");
+            assert!(!here.exists(), "nobody needed it in the data folder");
+            server.read::<serde_json::Value>("GET", &format!("/api/v1/jobs/{}/result", job.id), &[])
+        }
+    });
+    assert_eq!(got.await.expect("no panic"), expected);
 }

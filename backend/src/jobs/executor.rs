@@ -138,6 +138,12 @@ impl Executor {
         }
     }
 
+    /// Whether processes run on this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+
     /// Ends what an earlier server left running for a job whose folder is about to be removed; false when that has to be tried again.
     pub async fn abandon(&self, dir: &Path) -> bool {
         match self {

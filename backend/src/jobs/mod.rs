@@ -38,6 +38,9 @@ pub struct TaskFile {
     pub inputs: BTreeMap<String, TaskInput>,
     /// Where to compute.
     pub device: DeviceChoice,
+    /// Where bytes are that are not in the data folder, if there is such a place.
+    #[serde(default)]
+    pub object_store: Option<String>,
     /// How much of it.
     pub work: Work,
 }
@@ -59,6 +62,9 @@ pub enum Work {
 pub struct TaskInput {
     /// Where the bytes are.
     pub path: PathBuf,
+    /// What they are called in an object store; none of a file that lies elsewhere.
+    #[serde(default)]
+    pub hash: Option<String>,
     /// The file's name as uploaded: it decides how the bytes are read.
     pub name: String,
     /// Member of the file.

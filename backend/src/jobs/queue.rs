@@ -269,7 +269,7 @@ pub async fn datasets_of(store: &Store, request: &JobRequest) -> Result<BTreeMap
         if !out.contains_key(&input.dataset)
             && let Some(info) = store.dataset(&input.dataset).await?
         {
-            store.dataset_file(&info).await?;
+            store.check_dataset(&info).await?;
             out.insert(input.dataset.clone(), info);
         }
     }

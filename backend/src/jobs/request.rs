@@ -84,12 +84,13 @@ fn find_array<'a>(name: &str, input: &InputRef, info: &'a DatasetInfo) -> Result
 pub fn task_file(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>, blobs: &Blobs) -> TaskFile {
     let input = |input: &InputRef| TaskInput {
         path: datasets.get(&input.dataset).and_then(|info| info.path.clone()).map_or_else(|| blobs.path(&input.dataset), Into::into),
+        hash: datasets.get(&input.dataset).filter(|info| info.path.is_none()).map(|info| info.id.clone()),
         name: datasets.get(&input.dataset).map_or_else(|| input.dataset.clone(), |info| info.name.clone()),
         member: input.member.clone(),
         samples_axis: input.samples_axis,
     };
     let inputs = request.inputs.iter().map(|(name, reference)| (name.clone(), input(reference))).collect();
-    TaskFile { spec: request.spec.clone(), inputs, device: request.device, work: Work::Whole }
+    TaskFile { spec: request.spec.clone(), inputs, device: request.device, object_store: None, work: Work::Whole }
 }
 
 /// The shapes of the inputs as the spec takes them; what [`check`] would refuse is left out.

@@ -47,13 +47,19 @@ impl Shared {
             return Ok(Ended::Stopped);
         }
         let device = self.executor.device(job.request.device);
-        let whole = TaskFile { device, ..request::task_file(&job.request, &datasets, self.store.blobs()) };
+        let object_store = self.store.object_store().map(str::to_owned);
+        let whole = TaskFile { device, object_store, ..request::task_file(&job.request, &datasets, self.store.blobs()) };
         let tasks = tasks::divide(&job.request.spec, &request::shapes(&job.request, &datasets), self.task_flops);
         let n = tasks.len();
         tracing::info!(job = job.id, analysis = job.request.spec.title(), tasks = n.max(1), "job started");
         let kinds = (0..n).map(|_| TaskKind::Part).chain([if n == 0 { TaskKind::Whole } else { TaskKind::Join }]).collect();
         self.store.list_tasks(&job.id, kinds).await?;
         let mut steps = Steps::new(&self.store, &job.id, n);
+        // Elsewhere each process fetches for itself what it does not find.
+        for info in datasets.values().filter(|info| self.executor.is_here() && !self.store.has_here(info)) {
+            steps.wait(format!("fetching {} from the object store", info.name)).await;
+            self.store.dataset_file(info).await?;
+        }
         let (mut open, mut pieces) = (Vec::new(), Vec::new());
         for (i, task) in tasks.into_iter().enumerate() {
             let dir = task_folder(&dir, i);

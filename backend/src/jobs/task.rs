@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use eigenscope::analysis::Output;
 use eigenscope::{AnalysisResult, Device, Error, Input, Inputs, Progress, tasks, wire};
+use tempfile::NamedTempFile;
 use tokio::time::Instant;
 
 use super::outcome::disk_full;
@@ -61,16 +62,24 @@ fn execute(dir: &Path, printer: &Printer) -> Result<(), Error> {
     let text = std::fs::read(dir.join(TASK_FILE)).map_err(|e| Error::internal(format!("task.json cannot be read: {e}")))?;
     let task: TaskFile = serde_json::from_slice(&text).map_err(|e| Error::internal(format!("task.json is not a task: {e}")))?;
     let mut inputs = Inputs::default();
+    // Kept until the end: arrays may be read from them bit by bit.
+    let mut fetched = Vec::new();
     for (name, input) in &task.inputs {
+        let mut path = input.path.as_path();
+        if let Some((address, hash)) = task.object_store.as_ref().zip(input.hash.as_ref()).filter(|_| !path.exists()) {
+            printer.step(0.0, &format!("fetching {}", input.name))?;
+            fetched.push(fetch(address, hash, &input.name)?);
+            path = fetched.last().map_or(path, |file| file.path());
+        }
         printer.step(0.0, &format!("reading {}", input.name))?;
         if input.member.is_none()
             && input.samples_axis == 0
-            && let Some(stored) = NpyFile::open(Path::new(&input.path))?
+            && let Some(stored) = NpyFile::open(path)?
         {
             inputs.insert_stored(name, stored);
             continue;
         }
-        match stored::open(Path::new(&input.path), &input.name, input.member.as_deref())? {
+        match stored::open(path, &input.name, input.member.as_deref())? {
             Input::Array(dataset) => inputs.insert(name, dataset.with_samples(input.samples_axis)?),
             other => inputs.insert_input(name, other),
         }
@@ -92,6 +101,16 @@ fn execute(dir: &Path, printer: &Printer) -> Result<(), Error> {
         }
     };
     write_whole(dir, RESULT_FILE, &bytes)
+}
+
+/// An input that the data folder does not have, in a file of this machine that ends with the process.
+fn fetch(address: &str, hash: &str, name: &str) -> Result<NamedTempFile, Error> {
+    let advice = "a task on a cluster needs the AWS_… variables (a line of `prologue` in the profile) and room in TMPDIR";
+    let cannot = |e: &dyn std::fmt::Display| Error::input(name, format!("it cannot be fetched: {e}; {advice}"));
+    let file = NamedTempFile::with_prefix("eigenscope-").map_err(|e| cannot(&e))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| cannot(&e))?;
+    runtime.block_on(crate::store::fetch(address, hash, file.path())).map_err(|e| cannot(&e))?;
+    Ok(file)
 }
 
 /// A file is there with all its bytes or not at all. Two processes of one task, when a cluster started it again too early, do not meet: each writes

@@ -34,13 +34,31 @@ impl Store {
         .await
     }
 
-    /// The file with the bytes of a dataset.
+    /// The file with the bytes of a dataset, fetched from the object store where it is there alone.
+    ///
+    /// # Errors
+    /// Those of [`Store::check_dataset`] and [`Store::blob`].
+    pub async fn dataset_file(&self, info: &DatasetInfo) -> Result<PathBuf, StoreError> {
+        self.check_dataset(info).await?;
+        match &info.path {
+            Some(path) => Ok(path.into()),
+            None => self.blob(&info.id).await,
+        }
+    }
+
+    /// Whether nothing has to be fetched for a dataset.
+    #[must_use]
+    pub fn has_here(&self, info: &DatasetInfo) -> bool {
+        info.path.is_some() || self.blobs().path(&info.id).exists()
+    }
+
+    /// Whether a dataset is still what it was.
     ///
     /// # Errors
     /// [`StoreError`] of the database; [`StoreError::Changed`] when a file that was registered in place is not what it was, or its folder
     /// is not allowed any more.
-    pub async fn dataset_file(&self, info: &DatasetInfo) -> Result<PathBuf, StoreError> {
-        let Some(path) = info.path.clone() else { return self.blob(&info.id).await };
+    pub async fn check_dataset(&self, info: &DatasetInfo) -> Result<(), StoreError> {
+        let Some(path) = info.path.clone() else { return Ok(()) };
         let id = info.id.clone();
         let sql = "SELECT modified_ns FROM datasets WHERE id = ?1";
         let known: Option<i64> = self.call(move |tx, _| Ok(tx.query_row(sql, [&id], |row| row.get(0)).optional()?.flatten())).await?;
@@ -49,7 +67,7 @@ impl Store {
         if now != known.map(|at| (info.size_bytes, at)) {
             return Err(StoreError::Changed(path));
         }
-        Ok(path.into())
+        Ok(())
     }
 
     /// Bytes on the disk.

@@ -24,6 +24,8 @@ use crate::ids;
 /// Bytes of a part of a large object, and parts in flight: what one transfer takes of the memory.
 const PART_BYTES: usize = 8 << 20;
 const PARTS: usize = 3;
+/// An object has 10,000 parts at most: beyond 72 GiB they are larger.
+const MOST_PARTS: u64 = 9_000;
 /// What was used so recently stays in the cache: somebody may be about to open it.
 const RECENT: Duration = Duration::from_secs(600);
 /// Tries of a request, and for how long: a client waits for the answer.
@@ -112,7 +114,8 @@ impl Remote {
             Err(error) => return Err(error.into()),
         }
         let from = tokio::fs::File::open(file).await?;
-        let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), key, PART_BYTES).with_max_concurrency(PARTS);
+        let part_bytes = usize::try_from(length / MOST_PARTS).unwrap_or(PART_BYTES).max(PART_BYTES);
+        let mut to = BufWriter::with_capacity(Arc::clone(&self.objects), key, part_bytes).with_max_concurrency(PARTS);
         let written = match tokio::io::copy_buf(&mut tokio::io::BufReader::with_capacity(1 << 20, from), &mut to).await {
             Ok(_) => to.shutdown().await,
             Err(error) => Err(error),
@@ -124,7 +127,16 @@ impl Remote {
         Err(Error::Generic { store: "S3", source: error.into() }.into())
     }
 
-    /// Reads an object into a file.
+    /// Reads an object into a file, whose bytes are those of the hash then.
+    async fn fetch(&self, hash: &str, file: &Path) -> Result<(), StoreError> {
+        self.get(hash, file).await?;
+        let fetched = file.to_owned();
+        if tokio::task::spawn_blocking(move || super::hash_file(&fetched)).await?? != hash {
+            return Err(StoreError::Unusable(format!("{} has other bytes than {hash} under this name", self.address)));
+        }
+        Ok(())
+    }
+
     async fn get(&self, hash: &str, file: &Path) -> Result<(), StoreError> {
         let key = self.key(hash);
         let length = self.objects.head(&key).await?.size;
@@ -145,6 +157,14 @@ pub(crate) fn brief(error: &Error) -> String {
     let said = error.to_string();
     let line = said.split(['\n', '<']).next().unwrap_or_default().trim_end_matches([':', ' ']);
     line.chars().take(300).collect()
+}
+
+/// Fetches the bytes of this hash from the object store at `address` into a file: for a process on another machine.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn fetch(address: &str, hash: &str, file: &Path) -> Result<(), StoreError> {
+    Remote::open(address, 0)?.fetch(hash, file).await
 }
 
 impl Store {
@@ -173,24 +193,16 @@ impl Store {
             touched => return Ok(touched.map(|()| path)?),
         }
         let part = self.tmp_dir().join(ids::random_hex()?);
-        let (blobs, wanted) = (self.blobs().clone(), hash.to_owned());
-        let fetched: Result<bool, StoreError> = async {
-            remote.get(hash, &part).await?;
-            let (part, wanted) = (part.clone(), wanted.clone());
-            let take_in = move || {
-                let is_whole = super::hash_file(&part)? == wanted;
-                if is_whole {
-                    blobs.import(&part, &wanted)?;
-                }
-                Ok::<_, std::io::Error>(is_whole)
-            };
-            Ok(tokio::task::spawn_blocking(take_in).await??)
-        }
-        .await;
+        let (blobs, fetched, wanted) = (self.blobs().clone(), part.clone(), hash.to_owned());
+        let taken_in = async {
+            remote.fetch(hash, &part).await?;
+            tokio::task::spawn_blocking(move || blobs.import(&fetched, &wanted)).await??;
+            Ok::<_, StoreError>(())
+        };
+        let taken_in = taken_in.await;
+        // There may be nothing of it.
         tokio::fs::remove_file(&part).await.ok();
-        if !fetched? {
-            return Err(StoreError::Unusable(format!("{} has other bytes than {wanted} under this name", remote.address)));
-        }
+        taken_in?;
         self.trim_cache().await?;
         Ok(path)
     }
@@ -213,6 +225,12 @@ impl Store {
             // The row is gone all the same.
             tracing::warn!(hash, %error, "an object that nothing refers to any more could not be removed");
         }
+    }
+
+    /// The address of the object store, if there is one.
+    #[must_use]
+    pub fn object_store(&self) -> Option<&str> {
+        self.0.remote.as_ref().map(|remote| &*remote.address)
     }
 
     /// Whether the object store answers, if there is one.
