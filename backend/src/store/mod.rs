@@ -29,7 +29,7 @@ pub use blobs::{Blobs, hash_file};
 pub use counts::Counts;
 pub use datasets::modified_ns;
 pub use jobs::{NewJob, Outcome, Submitted};
-pub use remote::fetch;
+pub use remote::{fetch, reach};
 pub use roots::Refused;
 pub use uploads::{KEEP_MS as UPLOADS_LAST_MS, NewUpload};
 

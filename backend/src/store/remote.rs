@@ -98,6 +98,17 @@ impl Remote {
         &self.turns[n % TURNS]
     }
 
+    /// Asks for anything, to see whether it answers.
+    async fn reach(&self) -> Result<(), StoreError> {
+        match self.objects.list(Some(&self.prefix)).try_next().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let advice = "check the bucket's name and the AWS_… variables (AWS_ENDPOINT_URL for a store that is not Amazon's)";
+                Err(StoreError::Unusable(format!("--blobs {}: {}; {advice}", self.address, brief(&error))))
+            }
+        }
+    }
+
     /// The hashes of all objects.
     async fn hashes(&self) -> Result<BTreeSet<String>, Error> {
         let names = self.objects.list(Some(&self.prefix)).map_ok(|object| object.location.filename().unwrap_or_default().to_owned());
@@ -165,6 +176,14 @@ pub(crate) fn brief(error: &Error) -> String {
 /// [`StoreError`].
 pub async fn fetch(address: &str, hash: &str, file: &Path) -> Result<(), StoreError> {
     Remote::open(address, 0)?.fetch(hash, file).await
+}
+
+/// Whether the object store at `address` answers.
+///
+/// # Errors
+/// [`StoreError::Unusable`].
+pub async fn reach(address: &str) -> Result<(), StoreError> {
+    Remote::open(address, 0)?.reach().await
 }
 
 impl Store {
@@ -238,13 +257,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unusable`].
     pub async fn reach_objects(&self) -> Result<(), StoreError> {
-        let Some(remote) = &self.0.remote else { return Ok(()) };
-        match remote.objects.list(Some(&remote.prefix)).try_next().await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                let advice = "check the bucket's name and the AWS_… variables (AWS_ENDPOINT_URL for a store that is not Amazon's)";
-                Err(StoreError::Unusable(format!("--blobs {}: {}; {advice}", remote.address, brief(&error))))
-            }
+        match &self.0.remote {
+            Some(remote) => remote.reach().await,
+            None => Ok(()),
         }
     }
 

@@ -139,7 +139,7 @@ def test_the_cache_is_kept_small_and_bytes_from_before_are_moved(
     backup = tmp_path / "backup"
     subprocess.run([binary, "backup", "--data-dir", data, backup], check=True, capture_output=True)
     doctor = subprocess.run([binary, "doctor", "--data-dir", data], capture_output=True, text=True)
-    assert ADDRESS in doctor.stdout and "missing" not in doctor.stdout, doctor.stdout
+    assert f"{ADDRESS} answers" in doctor.stdout and "missing" not in doctor.stdout, doctor.stdout
     with es.LocalServer(binary=binary, data_dir=backup, args=["--blobs", ADDRESS]) as server:
         found = {dataset.id: dataset for dataset in server.client(device="cpu").datasets()}
         assert np.array_equal(found[before.id].numpy(), LARGE)
@@ -153,7 +153,7 @@ def test_an_object_store_that_cannot_be_used_is_told_at_the_start(start: Callabl
 
 
 def test_an_object_store_that_stops_answering_loses_nothing(
-    start: Callable[..., es.LocalServer], moto: ThreadedMotoServer, s3: Any
+    start: Callable[..., es.LocalServer], binary: str, tmp_path: Path, moto: ThreadedMotoServer, s3: Any
 ) -> None:
     with start("--blobs", ADDRESS) as server:
         client = server.client(device="cpu")
@@ -162,6 +162,8 @@ def test_an_object_store_that_stops_answering_loses_nothing(
         with pytest.raises(es.ApiError, match="object store"):
             client.upload(np.ones((3, 2)))
         assert [dataset.id for dataset in client.datasets()] == [kept.id], "a file that is not safe is not there"
+        doctor = subprocess.run([binary, "doctor", "--data-dir", tmp_path / "data"], capture_output=True, text=True)
+        assert doctor.returncode == 1 and f"--blobs {ADDRESS}: " in doctor.stdout, doctor.stdout
         # A job that ends meanwhile waits until its result is safe.
         job = client.submit.dimensionality(kept)
         with pytest.raises(TimeoutError):

@@ -66,9 +66,12 @@ pub(super) fn doctor(args: &DoctorArgs, global: &Global) -> Result<(), Failure> 
     let root = serve::data_dir(args.data_dir.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut findings = vec![host::program(), host::page(), host::memory()];
-    let (storage, is_served) = storage::check(&root);
-    findings.extend(storage);
-    findings.push(host::port(&args.host, args.port, is_served));
+    let storage = storage::check(&root);
+    findings.extend(storage.findings);
+    if let Some(address) = &storage.object_store {
+        findings.push(runtime.block_on(storage::reaches(address)));
+    }
+    findings.push(host::port(&args.host, args.port, storage.is_served));
     findings.push(host::browser(&args.host));
     findings.extend(runtime.block_on(devices::check())?);
     findings.extend(host::cuda());

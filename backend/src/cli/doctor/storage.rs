@@ -6,33 +6,56 @@ use eigenscope::error::bytes;
 
 use super::{Finding, Level};
 use crate::store::inspect::{Inspection, inspect};
+use crate::store::reach;
 use crate::{ids, machine, server};
 
 /// Free space below which the disk will be full soon.
 const LITTLE_FREE_BYTES: u64 = 5 << 30;
 
-/// The findings, and whether a server runs on the folder.
-pub(super) fn check(root: &Path) -> (Vec<Finding>, bool) {
+/// What a data folder is like.
+pub(super) struct Checked {
+    pub(super) findings: Vec<Finding>,
+    /// Whether a server runs on it.
+    pub(super) is_served: bool,
+    /// Where its bytes last, if not in it.
+    pub(super) object_store: Option<String>,
+}
+
+/// Whether the object store that has the bytes answers.
+pub(super) async fn reaches(address: &str) -> Finding {
+    match reach(address).await {
+        Ok(()) => Finding::ok("object store", format!("{address} answers")),
+        Err(error) => Finding::new(
+            "object store",
+            Level::Error,
+            error.to_string(),
+            "the folder has only a cache of the bytes: start nothing without it",
+        ),
+    }
+}
+
+/// Looks at the folder, its disk and its database.
+pub(super) fn check(root: &Path) -> Checked {
     let mut findings = vec![folder(root)];
     // A folder that is made later is on the disk of the first one above it that is there.
     let existing = root.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     findings.push(disk(existing));
-    let is_served = match inspect(root) {
+    let (is_served, object_store) = match inspect(root) {
         Ok(None) => {
             findings.push(Finding::ok("database", "there is none yet; `eigenscope serve` makes it"));
-            false
+            (false, None)
         }
         Ok(Some(inspection)) => {
             findings.push(database(root, &inspection));
-            inspection.is_served
+            (inspection.is_served, inspection.object_store)
         }
         Err(error) => {
             let advice = "restore a backup (`eigenscope serve --data-dir BACKUP`), or move the folder away and start anew";
             findings.push(Finding::new("database", Level::Error, format!("it cannot be read: {error}"), advice));
-            false
+            (false, None)
         }
     };
-    (findings, is_served)
+    Checked { findings, is_served, object_store }
 }
 
 fn folder(root: &Path) -> Finding {
@@ -104,15 +127,15 @@ mod tests {
     fn a_new_folder_a_served_one_and_a_damaged_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().join("data");
-        let (findings, is_served) = check(&root);
+        let Checked { findings, is_served, .. } = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, false));
         assert!(!root.exists(), "looking makes nothing");
         let store = Store::open(&root, &Beside::default()).expect("opens");
-        let (findings, is_served) = check(&root);
+        let Checked { findings, is_served, .. } = check(&root);
         assert_eq!((level(&findings, "data folder"), level(&findings, "database"), is_served), (Level::Ok, Level::Ok, true));
         drop(store);
         std::fs::write(root.join("eigenscope.db"), "no database").expect("written");
-        let (findings, _) = check(&root);
+        let Checked { findings, .. } = check(&root);
         assert_eq!(level(&findings, "database"), Level::Error);
         assert!(findings.iter().all(|finding| finding.level == Level::Ok || finding.advice.is_some()), "each says what to do");
     }
