@@ -21,6 +21,7 @@ use super::network;
 use super::population;
 use super::probe::ProbeArgs;
 use super::rsa::{EmbedArgs, PoolArgs, RdmArgs, RsaArgs, SearchlightArgs, TuningArgs};
+use super::serve::ServeArgs;
 use super::shapes::{ShapesArgs, SimilarityArgs};
 use super::words::{CvArg, KernelArg, LimitArg, ModelName, SelectionArg, TermArg};
 
@@ -490,85 +491,6 @@ pub(super) struct RelateArgs {
     /// Shared options.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// Options of `serve`.
-#[derive(Debug, Clone, Args)]
-pub(super) struct ServeArgs {
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub host: String,
-    /// Port to listen on; 0 lets the system choose.
-    #[arg(long, default_value_t = 8080)]
-    pub port: u16,
-    /// A further host name under which browsers reach this server (HOST or HOST:PORT); repeat for more.
-    #[arg(long, value_name = "HOST")]
-    pub allow_host: Vec<String>,
-    /// Folder for datasets, jobs and results. Default: eigenscope in the user's data folder.
-    #[arg(long, value_name = "D")]
-    pub data_dir: Option<PathBuf>,
-    /// A folder whose files can be registered and read in place, without copying; repeat for more.
-    #[arg(long, value_name = "DIR")]
-    pub root: Vec<PathBuf>,
-    /// Keep the bytes of datasets and results in an object store (s3://BUCKET/PREFIX; credentials from `AWS_…` variables); the data folder has
-    /// a cache of them.
-    #[arg(long, value_name = "URL")]
-    pub blobs: Option<String>,
-    /// Largest cache of an object store in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 64 << 30)]
-    pub blob_cache: u64,
-    /// What runs the jobs: this machine, or a Slurm cluster.
-    #[arg(long, value_enum, default_value_t = ExecutorArg::Local)]
-    pub executor: ExecutorArg,
-    /// What the Slurm cluster wants to be told: a TOML file (docs/slurm.toml has every option).
-    #[arg(long, value_name = "FILE")]
-    pub slurm_profile: Option<PathBuf>,
-    /// The token that requests must carry. Default: a new random one. Other users of the machine see it in the list of processes, and one
-    /// of less than 22 characters can be guessed: for a server that others reach, prefer --token-file.
-    #[arg(long, value_name = "T", env = "EIGENSCOPE_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
-    /// A file with the token; then the printed address does not tell it.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
-    /// Speak https with a certificate that is made once and kept in the data folder; its fingerprint is printed.
-    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
-    pub tls: bool,
-    /// Speak https with this certificate: its chain in PEM, the server's own first.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// The private key of --tls-cert in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// How the log on stderr is written: text, or json with one object a line. RUST_LOG says how much (info, debug, …).
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
-    /// Processes that run at the same time, shared fairly between jobs; with Slurm, jobs at the same time. Default: 1; with Slurm 32.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: Option<u16>,
-    /// Largest upload in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 8 << 30)]
-    pub max_upload: u64,
-    /// Serve the page from this folder instead of the built-in one.
-    #[arg(long, value_name = "DIR")]
-    pub site: Option<PathBuf>,
-}
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
-/// What runs jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum ExecutorArg {
-    /// This machine.
-    Local,
-    /// A Slurm cluster.
-    Slurm,
 }
 
 /// Options of `task`.
