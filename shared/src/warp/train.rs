@@ -6,25 +6,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
-use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
-use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
-
 use super::objective::Objective;
 use super::settings::{Head, Parts, Schedule, Start, Training};
 use super::{Group, Subspace};
-use crate::network::{Constant, Network, Optimizer, Reading, Rule, Tensor};
+use crate::network::{Constant, Network, Reading, Tensor};
 use crate::rng::Stream;
 use crate::stats::count;
 use crate::{Error, Progress};
 
 mod head;
+mod layers;
 mod samples;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 use head::Readout;
 pub(crate) use samples::Samples;
+use steps::Steps;
 
 /// What can change.
 #[derive(Debug, Clone, PartialEq)]
@@ -258,109 +257,6 @@ impl<'a> Setting<'a> {
         state.readout.ok_or_else(|| Error::internal("a read-out was trained"))
     }
 
-    /// Features of one sample.
-    async fn width(&self) -> Result<usize, Error> {
-        let inputs = self.cache.inputs(&self.problem.parts.train[..1])?;
-        let values = self.problem.network.run_with(&inputs, &BTreeMap::new(), &self.problem.layers).await?;
-        Ok(self.joined(&values, 1)?.len())
-    }
-
-    /// Root mean squares of the layers over the training samples.
-    async fn measured(&self) -> Result<Vec<f64>, Error> {
-        let mut sums = vec![(0.0, 0usize); self.problem.layers.len()];
-        for rows in self.problem.parts.train.chunks(self.training.batch as usize) {
-            let inputs = self.cache.inputs(rows)?;
-            let mut values = self.problem.network.run_with(&inputs, &BTreeMap::new(), &self.problem.layers).await?;
-            for (name, (sum, n)) in self.problem.layers.iter().zip(&mut sums) {
-                let Some(value) = values.remove(name) else { continue };
-                let read = self.rows_of(value, rows.len())?.host().await?;
-                *sum += read.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
-                *n += read.len();
-            }
-        }
-        Ok(sums.into_iter().map(|(sum, n)| (sum / count(n)).sqrt()).map(|rms| if rms > 0.0 { rms } else { 1.0 }).collect())
-    }
-
-    /// A layer's values with one row for each sample.
-    fn rows_of(&self, value: Tensor, n: usize) -> Result<Tensor, Error> {
-        if value.shape().first() != Some(&n) {
-            let message = format!("a layer has the shape {} for {n} samples; it is not one of each sample", value.text());
-            return Err(Error::parameter("layers", message));
-        }
-        let width = value.len() / n;
-        if self.problem.reading == Reading::Avg && value.rank() > 2 {
-            let channels = value.shape()[1];
-            return Ok(value.reshape(vec![n, channels, width / channels]).mean(2).reshape(vec![n, channels]));
-        }
-        Ok(value.reshape(vec![n, width]))
-    }
-
-    /// All layers beside each other.
-    fn joined(&self, values: &BTreeMap<String, Tensor>, n: usize) -> Result<Tensor, Error> {
-        let mut parts = Vec::with_capacity(values.len());
-        for (name, rms) in self.problem.layers.iter().zip(&self.rms) {
-            let value = values.get(name).cloned().ok_or_else(|| Error::internal(format!("the value {name} was not made")))?;
-            let rows = self.rows_of(value, n)?;
-            parts.push(if self.problem.layers.len() > 1 { rows.times(1.0 / rms) } else { rows });
-        }
-        if parts.len() == 1 {
-            return parts.pop().ok_or_else(|| Error::internal("one layer"));
-        }
-        Tensor::concat(parts, 1).ok_or_else(|| Error::parameter("layers", "no layer is named"))
-    }
-
-    /// Gradients of the layers from that of the joined features.
-    fn apart(&self, gradient: &Tensor, values: &BTreeMap<String, Tensor>) -> Result<BTreeMap<String, Tensor>, Error> {
-        let n = gradient.shape()[0];
-        let mut at = 0;
-        let mut out = BTreeMap::new();
-        for (name, rms) in self.problem.layers.iter().zip(&self.rms) {
-            let Some(shape) = values.get(name).map(|v| v.shape().to_vec()) else { continue };
-            let pooled = self.problem.reading == Reading::Avg && shape.len() > 2;
-            let (channels, positions) = (shape.get(1).copied().unwrap_or(1), shape.get(2..).map_or(1, |rest| rest.iter().product()));
-            let width = if pooled { channels } else { shape[1..].iter().product() };
-            let mut part = gradient.clone().slice(1, at, at + width, 1);
-            if self.problem.layers.len() > 1 {
-                part = part.times(1.0 / rms);
-            }
-            if pooled {
-                part = part.times(1.0 / count(positions)).reshape(vec![n, channels, 1]);
-                part = part.expand(&[n, channels, positions]).map_err(Error::internal)?;
-            }
-            out.insert(name.clone(), part.reshape(shape));
-            at += width;
-        }
-        Ok(out)
-    }
-
-    /// Features of some samples with some parameters, on the host.
-    async fn features(&self, rows: &[usize], parameters: &BTreeMap<String, Tensor>, progress: &dyn Progress) -> Result<Vec<f32>, Error> {
-        let mut out = Vec::new();
-        for rows in rows.chunks(self.training.batch as usize) {
-            let inputs = self.cache.inputs(rows)?;
-            let values = self.problem.network.run_with(&inputs, parameters, &self.problem.layers).await?;
-            out.extend(self.joined(&values, rows.len())?.host().await?);
-            progress.step(0.0, "features of the unwarped network")?;
-        }
-        Ok(out)
-    }
-
-    /// What is scored: what is read out of some samples, or their features.
-    async fn outputs(&self, rows: &[usize], state: &State) -> Result<Vec<f32>, Error> {
-        let mut out = Vec::new();
-        for rows in rows.chunks(self.training.batch as usize) {
-            let inputs = self.cache.inputs(rows)?;
-            let values = self.problem.network.run_with(&inputs, &state.parameters, &self.problem.layers).await?;
-            let features = self.joined(&values, rows.len())?;
-            let read = match &state.readout {
-                Some(readout) => readout.apply(features)?,
-                None => features,
-            };
-            out.extend(read.host().await?);
-        }
-        Ok(out)
-    }
-
     /// Sets parameters to what theta and the scalers make of them.
     async fn warp(&self, state: &mut State) -> Result<(), Error> {
         let (Some(subspace), Some(theta)) = (&self.subspace, &state.theta) else { return Ok(()) };
@@ -520,51 +416,6 @@ async fn host_of(tensor: Option<&Tensor>) -> Result<Vec<f32>, Error> {
     match tensor {
         Some(tensor) => tensor.clone().host().await,
         None => Ok(Vec::new()),
-    }
-}
-
-/// Optimizers and learning rates.
-struct Steps {
-    theta: Optimizer,
-    scalers: Optimizer,
-    parameters: BTreeMap<String, Optimizer>,
-    /// Of a read-out that is trained beside the warp.
-    weights: Option<(Optimizer, Optimizer)>,
-    rates: (f64, f64),
-    /// Of a share of them; none where they stay.
-    schedule: Option<ModuleLrScheduler>,
-}
-
-impl Steps {
-    fn new(training: &Training, n_train: usize, state: &State, has_free_readout: bool) -> Result<Self, Error> {
-        let plain = || Optimizer::new(Rule::Adam { weight_decay: 0.0 });
-        #[expect(clippy::cast_possible_truncation, reason = "a factor in single precision")]
-        let decayed = || Optimizer::new(Rule::Adam { weight_decay: training.weight_decay as f32 });
-        let per_epoch = n_train.div_ceil(training.batch as usize).max(1);
-        let schedule = match training.schedule {
-            Schedule::Cosine if training.epochs > 0 => {
-                Some(CosineAnnealingLrSchedulerConfig::new(1.0, per_epoch * training.epochs as usize).init())
-            }
-            Schedule::Exponential(factor) if factor < 1.0 => {
-                Some(ExponentialLrSchedulerConfig::new(1.0, factor.powf(1.0 / count(per_epoch))).init())
-            }
-            _ => None,
-        };
-        let schedule = schedule.transpose().map_err(|e| Error::parameter("schedule", e))?;
-        Ok(Self {
-            theta: plain(),
-            scalers: plain(),
-            parameters: state.parameters.keys().map(|name| (name.clone(), plain())).collect(),
-            weights: has_free_readout.then(|| (decayed(), decayed())),
-            rates: (training.lr, training.low_dim_lr.unwrap_or(training.lr)),
-            schedule,
-        })
-    }
-
-    /// Of the next step.
-    fn rates(&mut self) -> (f64, f64) {
-        let share = self.schedule.as_mut().map_or(1.0, |schedule| schedule.step().base());
-        (self.rates.0 * share, self.rates.1 * share)
     }
 }
 
