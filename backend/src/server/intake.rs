@@ -33,17 +33,24 @@ fn extension(name: &str) -> Option<&str> {
 }
 
 async fn inspect(app: &App, file: &Path, name: &str) -> Result<Vec<ArrayInfo>, Failure> {
-    ask(app, name, |command| {
-        command.args(["inspect", "--for-server", "--as"]).arg(name).arg(file);
+    ask(app, "inspect", name, |command| {
+        command.arg("--for-server").arg(file);
     })
     .await
 }
 
-/// What the program says of a file of that name.
-pub(super) async fn ask<T: DeserializeOwned>(app: &App, name: &str, prepare: impl FnOnce(&mut Command)) -> Result<T, Failure> {
+/// What a subcommand of the program says of a file that it reads as one of that name.
+pub(super) async fn ask<T: DeserializeOwned>(
+    app: &App,
+    subcommand: &str,
+    name: &str,
+    prepare: impl FnOnce(&mut Command),
+) -> Result<T, Failure> {
     // A few at a time, for the memory that they take.
     let _turn = app.0.inspecting.acquire().await.map_err(Failure::internal)?;
     let mut command = app.0.program.command(&app.0.program.exe);
+    // In one argument: a name may begin as options do.
+    command.arg(subcommand).arg(format!("--as={name}"));
     prepare(&mut command);
     command.stdin(std::process::Stdio::null());
     let output = match tokio::time::timeout(PATIENCE, command.output()).await {

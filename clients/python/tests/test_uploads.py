@@ -124,6 +124,14 @@ def test_an_array_is_exported_in_other_formats(client: es.Client, rng: np.random
     assert dataset.export("mat").startswith(b"MATLAB 5.0") and dataset.export("h5").startswith(b"\x89HDF")
 
 
+def test_names_may_begin_as_options_do(client: es.Client, rng: np.random.Generator, tmp_path: Path) -> None:
+    x = rng.normal(size=(4, 3))
+    np.savez(tmp_path / "-dashed.npz", **{"-x": x})
+    dataset = client.upload(tmp_path / "-dashed.npz")
+    assert dataset.members == ["-x"]
+    assert np.array_equal(np.load(io.BytesIO(dataset["-x"].export("npy"))), x)
+
+
 def test_samples_can_be_along_any_axis(client: es.Client, rng: np.random.Generator) -> None:
     x = rng.normal(size=(7, 5))
     dataset = client.upload(x)

@@ -49,11 +49,10 @@ pub(in crate::server) async fn export_array(
     let part = Part(app.0.store.tmp_dir().join(ids::random_hex()?));
     let blob = app.0.store.dataset_file(&info).await?;
     let prepare = |command: &mut Command| {
-        command.args(["export", "--as"]).arg(&info.name).args(["--samples-axis", &query.samples_axis.to_string()]);
-        command.args(["--format", query.format.ending()]).args(query.member.iter().flat_map(|member| ["--member", member]));
-        command.arg(&blob).arg(&part.0);
+        command.args(["--samples-axis", &query.samples_axis.to_string(), "--format", query.format.ending()]);
+        command.args(query.member.iter().map(|member| format!("--member={member}"))).arg(&blob).arg(&part.0);
     };
-    let name: String = ask(&app, &info.name, prepare).await?;
+    let name: String = ask(&app, "export", &info.name, prepare).await?;
     let file = tokio::fs::File::open(&part.0).await?;
     let length = file.metadata().await?.len();
     let quoted: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
