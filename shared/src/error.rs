@@ -154,6 +154,22 @@ impl Error {
         Self::Input { input: input.into(), message: message.into() }
     }
 
+    /// A [`Error::Device`] from what a GPU's runtime says: a chain of causes over many lines, of which the last is what happened.
+    #[cfg(any(feature = "gpu", feature = "network"))]
+    pub(crate) fn of_gpu(said: &dyn std::fmt::Display) -> Self {
+        let said = said.to_string();
+        let is_said = |line: &&str| !line.is_empty() && !["Caused by:", "Asked at:", "Backtrace:", "No backtrace available"].contains(line);
+        let cause = said.lines().map(str::trim).rfind(is_said).unwrap_or_default();
+        let message = if said.to_lowercase().contains("out of device memory") {
+            format!(
+                "the GPU's memory is full ({cause}); choose a smaller batch, free what others hold there, or compute on the CPU (--device cpu)"
+            )
+        } else {
+            format!("the GPU failed: {cause}")
+        };
+        Self::Device { message }
+    }
+
     /// A [`Error::Format`] from its parts.
     pub fn format(file: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Format { file: file.into(), message: message.into() }
@@ -239,6 +255,24 @@ mod tests {
     fn byte_counts_read_like_words() {
         assert_eq!(bytes(480), "480 B");
         assert_eq!(bytes(3 << 29), "1.5 GiB");
+    }
+
+    /// As cubecl prints them.
+    #[cfg(any(feature = "gpu", feature = "network"))]
+    #[test]
+    fn what_a_gpu_says_is_one_sentence() {
+        let chain = |cause: &str| {
+            format!(
+                "An error happened during execution\nCaused by:\n  Several failures at once\nCaused by:\n  {cause}\nNo backtrace available\nAsked at:\nNo backtrace available\n"
+            )
+        };
+        let full = Error::of_gpu(&chain("out of device memory allocating 4194304 bytes")).to_string();
+        assert!(
+            full.starts_with("the GPU's memory is full (out of device memory allocating 4194304 bytes); choose a smaller batch"),
+            "{full}"
+        );
+        let lost = Error::of_gpu(&chain("the device is lost")).to_string();
+        assert_eq!(lost, "the GPU failed: the device is lost");
     }
 
     #[test]

@@ -153,14 +153,13 @@ impl Made {
 
     /// The value, read from the device if it is there.
     pub(super) async fn value(self) -> Result<Value, Error> {
-        let failed = |e: &dyn std::fmt::Display| Error::Device { message: format!("the device failed: {e}") };
         match self {
             Self::Ready(value) => Ok(value),
             Self::Int(tensor, shape) => {
                 use burn::backend::ops::IntTensorOps;
                 let n = shape.iter().product::<usize>();
                 let flat = Typed::<1, Int>::from_dispatch(Dispatch::int_reshape(tensor, lengths(&[n])));
-                let data = flat.into_data_async().await.map_err(|e| failed(&e))?;
+                let data = flat.into_data_async().await.map_err(|e| Error::of_gpu(&e))?;
                 let array = ArrayD::from_shape_vec(shape, data.iter::<i64>().collect()).map_err(|e| Error::internal(e.to_string()))?;
                 Ok(Value::Int(Arc::new(array)))
             }
@@ -168,7 +167,7 @@ impl Made {
                 use burn::backend::ops::BoolTensorOps;
                 let n = shape.iter().product::<usize>();
                 let flat = Typed::<1, Bool>::from_dispatch(Dispatch::bool_reshape(tensor, lengths(&[n])));
-                let data = flat.into_data_async().await.map_err(|e| failed(&e))?;
+                let data = flat.into_data_async().await.map_err(|e| Error::of_gpu(&e))?;
                 let array = ArrayD::from_shape_vec(shape, data.iter::<bool>().collect()).map_err(|e| Error::internal(e.to_string()))?;
                 Ok(Value::Bool(Arc::new(array)))
             }
