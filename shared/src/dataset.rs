@@ -53,13 +53,21 @@ impl Values {
     }
 }
 
-/// What belongs to the axes of an array, when one of them becomes the first and the others keep their order.
-///
-/// # Panics
-/// If there is no such axis: a defect of the caller.
+/// What belongs to the axes of an array, when one of them becomes the first and the others keep their order. Without such an axis all stay.
 #[must_use]
 pub fn samples_first<T>(mut of_axes: Vec<T>, axis: usize) -> Vec<T> {
-    of_axes[..=axis].rotate_right(1);
+    if let Some(moved) = of_axes.get_mut(..=axis) {
+        moved.rotate_right(1);
+    }
+    of_axes
+}
+
+/// The way back: what belongs to the axes as the file has them, from [`samples_first`].
+#[must_use]
+pub fn as_in_file<T>(mut of_axes: Vec<T>, axis: usize) -> Vec<T> {
+    if let Some(moved) = of_axes.get_mut(..=axis) {
+        moved.rotate_left(1);
+    }
     of_axes
 }
 
@@ -507,7 +515,9 @@ mod tests {
             let Values::F64(values) = &*moved.values else { panic!("double precision stays") };
             let place = samples_first(vec![1, 2, 3], axis);
             assert_eq!(values[IxDyn(&place)], 123.0, "the value at (1, 2, 3) is at {place:?}");
+            assert_eq!(as_in_file(place, axis), [1, 2, 3], "and back");
         }
+        assert_eq!(samples_first(vec![2, 3], 2), [2, 3], "there is no such axis");
         let message = stack.with_samples(3).expect_err("no such axis").to_string();
         assert!(message.contains("2 x 3 x 4") && message.contains("0 to 2"), "{message}");
     }

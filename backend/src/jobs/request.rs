@@ -108,8 +108,8 @@ pub fn shapes(request: &JobRequest, datasets: &BTreeMap<String, DatasetInfo>) ->
 }
 
 fn shape_of(array: &ArrayInfo, input: &InputRef) -> Vec<usize> {
-    let shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect::<Vec<_>>();
-    if input.samples_axis < shape.len() { samples_first(shape, input.samples_axis) } else { shape }
+    let shape = array.shape.iter().map(|&n| usize::try_from(n).unwrap_or(usize::MAX)).collect();
+    samples_first(shape, input.samples_axis)
 }
 
 /// Equal for requests that give the same result: spec, hashes of the inputs with their reader, device and program; not priority and concurrency.

@@ -1,6 +1,7 @@
 //! A dataset as a card: what it is called, what is in it, and which way its samples run.
 
 use eigenscope::api::Thumbnail;
+use eigenscope::dataset::as_in_file;
 use eigenscope::io::SaveFormat;
 use leptos::html::Canvas;
 use leptos::prelude::*;
@@ -105,10 +106,7 @@ pub(super) fn view(app: App, dataset: Dataset) -> impl IntoView {
 
 /// The axes of an array along which its samples can be; `shape` has that of the samples first.
 fn axes(shape: &[u64], chosen: usize) -> Vec<impl IntoView + use<>> {
-    let mut lengths = shape.to_vec();
-    if let Some(moved) = lengths.get_mut(..=chosen) {
-        moved.rotate_left(1);
-    }
+    let lengths = as_in_file(shape.to_vec(), chosen);
     let is_matrix = lengths.len() <= 2;
     let name = |(axis, length): (usize, &u64)| match axis {
         0 if is_matrix => "rows".to_owned(),

@@ -293,8 +293,7 @@ fn summary_there(dataset: &Dataset, arrays: &[ArrayInfo]) -> Result<DatasetSumma
     let file = dataset.source.name();
     let array = arrays.iter().find(|array| array.member == dataset.member);
     let array = array.ok_or_else(|| Error::input(&file, "it has no such array; choose the file again"))?;
-    let axis = dataset.samples_axis.get_untracked();
-    let shape = if axis < array.shape.len() { samples_first(array.shape.clone(), axis) } else { array.shape.clone() };
+    let shape = samples_first(array.shape.clone(), dataset.samples_axis.get_untracked());
     let name = array.member.clone().unwrap_or_else(|| file.rsplit_once('.').map_or(file.clone(), |(stem, _)| stem.to_owned()));
     Ok(DatasetSummary {
         name,
