@@ -222,7 +222,10 @@ impl Store {
         // There may be nothing of it.
         tokio::fs::remove_file(&part).await.ok();
         taken_in?;
-        self.trim_cache().await?;
+        // The bytes are here: a cache that is too large is no reason to fail who reads them.
+        if let Err(error) = self.trim_cache().await {
+            tracing::warn!(%error, "the cache of the object store could not be trimmed");
+        }
         Ok(path)
     }
 

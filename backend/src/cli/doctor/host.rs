@@ -109,12 +109,14 @@ fn driver_library() -> Option<PathBuf> {
     let usual =
         ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/cuda/compat", "/usr/lib/wsl/lib"];
     let folders = std::env::split_paths(&listed).chain(usual.map(PathBuf::from));
-    folders.map(|folder| folder.join("libcuda.so.1")).find(|file| file.exists())
+    folders.flat_map(|folder| ["libcuda.so.1", "libcuda.so"].map(|name| folder.join(name))).find(|file| file.exists())
 }
 
 fn device_code() -> Option<PathBuf> {
     let named = std::env::var_os("CUDA_PATH").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let folders = named.into_iter().chain([PathBuf::from("/usr/local/cuda")]);
+    // Where CubeCL looks as well.
+    let usual = ["/usr/local/cuda", "/opt/cuda", "/usr/lib/cuda", "/usr"].map(PathBuf::from);
+    let folders = named.map_or_else(|| usual.to_vec(), |named| vec![named]).into_iter();
     folders.map(|folder| folder.join("nvvm/libdevice/libdevice.10.bc")).find(|file| file.exists())
 }
 
