@@ -1,27 +1,17 @@
 //! The GPU path against the CPU path on the same inputs.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use eigenscope::analysis::{Context, Output, few_shot, manifolds, projection};
 use eigenscope::compute::DeviceKind;
 use eigenscope::dataset::LabelColumn;
 use eigenscope::labels::Labels;
 use eigenscope::rng::Stream;
-use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Error, Inputs, Silent, analysis};
+use eigenscope::{AnalysisSpec, Array, Dataset, Device, DeviceChoice, Inputs, Silent, analysis};
 use faer::Mat;
 
-/// The GPU, or `None` with a printed reason. It is opened once: two tests that open it at the same time get in each other's way.
-pub(crate) fn gpu() -> Option<Device> {
-    static GPU: OnceLock<Result<Device, Error>> = OnceLock::new();
-    match GPU.get_or_init(|| pollster::block_on(Device::open(DeviceChoice::Vulkan))) {
-        Ok(device) => Some(device.clone()),
-        Err(error) => {
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
+use crate::support::{gpu, gpu_kind};
 
 /// What every analysis that is built on encoding models gives on the GPU, against the CPU.
 #[test]
@@ -124,7 +114,7 @@ fn relative_difference(a: &Mat<f64>, b: &Mat<f64>, x: &Mat<f64>, y: &Mat<f64>) -
 fn gpu_contractions_agree_with_f64() {
     let Some(gpu) = gpu() else { return };
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(gpu.info().kind, DeviceKind::Vulkan);
+    assert_eq!(gpu.info().kind, if gpu_kind() == DeviceChoice::Cuda { DeviceKind::Cuda } else { DeviceKind::Vulkan });
     let cpu = Device::cpu();
     let mut report = String::new();
     // Around the block of 1024 rows and with ragged ends.

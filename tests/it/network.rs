@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use eigenscope::dataset::Values;
 use eigenscope::network::{Constant, Network, Preset, Reading, from_state, read_onnx, read_onnx_array, read_state};
-use eigenscope::{Device, DeviceChoice, io};
+use eigenscope::{Device, io};
 use ndarray::ArrayD;
+
+use crate::support;
 
 fn folder() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/networks");
@@ -89,17 +91,11 @@ fn state_dicts_have_the_values_of_torch() {
 #[test]
 fn networks_have_the_values_of_their_references_on_a_gpu() {
     let Some(folder) = folder() else { return };
-    let device = match pollster::block_on(Device::open(DeviceChoice::Vulkan)) {
-        Ok(device) => device,
-        Err(why) => {
-            eprintln!("skipped: {why}");
-            return;
-        }
-    };
+    let Some(device) = support::gpu() else { return };
     for name in NETWORKS {
         let error = worst(&device, name, &folder);
         println!("{name} on {}: {error:.1e}", device.info().name);
-        assert!(error < 1e-3, "{name}: {error}");
+        assert!(error < 1e-4, "{name}: {error}");
     }
 }
 

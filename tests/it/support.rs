@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +10,7 @@ use axum::body::{Body, BodyDataStream, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use eigenscope::api::{DatasetInfo, Event, Job, JobState};
 use eigenscope::rng::Stream;
-use eigenscope::{Dataset, io};
+use eigenscope::{Dataset, Device, DeviceChoice, Error, io};
 use eigenscope_server::server::{App, Config};
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -45,6 +46,31 @@ pub(crate) fn refuse(dir: &Path, args: &str, what: &str) {
 
 /// The built program, which the server starts for each job.
 #[track_caller]
+/// The kind of GPU that is tested: `DEVICE=cuda` in the environment for a build with CUDA, else Vulkan.
+pub(crate) fn gpu_kind() -> DeviceChoice {
+    match std::env::var("DEVICE").as_deref() {
+        Ok("cuda") => DeviceChoice::Cuda,
+        _ => DeviceChoice::Vulkan,
+    }
+}
+
+/// Its word on the command line.
+pub(crate) fn gpu_word() -> &'static str {
+    if gpu_kind() == DeviceChoice::Cuda { "cuda" } else { "vulkan" }
+}
+
+/// The GPU, or `None` with a printed reason. It is opened once: two tests that open it at the same time get in each other's way.
+pub(crate) fn gpu() -> Option<Device> {
+    static GPU: OnceLock<Result<Device, Error>> = OnceLock::new();
+    match GPU.get_or_init(|| pollster::block_on(Device::open(gpu_kind()))) {
+        Ok(device) => Some(device.clone()),
+        Err(error) => {
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
 pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in target/release/deps");

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::program;
+use crate::support::{self, program};
 
 fn data(file: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(file);
@@ -34,8 +34,8 @@ fn close(value: &Value, want: f64, tolerance: f64) {
 /// Devices to test: the CPU, and the GPU when there is one.
 fn devices() -> Vec<(&'static str, f64)> {
     let mut out = vec![("cpu", 1e-9)];
-    if crate::agreement::gpu().is_some() {
-        out.push(("vulkan", 1e-4));
+    if support::gpu().is_some() {
+        out.push((support::gpu_word(), 1e-4));
     }
     out
 }
@@ -159,7 +159,7 @@ fn encoding_of_it_from_v4_agrees_between_devices() {
         let cpu = run("cpu", &args);
         assert!(cpu["median_r"].as_f64().is_some_and(|r| (0.4..0.7).contains(&r)), "{model:?}: {}", cpu["median_r"]);
         if devices().len() > 1 {
-            let gpu = run("vulkan", &args);
+            let gpu = run(support::gpu_word(), &args);
             for key in ["median_r", "mean_r", "r2_uniform"] {
                 close(&gpu[key], cpu[key].as_f64().expect("a number"), 1e-4);
             }

@@ -70,9 +70,9 @@ fn a_sweep_has_points_a_table_and_dimensions() {
 
 /// Gradients on a GPU are Burn's, those on the CPU our own: the same training.
 #[test]
-fn a_warp_on_vulkan_is_that_on_the_cpu() {
+fn a_warp_on_a_gpu_is_that_on_the_cpu() {
     let Some(dir) = folder() else { return };
-    let on_gpu = support::command(dir.path(), &format!("warp {SMALL} --dims 0,12,full --json --device vulkan"));
+    let on_gpu = support::command(dir.path(), &format!("warp {SMALL} --dims 0,12,full --json --device {}", support::gpu_word()));
     if !on_gpu.status.success() {
         println!("skipped: {}", String::from_utf8_lossy(&on_gpu.stderr).trim());
         return;

@@ -2,8 +2,7 @@
 //!
 //! A GPU has no f64 that all platforms share. Three measures keep a contraction within 1e-6 of the product of the norms:
 //! the host centers and scales in f64 before anything is rounded; the contracted axis is cut into blocks of [`BLOCK`] whose
-//! results are added in f64; on CUDA, where an f32 product may run on tensor cores with 10-bit mantissas (TF32), every factor is split
-//! into a part that TF32 holds exactly and a remainder, and the three products that matter are added.
+//! results are added in f64; products keep the digits of f32 where a device would round their factors ([`product`](super::product)).
 
 use std::sync::Mutex;
 
@@ -11,6 +10,7 @@ use burn::tensor::{Device as BurnDevice, Tensor, TensorData};
 use faer::{Mat, MatRef};
 
 use super::cpu::mirror_lower;
+use super::product::contraction;
 use super::{DeviceInfo, DeviceKind};
 use crate::Error;
 
@@ -23,8 +23,6 @@ const TILE: usize = 2048;
 #[derive(Clone)]
 pub(super) struct Gpu {
     device: BurnDevice,
-    /// Split factors so that TF32 products are exact enough.
-    split: bool,
 }
 
 impl Gpu {
@@ -36,7 +34,7 @@ impl Gpu {
 
 impl std::fmt::Debug for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gpu").field("split", &self.split).finish_non_exhaustive()
+        f.debug_struct("Gpu").finish_non_exhaustive()
     }
 }
 
@@ -66,7 +64,7 @@ pub(super) async fn open_wgpu() -> Result<(DeviceInfo, Gpu), Error> {
         .await
         .map_err(|e| Error::Device { message: format!("the GPU could not be opened: {e}") })?;
     let info = wgpu_info(&setup.adapter.get_info());
-    let found = (info, Gpu { device, split: false });
+    let found = (info, Gpu { device });
     *OPENED.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(found.clone());
     Ok(found)
 }
@@ -89,7 +87,7 @@ pub(super) fn open_cuda() -> Result<(DeviceInfo, Gpu), Error> {
         message: "no CUDA device was found; check the NVIDIA driver (nvidia-smi) or choose --device auto".into(),
     })?;
     let name = device.identity().map_or_else(|| "CUDA device".into(), |identity| identity.name.to_string());
-    Ok((DeviceInfo { kind: DeviceKind::Cuda, name, memory_bytes: None }, Gpu { device, split: true }))
+    Ok((DeviceInfo { kind: DeviceKind::Cuda, name, memory_bytes: None }, Gpu { device }))
 }
 
 /// GPUs that can be opened.
@@ -159,21 +157,14 @@ impl Gpu {
         for block in ranges(x.nrows(), BLOCK) {
             let a = block_of(x, &block, &rows);
             let b = block_of(y, &block, &columns);
-            let product = if self.split {
-                let ((a_high, a_low), (b_high, b_low)) = (split_tf32(&a), split_tf32(&b));
-                let (k, m, n) = (block.len(), rows.len(), columns.len());
-                let (a_high, a_low) = (self.upload(a_high, m, k), self.upload(a_low, m, k));
-                let (b_high, b_low) = (self.upload(b_high, n, k).transpose(), self.upload(b_low, n, k).transpose());
-                let small = a_high.clone().matmul(b_low) + a_low.matmul(b_high.clone());
-                // Read apart: adding in f32 would round the large product once more.
-                let high = read(a_high.matmul(b_high)).await?;
-                let small = read(small).await?;
-                high.iter().zip(small).map(|(&h, s)| f64::from(h) + f64::from(s)).collect::<Vec<_>>()
-            } else {
-                let a = self.upload(a, rows.len(), block.len());
-                let b = self.upload(b, columns.len(), block.len()).transpose();
-                read(a.matmul(b)).await?.into_iter().map(f64::from).collect()
-            };
+            let a = self.upload(a, rows.len(), block.len());
+            let b = self.upload(b, columns.len(), block.len()).transpose();
+            // Read apart: adding in f32 would round the larger once more.
+            let (product, rest) = contraction(a, b);
+            let mut product: Vec<f64> = read(product).await?.into_iter().map(f64::from).collect();
+            if let Some(rest) = rest {
+                product.iter_mut().zip(read(rest).await?).for_each(|(sum, more)| *sum += f64::from(more));
+            }
             for (i, line) in product.chunks_exact(columns.len()).enumerate() {
                 for (j, value) in line.iter().enumerate() {
                     out[(rows.start + i, columns.start + j)] += value;
@@ -211,33 +202,7 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-/// A part with a 10-bit mantissa, which TF32 holds exactly, and the remainder.
-fn split_tf32(values: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    values
-        .iter()
-        .map(|&v| {
-            let high = f32::from_bits(v.to_bits() & 0xffff_e000);
-            (high, v - high)
-        })
-        .unzip()
-}
-
 async fn read(tensor: Tensor<2>) -> Result<Vec<f32>, Error> {
-    let data = tensor.into_data_async().await.map_err(|e| Error::Device { message: format!("the GPU failed: {e}") })?;
+    let data = tensor.into_data_async().await.map_err(|e| Error::of_gpu(&e))?;
     data.try_into_vec::<f32>().map_err(|e| Error::Device { message: format!("the GPU returned another type: {e}") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_split_is_exact() {
-        let values = [1.0f32, -0.1, 12_345.678, 1e-20, 0.0];
-        let (high, low) = split_tf32(&values);
-        for ((v, h), l) in values.iter().zip(&high).zip(&low) {
-            assert_eq!((h + l).to_bits(), v.to_bits(), "{v} is the sum of its parts");
-            assert_eq!(h.to_bits() & 0x1fff, 0, "{h} fits TF32");
-        }
-    }
 }

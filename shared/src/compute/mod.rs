@@ -7,6 +7,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(any(feature = "gpu", feature = "network"))]
+pub(crate) mod product;
 
 #[cfg(feature = "gpu")]
 use std::sync::Arc;

@@ -1,13 +1,14 @@
 //! Gradients of one operation.
 //!
 //! What takes the time of a network on the CPU (convolutions with what they do of their neighbors, maxima over windows) has gradients of its own, and so have
-//! operations whose gradient is no work; Burn's autodiff gives those of all others, one operation at a time, so that nothing is kept longer than it is needed.
+//! products of matrices, whose digits some devices round, and operations whose gradient is no work; Burn's autodiff gives those of all others, one operation at a time, so that nothing is kept longer than it is needed.
 
 use burn::backend::ops::FloatTensorOps;
 use burn::backend::{AutodiffBackend, Dispatch, DispatchTensor};
 use burn::tensor::Tensor as Typed;
 
 use super::cpu::{Buffers, Geometry, with_values};
+use super::linear::Product;
 use super::operators::Operator;
 use super::tensor::{Problem, Tensor};
 use super::value::{Call, Float, Made, Value};
@@ -26,6 +27,7 @@ pub(super) enum Back {
     Means(Vec<usize>),
     Conv(Box<conv::Kept>),
     Largest(Tensor, Geometry),
+    Product(Box<Product>),
     /// By Burn: inputs with their numbers, and what came out.
     Tracked(Vec<Leaf>, Vec<Option<DispatchTensor>>),
 }
@@ -38,6 +40,7 @@ pub(super) fn record(operator: &Operator, call: &mut Call<'_>, tracked: &[usize]
     if let Some(i) = tracked.iter().find(|i| operator.on_host.contains(i)) {
         return Err(format!("it has no gradient for its input {}; choose layers before it", i + 1));
     }
+    let is_float = |call: &Call<'_>, i: usize| matches!(call.inputs.get(i), Some(Some(Value::Float(_))));
     let shape = |call: &Call<'_>, i: usize| call.inputs.get(i).and_then(|v| v.as_ref()).map(|v| v.shape().to_vec()).unwrap_or_default();
     let x_shape = shape(call, 0);
     let back = match call.node.op.as_str() {
@@ -56,6 +59,10 @@ pub(super) fn record(operator: &Operator, call: &mut Call<'_>, tracked: &[usize]
             Some((y, kept)) => return Ok((vec![y.into()], Back::Conv(Box::new(kept)))),
             None => return by_burn(operator, call, tracked),
         },
+        "MatMul" | "Gemm" if is_float(call, 0) && is_float(call, 1) => {
+            let (y, product) = Product::kept(call)?;
+            return Ok((vec![y.into()], Back::Product(Box::new(product))));
+        }
         "MaxPool" => match pool::kept(call)? {
             Some((y, x, geometry)) => return Ok((vec![y.into()], Back::Largest(x, geometry))),
             None => return by_burn(operator, call, tracked),
@@ -146,6 +153,7 @@ impl Back {
                 let values = with_values(x.inner(), |x| with_values(dy.inner(), |dy| cpu_back::of_max_pool(x, dy, &geometry, buffers)));
                 vec![(0, x.with_values(values.flatten().ok_or("its values are not on the CPU")?))]
             }
+            Self::Product(product) => product.back(&dy, tracked)?,
             Self::Conv(kept) => of_convolution(*kept, dy, tracked, buffers)?,
             Self::Tracked(..) => Vec::new(),
         })

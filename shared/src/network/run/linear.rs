@@ -28,25 +28,100 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Result {
     }])
 }
 
-/// `alpha A B + beta C`, A and B transposed if wanted.
 pub(super) fn gemm(call: &mut Call<'_>) -> Result {
-    let (a, b, c) = (call.tensor(0)?, call.tensor(1)?, call.optional_tensor(2)?);
-    if a.rank() != 2 || b.rank() != 2 {
-        return Err(format!("shapes {} and {} are no matrices", a.text(), b.text()));
-    }
-    let turned = |t: Tensor, turns: bool| if turns { t.permute(&[1, 0]) } else { t };
-    let a = turned(a, call.int_or("transA", 0) != 0);
-    let b = turned(b, call.int_or("transB", 0) != 0);
-    let (alpha, beta) = (call.float_or("alpha", 1.0), call.float_or("beta", 1.0));
-    let scaled = |t: Tensor, by: f64| if (by - 1.0).abs() < f64::EPSILON { t } else { t.times(by) };
-    let product = scaled(a.matmul(b)?, alpha);
-    Ok(vec![
-        match c {
-            Some(c) => product.add(scaled(c, beta))?,
-            None => product,
+    let (product, c) = Product::gemm(call)?;
+    Ok(vec![product.run(c)?.into()])
+}
+
+/// `alpha A B + beta C` without C, the factors turned already: what its gradients need.
+#[derive(Debug)]
+pub(super) struct Product {
+    a: Tensor,
+    b: Tensor,
+    /// Whether A and B were turned.
+    turned: (bool, bool),
+    alpha: f64,
+    beta: f64,
+    /// Of C.
+    shape: Vec<usize>,
+}
+
+impl Product {
+    fn gemm(call: &mut Call<'_>) -> Result<(Self, Option<Tensor>)> {
+        let (a, b, c) = (call.tensor(0)?, call.tensor(1)?, call.optional_tensor(2)?);
+        if a.rank() != 2 || b.rank() != 2 {
+            return Err(format!("shapes {} and {} are no matrices", a.text(), b.text()));
         }
-        .into(),
-    ])
+        let turned = (call.int_or("transA", 0) != 0, call.int_or("transB", 0) != 0);
+        let of = |t: Tensor, turns: bool| if turns { transposed(t) } else { t };
+        let shape = c.as_ref().map(|c| c.shape().to_vec()).unwrap_or_default();
+        let (alpha, beta) = (call.float_or("alpha", 1.0), call.float_or("beta", 1.0));
+        Ok((Self { a: of(a, turned.0), b: of(b, turned.1), turned, alpha, beta, shape }, c))
+    }
+
+    /// The product of a node whose gradients are taken, and what they need.
+    pub(super) fn kept(call: &mut Call<'_>) -> Result<(Tensor, Self)> {
+        let (product, c) = if call.node.op == "Gemm" {
+            Self::gemm(call)?
+        } else {
+            (Self { a: call.tensor(0)?, b: call.tensor(1)?, turned: (false, false), alpha: 1.0, beta: 1.0, shape: Vec::new() }, None)
+        };
+        Ok((product.run(c)?, product))
+    }
+
+    fn run(&self, c: Option<Tensor>) -> Result<Tensor> {
+        let product = scaled(self.a.clone().matmul(self.b.clone())?, self.alpha);
+        match c {
+            Some(c) => product.add(scaled(c, self.beta)),
+            None => Ok(product),
+        }
+    }
+
+    /// Gradients of inputs by their numbers: `dA = alpha dY B'`, `dB = alpha A' dY`, `dC = beta dY`, summed over what was repeated.
+    pub(super) fn back(self, dy: &Tensor, tracked: &[usize]) -> Result<Vec<(usize, Tensor)>> {
+        // Vectors are rows on the left and columns on the right.
+        let (a_shape, b_shape) = (self.a.shape().to_vec(), self.b.shape().to_vec());
+        let a = if a_shape.len() == 1 { self.a.reshape(vec![1, a_shape[0]]) } else { self.a };
+        let b = if b_shape.len() == 1 { self.b.reshape(vec![b_shape[0], 1]) } else { self.b };
+        let (m, k, n) = (a.shape()[a.rank() - 2], a.shape()[a.rank() - 1], b.shape()[b.rank() - 1]);
+        let vectors = usize::from(a_shape.len() == 1) + usize::from(b_shape.len() == 1);
+        let mut shape = dy.shape()[..dy.rank() + vectors - 2].to_vec();
+        shape.extend([m, n]);
+        let product_gradient = dy.clone().reshape(shape);
+        let of = |i: usize| -> Result<Tensor> {
+            Ok(match i {
+                0 => {
+                    let of_a = product_gradient.clone().matmul(transposed(b.clone()))?.sum_to(a.shape()).reshape(a_shape.clone());
+                    scaled(if self.turned.0 { transposed(of_a) } else { of_a }, self.alpha)
+                }
+                1 => {
+                    let of_b = if b.rank() == 2 {
+                        // One matrix for all rows.
+                        let rows = a.len() / k.max(1);
+                        transposed(a.clone().reshape(vec![rows, k])).matmul(product_gradient.clone().reshape(vec![rows, n]))?
+                    } else {
+                        transposed(a.clone()).matmul(product_gradient.clone())?.sum_to(b.shape())
+                    };
+                    let of_b = of_b.reshape(b_shape.clone());
+                    scaled(if self.turned.1 { transposed(of_b) } else { of_b }, self.alpha)
+                }
+                _ => scaled(dy.clone().sum_to(&self.shape), self.beta),
+            })
+        };
+        tracked.iter().map(|i| Ok((*i, of(*i)?))).collect()
+    }
+}
+
+/// The last two axes the other way around.
+fn transposed(t: Tensor) -> Tensor {
+    let mut axes: Vec<usize> = (0..t.rank()).collect();
+    let rank = axes.len();
+    axes.swap(rank - 2, rank - 1);
+    t.permute(&axes)
+}
+
+fn scaled(t: Tensor, by: f64) -> Tensor {
+    if (by - 1.0).abs() < f64::EPSILON { t } else { t.times(by) }
 }
 
 /// One input of a sum of products: a value and the letters of its axes.

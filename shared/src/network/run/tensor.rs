@@ -9,6 +9,7 @@ use burn::tensor::{Bool, Device, Int, Tensor as Typed, TensorData};
 use ndarray::ArrayD;
 
 use crate::Error;
+use crate::compute::product::product;
 use crate::dataset::shape_text;
 
 /// What goes wrong in one operation; the name of its node is added by whoever runs it.
@@ -121,8 +122,7 @@ impl Tensor {
 
     /// Its values in row-major order, on the host.
     pub(crate) async fn host(self) -> Result<Vec<f32>, Error> {
-        let data = self.into_flat().into_data_async().await;
-        let data = data.map_err(|e| Error::Device { message: format!("the device failed: {e}") })?;
+        let data = self.into_flat().into_data_async().await.map_err(|e| Error::of_gpu(&e))?;
         data.try_into_vec::<f32>().map_err(|e| Error::Device { message: format!("the device returned another type: {e}") })
     }
 
@@ -306,14 +306,14 @@ impl Tensor {
             // One matrix on the right: one product with all rows.
             let b = b.reshape(vec![k, n]);
             let rows = a.len() / k.max(1);
-            Self { inner: Dispatch::float_matmul(a.reshape(vec![rows, k]).inner, b.inner), shape: vec![rows, n] }
+            Self { inner: products::<2>(a.reshape(vec![rows, k]).inner, b.inner), shape: vec![rows, n] }
         } else {
             let whole = |t: Self, last: [usize; 2]| {
                 let shape: Vec<usize> = batch.iter().copied().chain(last).collect();
                 Ok::<_, Problem>(t.expand(&shape)?.reshape(vec![many, last[0], last[1]]))
             };
             let (a, b) = (whole(a, [m, k])?, whole(b, [k, n])?);
-            Self { inner: Dispatch::float_matmul(a.inner, b.inner), shape: vec![many, m, n] }
+            Self { inner: products::<3>(a.inner, b.inner), shape: vec![many, m, n] }
         };
         let mut shape = batch;
         if a_shape.len() > 1 {
@@ -340,6 +340,11 @@ impl Tensor {
         let shape = self.shape;
         Self { inner: Dispatch::layer_norm(self.inner, gamma.inner, beta.map(|b| b.inner), epsilon), shape }
     }
+}
+
+/// Products of matrices, in one axis before theirs where there are three.
+fn products<const D: usize>(a: DispatchTensor, b: DispatchTensor) -> DispatchTensor {
+    product(Typed::<D>::from_dispatch(a), Typed::from_dispatch(b)).into_dispatch()
 }
 
 /// Numbers of rows, on the device.

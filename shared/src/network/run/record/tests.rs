@@ -106,7 +106,11 @@ fn values(tensor: Tensor) -> Vec<f32> {
 fn device_tests() -> Vec<Device> {
     let mut devices = vec![Device::cpu()];
     #[cfg(feature = "gpu")]
-    devices.extend(pollster::block_on(Device::open(crate::compute::DeviceChoice::Vulkan)).ok());
+    {
+        use crate::compute::DeviceChoice::{Cuda, Vulkan};
+        let gpu = if std::env::var("DEVICE").is_ok_and(|kind| kind == "cuda") { Cuda } else { Vulkan };
+        devices.extend(pollster::block_on(Device::open(gpu)).ok());
+    }
     devices
 }
 
@@ -217,6 +221,75 @@ fn gradients_of_other_operators_are_slopes() {
         let got: f64 = values(found[name].clone()).iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
         // Values of size 1 in single precision over 1e-2, and the third derivative times 1e-5.
         assert!((got - slope).abs() < 2e-3 * slope.abs().max(0.5), "{name}: {got}, not {slope}");
+    }
+}
+
+/// `matmul` with repeated axes and with vectors, and `alpha A B + beta C` with both sides turned: a product is linear in each factor, so that a difference
+/// over any step is its slope, up to single precision.
+#[test]
+fn gradients_of_products_are_slopes() {
+    let float = |value: f32| Attribute::Float(value);
+    let graph = Graph {
+        inputs: vec![Port { name: "x".into(), shape: None, element: Element::Float }],
+        outputs: vec!["out".into()],
+        nodes: vec![
+            node("Mul", &["x", "scale"], "rows", &[]),
+            node("MatMul", &["rows", "many"], "batches", &[]),
+            node("MatMul", &["batches", "one"], "narrow", &[]),
+            node("MatMul", &["left", "narrow"], "means", &[]),
+            node("MatMul", &["means", "right"], "vectors", &[]),
+            node(
+                "Gemm",
+                &["vectors", "turned", "bias"],
+                "out",
+                &[("transA", Attribute::Int(1)), ("transB", Attribute::Int(1)), ("alpha", float(0.5)), ("beta", float(2.0))],
+            ),
+        ],
+        constants: [
+            ("scale", vec![5]),
+            ("many", vec![3, 1, 5, 7]),
+            ("one", vec![7, 6]),
+            ("left", vec![4]),
+            ("right", vec![6]),
+            ("turned", vec![8, 3]),
+            ("bias", vec![8]),
+        ]
+        .into_iter()
+        .zip(1u64..)
+        .map(|((name, shape), seed)| (name.to_owned(), Constant::Float(random(&shape, seed))))
+        .collect(),
+        opset: 17,
+        shapes: BTreeMap::new(),
+    };
+    for device in device_tests() {
+        let network = Network::new("products", graph.clone(), &device).expect("every operator is known");
+        let wanted = names(&["out"]);
+        let parameters = start(&network, &wanted);
+        assert_eq!(parameters.len(), 7);
+        let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[2, 4, 5], 11)))]);
+        let recording = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect("it runs");
+        assert_eq!(recording.values["out"].shape(), [2, 8]);
+        let seed: Vec<f32> = random(&[16], 12).into_iter().collect();
+        let found = recording.back(BTreeMap::from([("out".to_owned(), network.tensor(seed.clone(), vec![2, 8]))])).expect("gradients");
+        for (name, tensor) in &parameters {
+            let gradient = &found[name];
+            assert_eq!(gradient.shape(), tensor.shape(), "{name}");
+            let direction: Vec<f32> = random(&[tensor.len()], 13).into_iter().collect();
+            let at = |by: f32| {
+                let mut moved = parameters.clone();
+                let values: Vec<f32> = values(tensor.clone()).iter().zip(&direction).map(|(v, d)| v + by * d).collect();
+                moved.insert(name.clone(), network.tensor(values, tensor.shape().to_vec()));
+                let out = pollster::block_on(network.run_with(&inputs, &moved, &wanted)).expect("it runs");
+                self::values(out["out"].clone()).iter().zip(&seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum::<f64>()
+            };
+            let slope = (at(1.0) - at(-1.0)) / 2.0;
+            let (mut got, mut size) = (0.0, 0.0);
+            for (g, d) in values(gradient.clone()).iter().zip(&direction) {
+                got += f64::from(*g) * f64::from(*d);
+                size += f64::from(*g * *d).abs();
+            }
+            assert!((got - slope).abs() < 2e-5 * size, "{name}: {got}, not {slope}, of {size}");
+        }
     }
 }
 
