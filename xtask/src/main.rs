@@ -1,10 +1,11 @@
-//! `cargo xtask serve | test | site | browser | client | bench`: the build in Rust, no shell pipelines.
+//! `cargo xtask serve | test | site | browser | client | cuda | bench`: the build in Rust, no shell pipelines.
 
 #![expect(clippy::print_stdout, reason = "a build tool talks on stdout")]
 
 mod bench;
 mod browser;
 mod check;
+mod cuda;
 mod python;
 mod site;
 mod tools;
@@ -20,6 +21,7 @@ cargo xtask test          run every check and test, the browser's included
 cargo xtask site          build the page only
 cargo xtask browser       build what they need and run the browser tests only
 cargo xtask client        likewise the tests of the Python client
+cargo xtask cuda          run the tests of GPUs on CUDA, without an NVIDIA GPU on an emulated driver (not part of `test`)
 cargo xtask bench [NAME]  measure beside numpy, scipy and scikit-learn; `networks`, `warp`: beside PyTorch and onnxruntime; `load`: a server with many clients";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         "site" => site::build().map(|site| println!("{}", site.display())),
         "browser" => site::build().and_then(|site| browser::test(&build_server(&site)?)),
         "client" => site::build().and_then(|site| python::client_tests(&build_server(&site)?)),
+        "cuda" => cuda::test(),
         "bench" => bench::all(rest),
         _ => {
             println!("{HELP}");

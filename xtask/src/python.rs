@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::tools::{Failure, is_newer, output, root, run, succeeds, target_dir};
+use crate::tools::{Failure, is_newer, root, run, succeeds, target_dir};
 
 /// The package that has the node tests beside its code; later ones make them when they are run.
 const ONNX: &str = "onnx==1.16.2";
@@ -58,32 +58,36 @@ pub(crate) fn client_tests(server: &Path) -> Result<(), Failure> {
 
 /// The folder of the ONNX project's node tests; nothing where its package cannot be had, which the test says.
 pub(crate) fn onnx_node_tests() -> Option<PathBuf> {
-    let folder = target_dir().join("onnx");
-    let tests = folder.join("onnx/backend/test/data/node");
-    if tests.is_dir() {
-        return Some(tests);
-    }
-    // The package for one version of Python, whichever is here: only its data are read.
-    let wheel = [
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--python-version=3.11",
-        "--platform=manylinux2014_x86_64",
-        ONNX,
-        "--dest",
-    ];
-    if !succeeds(Command::new("python3").args(wheel).arg(&folder)) {
-        return None;
-    }
-    let found =
-        std::fs::read_dir(&folder).ok()?.filter_map(|entry| entry.ok().map(|entry| entry.path())).find(|path| ends_with(path, "whl"))?;
-    let listed = ["-c", "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2]); print('done')"];
-    output(Command::new("python3").args(listed).arg(found).arg(&folder))?;
+    let tests = unpacked("onnx", &[ONNX]).ok()?.join("onnx/backend/test/data/node");
     tests.is_dir().then_some(tests)
+}
+
+/// A folder with the files of packages, as they lie in their wheels: only these are wanted, so that it does not matter for which Python they are.
+pub(crate) fn unpacked(name: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let folder = target_dir().join(name);
+    let stamp = folder.join(format!("{}.unpacked", packages.join("+")));
+    if stamp.exists() {
+        return Ok(folder);
+    }
+    let mut download = Command::new("python3");
+    download.args(["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--python-version=3.11"]);
+    download.args(["--platform=manylinux2014_x86_64", "--platform=manylinux_2_28_x86_64", "--dest"]).arg(&folder).args(packages);
+    run(&mut download)?;
+    // Python's own unzipping drops what says that a file is a program.
+    let unzip = "
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for member in wheel.infolist():
+        path = wheel.extract(member, sys.argv[2])
+        if member.external_attr >> 16 & 0o111 and not member.is_dir(): __import__('os').chmod(path, 0o755)
+";
+    for wheel in std::fs::read_dir(&folder)?.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| ends_with(path, "whl"))
+    {
+        run(Command::new("python3").args(["-c", unzip]).arg(&wheel).arg(&folder))?;
+        std::fs::remove_file(wheel)?;
+    }
+    std::fs::write(stamp, "")?;
+    Ok(folder)
 }
 
 fn ends_with(path: &Path, ending: &str) -> bool {

@@ -1,0 +1,77 @@
+//! `cargo xtask cuda`: the tests of GPUs on CUDA; where there is no NVIDIA driver, on the emulated one of `tests/cuda`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::python::unpacked;
+use crate::site;
+use crate::tools::{Failure, at, cargo, is_newer, output, root, run, target_dir};
+
+/// LLVM, which `CubeCL` compiles kernels with, and the name under which its build looks for it before it fetches one itself.
+const LLVM: [&str; 2] = ["mlc-llvm-static==23.1.1.post0", "mlc-llvm-static-extra-targets==23.1.1.post0"];
+const LLVM_NAME: &str = "tracel/tracel-llvm-23.1.0-4";
+/// NVIDIA's functions for LLVM (`libdevice`), which kernels are linked with, and its assembler.
+const TOOLKIT: &str = "nvidia-cuda-nvcc-cu12==12.9.86";
+/// Parts of the names of tests that use a GPU.
+const TESTS: [&str; 7] = ["agreement::", "compute::", "network::networks", "on_a_gpu", "record::", "visible::", "warp::a_"];
+
+/// Builds with CUDA, in a folder of its own, and runs what a GPU has a part in.
+pub(crate) fn test() -> Result<(), Failure> {
+    let site = site::build()?;
+    let data = llvm()?;
+    let built = target_dir().join("cuda");
+    let with = |verb: &str| {
+        let mut command = cargo();
+        command.args([verb, "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
+        command.args(["--features", "eigenscope-server/cuda"]);
+        command.env("CARGO_TARGET_DIR", &built).env("XDG_DATA_HOME", &data).env("EIGENSCOPE_SITE", &site).env("DEVICE", "cuda");
+        command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));
+        command
+    };
+    run(with("build").args(["--bin", "eigenscope"]))?;
+    let mut tests = with("test");
+    if !output(Command::new("ldconfig").arg("-p")).is_some_and(|listed| listed.contains("libcuda.so")) {
+        emulate(&mut tests)?;
+    }
+    run(tests.args(["--lib", "--test", "it", "--"]).args(TESTS))
+}
+
+/// A folder of data in which LLVM is.
+fn llvm() -> Result<PathBuf, Failure> {
+    let folder = unpacked("llvm", &LLVM)?;
+    let link = folder.join(LLVM_NAME);
+    if !link.exists() {
+        let found = folder.join("mlc_llvm_static/static");
+        std::fs::create_dir_all(folder.join("tracel"))?;
+        std::fs::write(found.join(".tracel-llvm-installed"), "")?;
+        std::fs::rename(&found, &link).map_err(at(&link))?;
+    }
+    Ok(folder)
+}
+
+/// Sets what a program needs to find the emulated driver, which is built first.
+fn emulate(command: &mut Command) -> Result<(), Failure> {
+    let toolkit = unpacked("cuda-toolkit", &[TOOLKIT])?.join("nvidia/cuda_nvcc");
+    let (home, folder) = (root().join("tests/cuda"), target_dir().join("cuda-driver"));
+    std::fs::create_dir_all(&folder)?;
+    let library = folder.join("libcuda.so");
+    let sources = ["driver.cpp", "threads.cpp", "threads.h", "kernel.h", "ptx.py"].map(|name| home.join(name));
+    let kernels = folder.join("kernels");
+    if !sources.iter().all(|source| is_newer(&library, source)) {
+        // Kernels are translated anew as well.
+        if kernels.exists() {
+            std::fs::remove_dir_all(&kernels)?;
+        }
+        let mut compile = Command::new("c++");
+        compile.args(["-std=c++17", "-O2", "-Wall", "-Wextra", "-fPIC", "-shared", "-o"]).arg(&library);
+        run(compile.args(sources.iter().filter(|path| is_code(path))).args(["-ldl", "-lpthread"]))?;
+    }
+    println!("no NVIDIA driver is here: kernels run on the emulated one of {}", home.display());
+    command.env("LD_LIBRARY_PATH", &folder).env("CUDA_PATH", &toolkit).env("EMULATED_HOME", &home).env("EMULATED_CACHE", &kernels);
+    command.env("EMULATED_PTXAS", format!("{} -arch=sm_90a", toolkit.join("bin/ptxas").display()));
+    Ok(())
+}
+
+fn is_code(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "cpp")
+}
