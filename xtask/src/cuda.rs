@@ -1,5 +1,6 @@
 //! `cargo xtask cuda`: the tests of GPUs on CUDA; where there is no NVIDIA driver, on the emulated one of `tests/cuda`.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -20,20 +21,20 @@ pub(crate) fn test() -> Result<(), Failure> {
     let site = site::build()?;
     let data = llvm()?;
     let built = target_dir().join("cuda");
+    let has_driver = output(Command::new("ldconfig").arg("-p")).is_some_and(|listed| listed.contains("libcuda.so"));
+    let driver = if has_driver { Vec::new() } else { emulated()? };
     let with = |verb: &str| {
         let mut command = cargo();
         command.args([verb, "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
         command.args(["--features", "eigenscope-server/cuda"]);
         command.env("CARGO_TARGET_DIR", &built).env("XDG_DATA_HOME", &data).env("EIGENSCOPE_SITE", &site).env("DEVICE", "cuda");
         command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));
+        // For building as well, which is done again where CUDA lies elsewhere.
+        command.envs(driver.iter().map(|(name, value)| (name, value)));
         command
     };
     run(with("build").args(["--bin", "eigenscope"]))?;
-    let mut tests = with("test");
-    if !output(Command::new("ldconfig").arg("-p")).is_some_and(|listed| listed.contains("libcuda.so")) {
-        emulate(&mut tests)?;
-    }
-    run(tests.args(["--lib", "--test", "it", "--"]).args(TESTS))
+    run(with("test").args(["--lib", "--test", "it", "--"]).args(TESTS))
 }
 
 /// A folder of data in which LLVM is.
@@ -49,8 +50,8 @@ fn llvm() -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Sets what a program needs to find the emulated driver, which is built first.
-fn emulate(command: &mut Command) -> Result<(), Failure> {
+/// What a program needs in its environment to find the emulated driver, which is built first.
+fn emulated() -> Result<Vec<(&'static str, OsString)>, Failure> {
     let toolkit = unpacked("cuda-toolkit", &[TOOLKIT])?.join("nvidia/cuda_nvcc");
     let (home, folder) = (root().join("tests/cuda"), target_dir().join("cuda-driver"));
     std::fs::create_dir_all(&folder)?;
@@ -67,9 +68,14 @@ fn emulate(command: &mut Command) -> Result<(), Failure> {
         run(compile.args(sources.iter().filter(|path| is_code(path))).args(["-ldl", "-lpthread"]))?;
     }
     println!("no NVIDIA driver is here: kernels run on the emulated one of {}", home.display());
-    command.env("LD_LIBRARY_PATH", &folder).env("CUDA_PATH", &toolkit).env("EMULATED_HOME", &home).env("EMULATED_CACHE", &kernels);
-    command.env("EMULATED_PTXAS", format!("{} -arch=sm_90a", toolkit.join("bin/ptxas").display()));
-    Ok(())
+    let assembler = format!("{} -arch=sm_90a", toolkit.join("bin/ptxas").display());
+    Ok(vec![
+        ("LD_LIBRARY_PATH", folder.into()),
+        ("CUDA_PATH", toolkit.into()),
+        ("EMULATED_HOME", home.into()),
+        ("EMULATED_CACHE", kernels.into()),
+        ("EMULATED_PTXAS", assembler.into()),
+    ])
 }
 
 fn is_code(path: &Path) -> bool {

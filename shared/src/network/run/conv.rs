@@ -173,7 +173,7 @@ pub(super) fn conv(call: &mut Call<'_>) -> Result {
     let y = on_device(x, w, bias, &window, groups, shape);
     Ok(vec![
         match call.bounds() {
-            Some((low, high)) => y.map(|t| Dispatch::float_clamp(t, low.into(), high.into())),
+            Some((low, high)) => y.bounded(low.into(), high.into()),
             None => y,
         }
         .into(),

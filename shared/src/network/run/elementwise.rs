@@ -63,7 +63,7 @@ pub(super) fn signed(call: &mut Call<'_>) -> Result {
         (Value::Float(f), "Abs") => f.tensor.map(Dispatch::float_abs).into(),
         (Value::Float(f), "Neg") => f.tensor.map(Dispatch::float_neg).into(),
         (Value::Float(f), "Sign") => f.tensor.map(Dispatch::float_sign).into(),
-        (Value::Float(f), "Relu") => f.tensor.map(Dispatch::relu).into(),
+        (Value::Float(f), "Relu") => f.tensor.bounded(0.0, f64::INFINITY).into(),
         (Value::Int(a), "Abs") => a.mapv(i64::wrapping_abs).into(),
         (Value::Int(a), "Neg") => a.mapv(i64::wrapping_neg).into(),
         (Value::Int(a), "Sign") => a.mapv(i64::signum).into(),
@@ -75,9 +75,8 @@ pub(super) fn signed(call: &mut Call<'_>) -> Result {
 /// Activations with parameters, from what the ONNX standard defines them by.
 pub(super) fn activation(call: &mut Call<'_>) -> Result {
     let x = call.tensor(0)?;
-    let clamped = |t: Tensor, low: f64, high: f64| t.map(|t| Dispatch::float_clamp(t, low.into(), high.into()));
     let exp = |t: Tensor| t.map(Dispatch::float_exp);
-    let hard_sigmoid = |t: Tensor, alpha: f64, beta: f64| clamped(t.times(alpha).plus(beta), 0.0, 1.0);
+    let hard_sigmoid = |t: Tensor, alpha: f64, beta: f64| t.times(alpha).plus(beta).bounded(0.0, 1.0);
     // max(x, 0) + alpha (exp(min(x, 0)) - 1)
     let elu = |x: Tensor, alpha: f64, scale: f64| {
         let negative = exp(x.clone().map(|t| Dispatch::float_clamp_max(t, 0.0.into()).into_scaled(scale))).plus(-1.0).times(alpha);
@@ -176,12 +175,7 @@ pub(super) fn clip(call: &mut Call<'_>) -> Result {
     let high = if call.has(2) { Some(call.number(2)?) } else { call.float("max") };
     #[expect(clippy::cast_possible_truncation, reason = "bounds of integers are integers")]
     Ok(vec![match value {
-        Value::Float(f) => {
-            let t = f.tensor;
-            // Where the bounds cross, the upper one counts.
-            let t = low.map_or(t.clone(), |low| t.map(|t| Dispatch::float_clamp_min(t, low.into())));
-            high.map_or(t.clone(), |high| t.map(|t| Dispatch::float_clamp_max(t, high.into()))).into()
-        }
+        Value::Float(f) => f.tensor.bounded(low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)).into(),
         Value::Int(a) => a.mapv(|v| v.max(low.map_or(i64::MIN, |low| low as i64)).min(high.map_or(i64::MAX, |high| high as i64))).into(),
         Value::Bool(_) => return Err("booleans have no bounds".into()),
     }])

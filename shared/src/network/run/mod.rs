@@ -35,6 +35,7 @@ pub(crate) use self::tensor::Tensor;
 use self::value::{Call, Float, Value};
 use super::graph::{Constant, Graph, Node};
 use super::settings::Reading;
+use crate::compute::DeviceKind;
 use crate::{Device, Error};
 use burn::tensor::Device as BurnDevice;
 
@@ -73,8 +74,12 @@ impl Network {
         let read: BTreeSet<&str> = graph.nodes.iter().flat_map(|node| node.inputs.iter().map(String::as_str)).collect();
         let made: BTreeSet<&str> = graph.nodes.iter().flat_map(|node| node.outputs.iter().map(String::as_str)).collect();
         let wanted = |name: &str| read.contains(name) || made.contains(name) || graph.outputs.iter().any(|output| output == name);
+        let is_gpu = device.info().kind != DeviceKind::Cpu;
+        let convolutions = graph.nodes.iter().filter(|node| is_gpu && node.op == "Conv");
+        let kernels: BTreeSet<&str> = convolutions.filter_map(|node| node.inputs.get(1)).map(String::as_str).collect();
+        let on_device = |name: &str| if kernels.contains(name) { Value::from_kernel } else { Value::from_constant };
         let constants = graph.constants.iter().filter(|(name, _)| wanted(name));
-        let constants = constants.map(|(name, constant)| (name.clone(), Value::from_constant(constant, &burn))).collect();
+        let constants = constants.map(|(name, constant)| (name.clone(), on_device(name)(constant, &burn))).collect();
         // The copies on the device are enough; names and shapes of nodes stay.
         graph.constants.clear();
         Ok(Self { graph, operators, fusions, constants, device: burn, buffers: Buffers::default() })

@@ -164,6 +164,11 @@ impl Tensor {
         self.map(|t| Dispatch::float_add_scalar(t, value.into()))
     }
 
+    /// Values held between bounds, of which the upper one counts where they cross; what is no number stays none. One kernel, in place where that is possible.
+    pub(crate) fn bounded(self, low: f64, high: f64) -> Self {
+        self.map(|t| Dispatch::float_clamp(t, low.min(high).into(), high.into()))
+    }
+
     pub(crate) fn times(self, value: f64) -> Self {
         self.map(|t| Dispatch::float_mul_scalar(t, value.into()))
     }

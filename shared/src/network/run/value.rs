@@ -53,6 +53,21 @@ impl Value {
         }
     }
 
+    /// Weights of a convolution, their channels last in memory: so kernels of GPUs read them, and would copy them before every run.
+    pub(super) fn from_kernel(constant: &Constant, device: &Device) -> Self {
+        match constant {
+            Constant::Float(a) if a.ndim() > 2 => {
+                let (mut there, mut back): (Vec<usize>, Vec<usize>) = ((0..a.ndim()).collect(), (0..a.ndim()).collect());
+                there[1..].rotate_left(1);
+                back[1..].rotate_right(1);
+                let last = a.view().permuted_axes(there).to_owned();
+                let host = (a.len() <= SMALL).then(|| Arc::new(a.clone()));
+                Self::Float(Float { tensor: Tensor::from_array(&last, device).permute(&back), host })
+            }
+            other => Self::from_constant(other, device),
+        }
+    }
+
     pub(super) fn ints(values: Vec<i64>) -> Self {
         Self::Int(Arc::new(ndarray::Array1::from_vec(values).into_dyn()))
     }
