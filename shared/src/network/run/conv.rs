@@ -254,20 +254,14 @@ fn on_cpu(
 }
 
 fn on_device(x: Tensor, w: Tensor, bias: Option<Tensor>, window: &Window, groups: usize, shape: Vec<usize>) -> Tensor {
-    let n = window.kernel.len();
-    // Burn pads alike on both sides; what is more on one side is padded before.
-    let same: Vec<usize> = window.pads.iter().map(|(before, after)| if before == after { *before } else { 0 }).collect();
-    let uneven: Vec<(usize, usize)> =
-        [(0, 0); 2].into_iter().chain(window.pads.iter().map(|(a, b)| if a == b { (0, 0) } else { (*a, *b) })).collect();
-    let x = x.pad(&uneven, 0.0).into_inner();
-    let (w, bias) = (w.into_inner(), bias.map(Tensor::into_inner));
+    let (x, w, bias) = (x.into_inner(), w.into_inner(), bias.map(Tensor::into_inner));
     macro_rules! options {
         ($n:literal) => {{
             let of = |list: &[usize]| -> [usize; $n] { std::array::from_fn(|i| list[i]) };
-            ConvOptions::new(of(&window.stride), of(&same), of(&window.dilation), groups)
+            ConvOptions::new_with_padding(of(&window.stride), std::array::from_fn(|i| window.pads[i]), of(&window.dilation), groups)
         }};
     }
-    let inner = match n {
+    let inner = match window.kernel.len() {
         1 => Dispatch::conv1d(x, w, bias, options!(1)),
         2 => Dispatch::conv2d(x, w, bias, options!(2)),
         _ => Dispatch::conv3d(x, w, bias, options!(3)),

@@ -170,7 +170,7 @@ fn gradients_of_other_operators_are_slopes() {
         outputs: vec!["out".into()],
         nodes: vec![
             node("Unsqueeze", &["x", "axes"], "image", &[]),
-            node("Conv", &["image", "w1"], "rows", &[("pads", Attribute::Ints(vec![1, 1]))]),
+            node("Conv", &["image", "w1"], "rows", &[("pads", Attribute::Ints(vec![2, 0]))]),
             node("Transpose", &["rows"], "turned", &[("perm", Attribute::Ints(vec![0, 2, 1]))]),
             node("LayerNormalization", &["turned", "gamma", "beta"], "normed", &[("axis", Attribute::Int(-1))]),
             node("MatMul", &["normed", "w2"], "query", &[]),
@@ -198,29 +198,31 @@ fn gradients_of_other_operators_are_slopes() {
     };
     let mut graph = graph;
     graph.nodes[11].outputs = vec!["left".into(), "right".into()];
-    let network = Network::new("attention", graph, &Device::cpu()).expect("every operator is known");
-    let wanted = names(&["out"]);
-    let parameters = start(&network, &wanted);
-    assert_eq!(parameters.keys().collect::<Vec<_>>(), ["beta", "gamma", "scale", "w1", "w2"]);
-    let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[4, 9], 7)))]);
-    let seed: Vec<f32> = random(&[4 * 6], 8).into_iter().collect();
-    let recording = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect("it runs");
-    assert_eq!(recording.values["out"].shape().iter().product::<usize>(), 24);
-    let shape = recording.values["out"].shape().to_vec();
-    let found = recording.back(BTreeMap::from([("out".to_owned(), network.tensor(seed.clone(), shape))])).expect("gradients");
-    for (name, tensor) in &parameters {
-        let direction: Vec<f32> = random(&[tensor.len()], 9).into_iter().collect();
-        let at = |by: f32| {
-            let mut moved = parameters.clone();
-            let values: Vec<f32> = values(tensor.clone()).iter().zip(&direction).map(|(v, d)| v + by * d).collect();
-            moved.insert(name.clone(), network.tensor(values, tensor.shape().to_vec()));
-            let out = pollster::block_on(network.run_with(&inputs, &moved, &wanted)).expect("it runs");
-            self::values(out["out"].clone()).iter().zip(&seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum::<f64>()
-        };
-        let slope = (at(5e-3) - at(-5e-3)) / 1e-2;
-        let got: f64 = values(found[name].clone()).iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
-        // Values of size 1 in single precision over 1e-2, and the third derivative times 1e-5.
-        assert!((got - slope).abs() < 2e-3 * slope.abs().max(0.5), "{name}: {got}, not {slope}");
+    for device in device_tests() {
+        let network = Network::new("attention", graph.clone(), &device).expect("every operator is known");
+        let wanted = names(&["out"]);
+        let parameters = start(&network, &wanted);
+        assert_eq!(parameters.keys().collect::<Vec<_>>(), ["beta", "gamma", "scale", "w1", "w2"]);
+        let inputs = BTreeMap::from([("x".to_owned(), Constant::Float(random(&[4, 9], 7)))]);
+        let seed: Vec<f32> = random(&[4 * 6], 8).into_iter().collect();
+        let recording = pollster::block_on(network.record(&inputs, &parameters, &wanted)).expect("it runs");
+        assert_eq!(recording.values["out"].shape().iter().product::<usize>(), 24);
+        let shape = recording.values["out"].shape().to_vec();
+        let found = recording.back(BTreeMap::from([("out".to_owned(), network.tensor(seed.clone(), shape))])).expect("gradients");
+        for (name, tensor) in &parameters {
+            let direction: Vec<f32> = random(&[tensor.len()], 9).into_iter().collect();
+            let at = |by: f32| {
+                let mut moved = parameters.clone();
+                let values: Vec<f32> = values(tensor.clone()).iter().zip(&direction).map(|(v, d)| v + by * d).collect();
+                moved.insert(name.clone(), network.tensor(values, tensor.shape().to_vec()));
+                let out = pollster::block_on(network.run_with(&inputs, &moved, &wanted)).expect("it runs");
+                self::values(out["out"].clone()).iter().zip(&seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum::<f64>()
+            };
+            let slope = (at(5e-3) - at(-5e-3)) / 1e-2;
+            let got: f64 = values(found[name].clone()).iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
+            // Values of size 1 in single precision over 1e-2, and the third derivative times 1e-5.
+            assert!((got - slope).abs() < 2e-3 * slope.abs().max(0.5), "{name}: {got}, not {slope}");
+        }
     }
 }
 
