@@ -160,7 +160,8 @@ impl Error {
         let said = said.to_string();
         let is_said = |line: &&str| !line.is_empty() && !["Caused by:", "Asked at:", "Backtrace:", "No backtrace available"].contains(line);
         let cause = said.lines().map(str::trim).rfind(is_said).unwrap_or_default();
-        let message = if said.to_lowercase().contains("out of device memory") {
+        let is_full = ["out of device memory", "can't allocate buffer"].iter().any(|words| said.contains(words));
+        let message = if is_full {
             format!(
                 "the GPU's memory is full ({cause}); choose a smaller batch, free what others hold there, or compute on the CPU (--device cpu)"
             )
@@ -271,6 +272,8 @@ mod tests {
             full.starts_with("the GPU's memory is full (out of device memory allocating 4194304 bytes); choose a smaller batch"),
             "{full}"
         );
+        let too_large = Error::of_gpu(&chain("can't allocate buffer of size: 25233408")).to_string();
+        assert!(too_large.contains("memory is full") && too_large.contains("25233408"), "{too_large}");
         let lost = Error::of_gpu(&chain("the device is lost")).to_string();
         assert_eq!(lost, "the GPU failed: the device is lost");
     }

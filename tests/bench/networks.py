@@ -1,5 +1,6 @@
 """Networks beside PyTorch (eager) and onnxruntime on the CPU: images per second and peak memory, batch 16, all cores.
 
+With DEVICE=cuda ours and PyTorch (without TF32) run on the GPU, onnxruntime on the CPU, and the largest batch that fits is looked for, in powers of two.
 Every contestant runs in a process of its own, on the same images and weights, one after the other, several rounds; what is timed is the network alone, after
 one batch that is not counted. Ours is `eigenscope extract` on ready arrays, minus one run of a single batch, so that starting and loading are not counted.
 
@@ -22,7 +23,8 @@ EIGENSCOPE = os.environ.get("EIGENSCOPE", "")
 REPEATS = int(os.environ.get("REPEATS", "3"))
 DEVICE = os.environ.get("DEVICE", "cpu")
 BATCH = int(os.environ.get("BATCH", "16"))
-BATCHES = 8
+BATCHES = int(os.environ.get("BATCHES", "8"))
+MOST = int(os.environ.get("MOST", "8192"))
 
 
 def network(name):
@@ -92,6 +94,30 @@ def ours(model, images, output):
     return {"images_per_second": BATCH * BATCHES / seconds, "megabytes": megabytes}
 
 
+def largest(runs):
+    """The largest batch, a power of two, that `runs`; 0 for none."""
+    fits, batch = 0, BATCH
+    while batch <= MOST and runs(batch):
+        fits, batch = batch, 2 * batch
+    return fits
+
+
+def largest_batches(name, model, folder):
+    images = folder / "many.npy"
+
+    def runs(kind, batch):
+        # Zeros that take no room on the disk.
+        np.lib.format.open_memmap(images, mode="w+", dtype=np.float32, shape=(batch, 3, 224, 224)).flush()
+        if kind == "eigenscope":
+            command = [EIGENSCOPE, "extract", model, "--input", f"input={images}", "--batch", batch, "-o", folder / "many.npz", "--device", DEVICE]
+        else:
+            command = [sys.executable, __file__, "--peer", kind, name, model, images, folder / "many.npy.out.npy"]
+        environment = {**os.environ, "BATCH": str(batch), "BATCHES": "1"}
+        return subprocess.run([str(c) for c in command], capture_output=True, env=environment).returncode == 0
+
+    return {kind: largest(lambda batch: runs(kind, batch)) for kind in ["eigenscope", "torch"]}
+
+
 def main(wanted):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -118,6 +144,9 @@ def main(wanted):
                 speed = median(kind, "images_per_second")
                 ratio = median("eigenscope", "images_per_second") / speed
                 print(f"  {kind:12} {speed:8.1f} images/s  {median(kind, 'megabytes'):7.0f} MB  ours is {ratio:5.2f}x  difference {error:.1e}", flush=True)
+            if DEVICE != "cpu":
+                found = ", ".join(f"{kind} {batch}" for kind, batch in largest_batches(name, model, folder).items())
+                print(f"  largest batch of at most {MOST}: {found}", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Both do the same step: parameters = start + Fastfood(theta), images of 224 x 224 in batches of 16, normalizations in evaluation mode, a linear read-out of the last
 layer to 100 targets, mean squared error, Adam. PyTorch's gradient goes through the map by autograd, ours by its transpose. Steps are timed by the difference between
-runs of one and three epochs, so that starting, loading and preparing are not counted.
+runs of one and three epochs, so that starting, loading and preparing are not counted. With DEVICE=cuda both are on the GPU, PyTorch without TF32; the map alone
+stays on the CPU.
 
 Usage: warp.py [NAME]   (EIGENSCOPE = path of the binary, FASTFOOD = path of the example of that name)
 """
@@ -35,7 +36,7 @@ def resnet18():
 class Fastfood:
     """As Li et al. have it, by torch."""
 
-    def __init__(self, n, d, generator):
+    def __init__(self, n, d, generator, device="cpu"):
         import torch
 
         self.n, self.length = n, 1 << (max(n, d) - 1).bit_length() if max(n, d) > 1 else 1
@@ -43,6 +44,7 @@ class Fastfood:
         self.pi = torch.randperm(self.length, generator=generator)
         self.g = torch.randn(self.length, generator=generator)
         self.scale = 1 / (self.length * self.g.square().sum() * n / self.length).sqrt()
+        self.b, self.pi, self.g, self.scale = (t.to(device) for t in (self.b, self.pi, self.g, self.scale))
 
     def __call__(self, theta):
         import torch
@@ -66,15 +68,16 @@ def hadamard(x):
 def peer_step(images, responses):
     import torch
 
-    module = resnet18()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    module = resnet18().to(DEVICE)
     module.fc = torch.nn.Identity()
     generator = torch.Generator().manual_seed(0)
     start = {name: p.detach().clone() for name, p in module.named_parameters()}
-    maps = {name: Fastfood(p.numel(), D, generator) for name, p in start.items()}
-    theta = torch.zeros(D, requires_grad=True)
-    head = torch.nn.Linear(512, TARGETS)
+    maps = {name: Fastfood(p.numel(), D, generator, DEVICE) for name, p in start.items()}
+    theta = torch.zeros(D, requires_grad=True, device=DEVICE)
+    head = torch.nn.Linear(512, TARGETS).to(DEVICE)
     adam = torch.optim.Adam([{"params": [theta]}, {"params": head.parameters()}], lr=1e-4)
-    x, y = torch.from_numpy(images), torch.from_numpy(responses)
+    x, y = torch.from_numpy(images).to(DEVICE), torch.from_numpy(responses).to(DEVICE)
 
     def step(k):
         rows = slice(k % STEPS * BATCH, (k % STEPS + 1) * BATCH)
@@ -164,8 +167,8 @@ def main():
             for _ in range(3):
                 ours = ours_step(folder, images, responses, D)
                 theirs = of_peer("peer-step", folder / "images.npy", folder / "responses.npy")
-                print(f"step of ResNet18, d = {D}, batch {BATCH}: ours {ours['seconds']:.2f} s, {ours['megabytes']:.0f} MB; "
-                      f"torch {theirs['seconds']:.2f} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.2f}x")
+                print(f"step of ResNet18, d = {D}, batch {BATCH}: ours {ours['seconds']:.3g} s, {ours['megabytes']:.0f} MB; "
+                      f"torch {theirs['seconds']:.3g} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.2f}x")
         if wanted in "memory":
             plain = ours_step(folder, images, responses, "full")
             warped = ours_step(folder, images, responses, "10000")

@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
+use crate::cuda;
 use crate::python::environment;
 use crate::tools::{Failure, cargo, root, run, target_dir};
 
-/// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large;
+/// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large, with
+/// `DEVICE=cuda` on a GPU;
 /// `load` asks much of a server.
 pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
     if args.first().is_some_and(|first| first == "load") {
@@ -18,13 +20,20 @@ pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
         }
         _ => (environment("peers", "tests/bench/requirements.txt")?, "peers.py", args),
     };
-    // Together, so that the features of the program are those of its tests.
-    let packages = ["--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"];
-    run(cargo().args(["build", "--release"]).args(packages).args(["--bin", "eigenscope", "--example", "fastfood"]))?;
+    let what = ["--bin", "eigenscope", "--example", "fastfood"];
+    let built = if std::env::var("DEVICE").is_ok_and(|device| device == "cuda") {
+        run(cuda::Build::on_a_gpu()?.cargo("build").args(what))?;
+        cuda::Build::folder()
+    } else {
+        // Together, so that the features of the program are those of its tests.
+        let packages = ["--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"];
+        run(cargo().args(["build", "--release"]).args(packages).args(what))?;
+        target_dir()
+    };
     let mut command = Command::new(python);
     command.arg(root().join("tests/bench").join(script)).args(args);
-    command.env("EIGENSCOPE", target_dir().join("release/eigenscope"));
-    command.env("FASTFOOD", target_dir().join("release/examples/fastfood"));
+    command.env("EIGENSCOPE", built.join("release/eigenscope"));
+    command.env("FASTFOOD", built.join("release/examples/fastfood"));
     // The peers use the best kernels that their BLAS finds for the processor, whatever the shell asks for.
     command.env_remove("OPENBLAS_CORETYPE").env_remove("OPENBLAS_L2_SIZE");
     run(&mut command)

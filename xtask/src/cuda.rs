@@ -16,25 +16,52 @@ const TOOLKIT: &str = "nvidia-cuda-nvcc-cu12==12.9.86";
 /// Parts of the names of tests that use a GPU.
 const TESTS: [&str; 7] = ["agreement::", "compute::", "network::networks", "on_a_gpu", "record::", "visible::", "warp::a_"];
 
-/// Builds with CUDA, in a folder of its own, and runs what a GPU has a part in.
+/// Runs what a GPU has a part in.
 pub(crate) fn test() -> Result<(), Failure> {
-    let site = site::build()?;
-    let data = llvm()?;
-    let built = target_dir().join("cuda");
-    let has_driver = output(Command::new("ldconfig").arg("-p")).is_some_and(|listed| listed.contains("libcuda.so"));
-    let driver = if has_driver { Vec::new() } else { emulated()? };
-    let with = |verb: &str| {
+    let build = Build::new()?;
+    run(build.cargo("build").args(["--bin", "eigenscope"]))?;
+    run(build.cargo("test").args(["--lib", "--test", "it", "--"]).args(TESTS))
+}
+
+/// Builds with CUDA, which lie in a folder of their own.
+pub(crate) struct Build {
+    site: PathBuf,
+    data: PathBuf,
+    /// What programs need in their environment; nothing where there is an NVIDIA driver.
+    emulated: Vec<(&'static str, OsString)>,
+}
+
+impl Build {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let has_driver = output(Command::new("ldconfig").arg("-p")).is_some_and(|listed| listed.contains("libcuda.so"));
+        Ok(Self { site: site::build()?, data: llvm()?, emulated: if has_driver { Vec::new() } else { emulated()? } })
+    }
+
+    /// On a GPU, where times mean something.
+    pub(crate) fn on_a_gpu() -> Result<Self, Failure> {
+        let build = Self::new()?;
+        if build.emulated.is_empty() {
+            Ok(build)
+        } else {
+            Err(Failure("DEVICE=cuda needs an NVIDIA GPU and its driver; none is here".into()))
+        }
+    }
+
+    pub(crate) fn folder() -> PathBuf {
+        target_dir().join("cuda")
+    }
+
+    /// `cargo build` or `cargo test` of all packages together.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
         let mut command = cargo();
         command.args([verb, "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
         command.args(["--features", "eigenscope-server/cuda"]);
-        command.env("CARGO_TARGET_DIR", &built).env("XDG_DATA_HOME", &data).env("EIGENSCOPE_SITE", &site).env("DEVICE", "cuda");
+        command.env("CARGO_TARGET_DIR", Self::folder()).env("XDG_DATA_HOME", &self.data).env("EIGENSCOPE_SITE", &self.site);
         command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));
         // For building as well, which is done again where CUDA lies elsewhere.
-        command.envs(driver.iter().map(|(name, value)| (name, value)));
+        command.env("DEVICE", "cuda").envs(self.emulated.iter().map(|(name, value)| (name, value)));
         command
-    };
-    run(with("build").args(["--bin", "eigenscope"]))?;
-    run(with("test").args(["--lib", "--test", "it", "--"]).args(TESTS))
+    }
 }
 
 /// A folder of data in which LLVM is.
