@@ -7,7 +7,7 @@
 //! `l_a l_b`, and the rounding of the remainders are below 2^-22 of `|a| |b|`.
 //!
 //! And they cut sums of a few terms to single precision instead of rounding them, so that a sum of many terms of one sign comes out too small, by some 2e-8 of
-//! its size for every four terms. Where 1e-6 is promised, the contracted axis is summed in pieces of [`PIECE`].
+//! its size for every four terms. So the contracted axis is summed in pieces: of [`PIECE`] terms where 1e-6 is promised, of eight times as many in networks.
 //!
 //! Sources: T. J. Dekker, *A floating-point technique for extending the available precision*, Numer. Math. 18 (1971), for the cut; M. Fasi, N. J. Higham,
 //! M. Mikaitis and S. Pranesh, *Numerical behavior of NVIDIA tensor cores*, `PeerJ` Comput. Sci. 7:e330 (2021).
@@ -18,12 +18,23 @@ use burn::tensor::Tensor;
 #[cfg(any(feature = "cuda", all(test, feature = "network")))]
 const PIECE: usize = 64;
 
-/// `a b`. Where Burn's autodiff follows it, the gradient itself is rounded to TF32 on CUDA; products whose gradients are taken often have their own.
+/// `a b` for each matrix of the first axis.
 #[cfg(feature = "network")]
-pub(crate) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
+pub(crate) fn products(a: Tensor<3>, b: Tensor<3>) -> Tensor<3> {
     #[cfg(feature = "cuda")]
     if has_tensor_cores(&a) {
         let (large, small) = parts(a, b, Tensor::matmul);
+        return large + small;
+    }
+    a.matmul(b)
+}
+
+/// `a b`. Where Burn's autodiff follows it, the gradient itself is rounded to TF32 on CUDA; products whose gradients are taken often have their own.
+#[cfg(feature = "network")]
+pub(crate) fn product(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    #[cfg(feature = "cuda")]
+    if has_tensor_cores(&a) {
+        let (large, small) = parts(a, b, |a, b| in_pieces(a, b, 8 * PIECE));
         return large + small;
     }
     a.matmul(b)
@@ -34,7 +45,7 @@ pub(crate) fn product<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
 pub(crate) fn contraction(a: Tensor<2>, b: Tensor<2>) -> (Tensor<2>, Option<Tensor<2>>) {
     #[cfg(feature = "cuda")]
     if has_tensor_cores(&a) {
-        let (large, small) = parts(a, b, in_pieces);
+        let (large, small) = parts(a, b, |a, b| in_pieces(a, b, PIECE));
         return (large, Some(small));
     }
     (a.matmul(b), None)
@@ -64,19 +75,19 @@ fn cut<const D: usize>(x: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
     (high, low)
 }
 
-/// `a b`, sums of [`PIECE`] terms by the product and their sum by itself.
+/// `a b`, sums of as many terms as are given by the product and their sum by itself.
 #[cfg(any(feature = "cuda", all(test, feature = "network")))]
-fn in_pieces(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+fn in_pieces(a: Tensor<2>, b: Tensor<2>, length: usize) -> Tensor<2> {
     let ([m, k], n) = (a.dims(), b.dims()[1]);
-    if k <= PIECE {
+    if k <= length {
         return a.matmul(b);
     }
-    let pieces = k.div_ceil(PIECE);
-    let missing = pieces * PIECE - k;
+    let pieces = k.div_ceil(length);
+    let missing = pieces * length - k;
     let a = if missing > 0 { Tensor::cat(vec![a.clone(), Tensor::zeros([m, missing], &a.device())], 1) } else { a };
     let b = if missing > 0 { Tensor::cat(vec![b.clone(), Tensor::zeros([missing, n], &b.device())], 0) } else { b };
-    let a: Tensor<3> = a.reshape([m, pieces, PIECE]).swap_dims(0, 1);
-    a.matmul(b.reshape([pieces, PIECE, n])).sum_dim(0).reshape([m, n])
+    let a: Tensor<3> = a.reshape([m, pieces, length]).swap_dims(0, 1);
+    a.matmul(b.reshape([pieces, length, n])).sum_dim(0).reshape([m, n])
 }
 
 #[cfg(all(test, feature = "network"))]
@@ -109,7 +120,7 @@ mod tests {
                 Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &Device::flex())
             };
             let (a, b) = (matrix(3, k, 5), matrix(k, 4, 7));
-            assert_eq!(vector(in_pieces(a.clone(), b.clone())), vector(a.matmul(b)), "{k} terms");
+            assert_eq!(vector(in_pieces(a.clone(), b.clone(), PIECE)), vector(a.matmul(b)), "{k} terms");
         }
     }
 }
