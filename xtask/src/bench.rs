@@ -7,8 +7,7 @@ use crate::python::environment;
 use crate::tools::{Failure, cargo, root, run, target_dir};
 
 /// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large, with
-/// `DEVICE=cuda` on a GPU;
-/// `load` asks much of a server.
+/// `DEVICE=cuda` on a GPU; `load` asks much of a server.
 pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
     if args.first().is_some_and(|first| first == "load") {
         return load(&args[1..]);

@@ -161,6 +161,22 @@ fn gradients_on_a_gpu_are_those_of_pytorch() {
     assert!(error < 1e-4, "{error}");
 }
 
+/// The sum of the products of "out" with the seed, where a parameter is moved by so much along a direction.
+fn moved_along(
+    network: &Network,
+    inputs: &BTreeMap<String, Constant>,
+    parameters: &BTreeMap<String, Tensor>,
+    (name, direction, by): (&str, &[f32], f32),
+    seed: &[f32],
+) -> f64 {
+    let mut moved = parameters.clone();
+    let start = &parameters[name];
+    let there = values(start.clone()).iter().zip(direction).map(|(v, d)| v + by * d).collect();
+    moved.insert(name.to_owned(), network.tensor(there, start.shape().to_vec()));
+    let out = pollster::block_on(network.run_with(inputs, &moved, &names(&["out"]))).expect("it runs");
+    values(out["out"].clone()).iter().zip(seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum()
+}
+
 /// The slope of a sum of products along a random direction, against differences: operations that Burn follows.
 #[test]
 fn gradients_of_other_operators_are_slopes() {
@@ -211,13 +227,7 @@ fn gradients_of_other_operators_are_slopes() {
         let found = recording.back(BTreeMap::from([("out".to_owned(), network.tensor(seed.clone(), shape))])).expect("gradients");
         for (name, tensor) in &parameters {
             let direction: Vec<f32> = random(&[tensor.len()], 9).into_iter().collect();
-            let at = |by: f32| {
-                let mut moved = parameters.clone();
-                let values: Vec<f32> = values(tensor.clone()).iter().zip(&direction).map(|(v, d)| v + by * d).collect();
-                moved.insert(name.clone(), network.tensor(values, tensor.shape().to_vec()));
-                let out = pollster::block_on(network.run_with(&inputs, &moved, &wanted)).expect("it runs");
-                self::values(out["out"].clone()).iter().zip(&seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum::<f64>()
-            };
+            let at = |by: f32| moved_along(&network, &inputs, &parameters, (name, &direction, by), &seed);
             let slope = (at(5e-3) - at(-5e-3)) / 1e-2;
             let got: f64 = values(found[name].clone()).iter().zip(&direction).map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
             // Values of size 1 in single precision over 1e-2, and the third derivative times 1e-5.
@@ -277,13 +287,7 @@ fn gradients_of_products_are_slopes() {
             let gradient = &found[name];
             assert_eq!(gradient.shape(), tensor.shape(), "{name}");
             let direction: Vec<f32> = random(&[tensor.len()], 13).into_iter().collect();
-            let at = |by: f32| {
-                let mut moved = parameters.clone();
-                let values: Vec<f32> = values(tensor.clone()).iter().zip(&direction).map(|(v, d)| v + by * d).collect();
-                moved.insert(name.clone(), network.tensor(values, tensor.shape().to_vec()));
-                let out = pollster::block_on(network.run_with(&inputs, &moved, &wanted)).expect("it runs");
-                self::values(out["out"].clone()).iter().zip(&seed).map(|(v, s)| f64::from(*v) * f64::from(*s)).sum::<f64>()
-            };
+            let at = |by: f32| moved_along(&network, &inputs, &parameters, (name, &direction, by), &seed);
             let slope = (at(1.0) - at(-1.0)) / 2.0;
             let (mut got, mut size) = (0.0, 0.0);
             for (g, d) in values(gradient.clone()).iter().zip(&direction) {
