@@ -307,6 +307,13 @@ fn missing(what: &str, feature: &str) -> Error {
     Error::Device { message: format!("this build has no {what} support; rebuild with `--features {feature}` or choose another device") }
 }
 
+/// The GPU that tests are told to use, Vulkan's if none is named.
+#[cfg(all(test, feature = "gpu"))]
+pub(crate) fn gpu_of_tests() -> Option<Device> {
+    let choice = if std::env::var("DEVICE").is_ok_and(|kind| kind == "cuda") { DeviceChoice::Cuda } else { DeviceChoice::Vulkan };
+    pollster::block_on(Device::open(choice)).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

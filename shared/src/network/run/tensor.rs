@@ -9,7 +9,7 @@ use burn::tensor::{Bool, Device, Int, Tensor as Typed, TensorData};
 use ndarray::ArrayD;
 
 use crate::Error;
-use crate::compute::product::{product, products};
+use crate::compute::product::product;
 use crate::dataset::shape_text;
 
 /// What goes wrong in one operation; the name of its node is added by whoever runs it.
@@ -311,14 +311,14 @@ impl Tensor {
             // One matrix on the right: one product with all rows.
             let b = b.reshape(vec![k, n]);
             let rows = a.len() / k.max(1);
-            Self { inner: one_product(a.reshape(vec![rows, k]).inner, b.inner), shape: vec![rows, n] }
+            Self { inner: product_of::<2>(a.reshape(vec![rows, k]).inner, b.inner), shape: vec![rows, n] }
         } else {
             let whole = |t: Self, last: [usize; 2]| {
                 let shape: Vec<usize> = batch.iter().copied().chain(last).collect();
                 Ok::<_, Problem>(t.expand(&shape)?.reshape(vec![many, last[0], last[1]]))
             };
             let (a, b) = (whole(a, [m, k])?, whole(b, [k, n])?);
-            Self { inner: many_products(a.inner, b.inner), shape: vec![many, m, n] }
+            Self { inner: product_of::<3>(a.inner, b.inner), shape: vec![many, m, n] }
         };
         let mut shape = batch;
         if a_shape.len() > 1 {
@@ -347,12 +347,8 @@ impl Tensor {
     }
 }
 
-fn one_product(a: DispatchTensor, b: DispatchTensor) -> DispatchTensor {
-    product(Typed::from_dispatch(a), Typed::from_dispatch(b)).into_dispatch()
-}
-
-fn many_products(a: DispatchTensor, b: DispatchTensor) -> DispatchTensor {
-    products(Typed::from_dispatch(a), Typed::from_dispatch(b)).into_dispatch()
+fn product_of<const D: usize>(a: DispatchTensor, b: DispatchTensor) -> DispatchTensor {
+    product(Typed::<D>::from_dispatch(a), Typed::from_dispatch(b)).into_dispatch()
 }
 
 /// Numbers of rows, on the device.

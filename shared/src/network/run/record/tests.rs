@@ -106,11 +106,7 @@ fn values(tensor: Tensor) -> Vec<f32> {
 fn device_tests() -> Vec<Device> {
     let mut devices = vec![Device::cpu()];
     #[cfg(feature = "gpu")]
-    {
-        use crate::compute::DeviceChoice::{Cuda, Vulkan};
-        let gpu = if std::env::var("DEVICE").is_ok_and(|kind| kind == "cuda") { Cuda } else { Vulkan };
-        devices.extend(pollster::block_on(Device::open(gpu)).ok());
-    }
+    devices.extend(crate::compute::gpu_of_tests());
     devices
 }
 
@@ -156,7 +152,7 @@ fn gradients_are_those_of_pytorch() {
 #[cfg(feature = "gpu")]
 #[test]
 fn gradients_on_a_gpu_are_those_of_pytorch() {
-    let Some(device) = device_tests().into_iter().nth(1) else { return };
+    let Some(device) = crate::compute::gpu_of_tests() else { return };
     let error = worst(&device, &["block", "out"]);
     assert!(error < 1e-4, "{error}");
 }
