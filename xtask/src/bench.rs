@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::cuda;
 use crate::python::environment;
-use crate::tools::{Failure, cargo, root, run, target_dir};
+use crate::tools::{Failure, native, root, run, target_dir};
 
 /// Runs all benchmarks, or those whose name contains the argument. `networks` and `warp` run those beside `PyTorch`, whose environment is large, with
 /// `DEVICE=cuda` on a GPU; `load` asks much of a server.
@@ -24,9 +24,7 @@ pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
         run(cuda::Build::on_a_gpu()?.cargo("build").args(what))?;
         cuda::Build::folder()
     } else {
-        // Together, so that the features of the program are those of its tests.
-        let packages = ["--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"];
-        run(cargo().args(["build", "--release"]).args(packages).args(what))?;
+        run(native("build").args(what))?;
         target_dir()
     };
     let mut command = Command::new(python);
@@ -40,8 +38,7 @@ pub(crate) fn all(args: &[String]) -> Result<(), Failure> {
 
 /// 200 clients for a minute and an upload of 4 GB, or as many seconds, clients and bytes as are given.
 fn load(args: &[String]) -> Result<(), Failure> {
-    let packages = ["--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"];
-    run(cargo().args(["build", "--release"]).args(packages).args(["--bin", "eigenscope", "--example", "load"]))?;
+    run(native("build").args(["--bin", "eigenscope", "--example", "load"]))?;
     let mut command = Command::new(target_dir().join("release/examples/load"));
     // Where the target folder is: temporary folders are often small, and in memory.
     command.current_dir(target_dir()).arg(target_dir().join("release/eigenscope"));

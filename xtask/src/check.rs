@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every check, the cheapest first, each able to fail.
 
-use crate::tools::{Failure, apt_install, cargo, run};
+use crate::tools::{Failure, apt_install, cargo, native, run};
 use crate::{browser, build_server, python, site, wasm};
 
 /// Largest module that the page opens with, as brotli, in bytes.
@@ -26,8 +26,7 @@ pub(crate) fn all() -> Result<(), Failure> {
         if !std::path::Path::new("/usr/sbin/slurmctld").exists() || !std::path::Path::new("/usr/sbin/munged").exists() {
             apt_install(&["slurm-wlm", "munge"]);
         }
-        let mut command = cargo();
-        command.args(["test", "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
+        let mut command = native("test");
         command.env("EIGENSCOPE_SITE", &site);
         command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));
         if let Some(tests) = python::onnx_node_tests() {

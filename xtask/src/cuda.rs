@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::python::unpacked;
 use crate::site;
-use crate::tools::{Failure, at, cargo, is_newer, output, root, run, target_dir};
+use crate::tools::{Failure, at, is_newer, native, output, root, run, target_dir};
 
 /// LLVM, which `CubeCL` compiles kernels with, and the name under which its build looks for it before it fetches one itself.
 const LLVM: [&str; 2] = ["mlc-llvm-static==23.1.1.post0", "mlc-llvm-static-extra-targets==23.1.1.post0"];
@@ -53,8 +53,7 @@ impl Build {
 
     /// `cargo build` or `cargo test` of all packages together.
     pub(crate) fn cargo(&self, verb: &str) -> Command {
-        let mut command = cargo();
-        command.args([verb, "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
+        let mut command = native(verb);
         command.args(["--features", "eigenscope-server/cuda"]);
         command.env("CARGO_TARGET_DIR", Self::folder()).env("XDG_DATA_HOME", &self.data).env("EIGENSCOPE_SITE", &self.site);
         command.env("XDG_RUNTIME_DIR", std::env::var_os("XDG_RUNTIME_DIR").unwrap_or_else(|| std::env::temp_dir().into()));

@@ -48,6 +48,13 @@ fn show(command: &Command) -> String {
     words.join(" ")
 }
 
+/// `cargo` for all packages that run natively: together, so that the features of the program are those of its tests.
+pub(crate) fn native(verb: &str) -> Command {
+    let mut command = cargo();
+    command.args([verb, "--release", "--package", "eigenscope", "--package", "eigenscope-server", "--package", "eigenscope-tests"]);
+    command
+}
+
 /// The workspace root.
 pub(crate) fn root() -> PathBuf {
     // Cargo tells where it runs us from; a build folder may have come from a checkout that lay elsewhere.

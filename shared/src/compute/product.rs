@@ -143,7 +143,8 @@ mod tests {
         }
     }
 
-    /// 2,000 terms of one sign: rounding them one after another is wrong by 1e-6 at most, tensor cores by 1e-5 in one piece and by 5e-4 without the cut.
+    /// 2,000 terms of one sign. Rounding sums one after another is wrong by some 1e-6 to either side; tensor cores make all of them too small, by 1e-5 in one
+    /// piece and by 3e-7 in pieces of 64, and TF32 without the cut is wrong by up to 5e-4.
     #[cfg(feature = "gpu")]
     #[test]
     #[expect(clippy::cast_possible_truncation, reason = "factors of single precision")]
@@ -155,10 +156,13 @@ mod tests {
         let (a, b) = (draw(many * m * k), draw(many * k * n));
         let tensor = |values: &[f32], shape: [usize; 3]| Tensor::<3>::from_data(TensorData::new(values.to_vec(), shape), &gpu.burn());
         let made = vector(product(tensor(&a, [many, m, k]), tensor(&b, [many, k, n])));
-        for (at, got) in made.iter().enumerate() {
+        let off = |(at, got): (usize, &f32)| {
             let (of, i, j) = (at / (m * n), at / n % m, at % n);
             let want: f64 = (0..k).map(|t| f64::from(a[(of * m + i) * k + t]) * f64::from(b[(of * k + t) * n + j])).sum();
-            assert!((f64::from(*got) / want - 1.0).abs() < 1e-6, "{got}, not {want}");
-        }
+            f64::from(*got) / want - 1.0
+        };
+        let off: Vec<f64> = made.iter().enumerate().map(off).collect();
+        let (largest, bias) = (off.iter().fold(0.0f64, |m, v| m.max(v.abs())), off.iter().sum::<f64>() / crate::stats::count(off.len()));
+        assert!(largest < 3e-6 && bias.abs() < 6e-7, "{largest}, {bias} on average");
     }
 }

@@ -4,7 +4,7 @@
 //! primitives. Everything that Burn would panic on (shapes that do not fit) is checked here and is a sentence.
 
 use burn::backend::ops::{FloatTensorOps, ModuleOps};
-use burn::backend::{BackendTensor, Dispatch, DispatchTensor, DispatchTensorKind, Shape, Slice};
+use burn::backend::{BackendTensor, Dispatch, DispatchAutodiffContext, DispatchTensor, DispatchTensorKind, Shape, Slice};
 use burn::tensor::{Bool, Device, Int, Tensor as Typed, TensorData};
 use ndarray::ArrayD;
 
@@ -102,6 +102,11 @@ impl Tensor {
     /// Whether kernels of our own can read it.
     pub(crate) fn is_on_cpu(&self) -> bool {
         matches!(&self.inner.kind, DispatchTensorKind::Flex(BackendTensor::Float(_)))
+    }
+
+    /// Whether Burn follows it for gradients.
+    pub(super) fn is_followed(&self) -> bool {
+        self.inner.autodiff != DispatchAutodiffContext::Disabled
     }
 
     pub(crate) fn shape(&self) -> &[usize] {

@@ -90,6 +90,41 @@ fn joined_operations_have_the_values_of_single_ones() {
     }
 }
 
+/// Along one to three axes, with and without a bias, within single precision of the sum of the sizes of 70 products.
+#[test]
+fn windows_of_one_position_mix_channels_on_a_gpu_and_the_cpu() {
+    let mut devices = vec![Device::cpu()];
+    #[cfg(feature = "gpu")]
+    devices.extend(crate::compute::gpu_of_tests());
+    let image = [5, 4, 3];
+    for (device, axes, inputs) in devices.iter().flat_map(|device| (1..=3).flat_map(move |axes| [(device, axes, 2), (device, axes, 3)])) {
+        let shape = |first: [usize; 2], rest: &[usize]| first.iter().chain(rest).copied().collect::<Vec<_>>();
+        let (x, w, bias) = (random(&shape([2, 70], &image[..axes]), 1), random(&shape([6, 70], &vec![1; axes]), 2), random(&[6], 3));
+        let graph = Graph {
+            inputs: vec![Port { name: "x".into(), shape: None, element: Element::Float }],
+            outputs: vec!["y".into()],
+            nodes: vec![node("Conv", &["x", "w", "bias"][..inputs], "y", &[])],
+            constants: BTreeMap::from([("w".into(), Constant::Float(w.clone())), ("bias".into(), Constant::Float(bias.clone()))]),
+            opset: 13,
+            ..Graph::default()
+        };
+        let network = Network::new("point", graph, device).expect("every operator is known");
+        let given = BTreeMap::from([("x".to_owned(), Constant::Float(x.clone()))]);
+        let made = pollster::block_on(network.run(&given, &["y".into()], Reading::Full)).expect("it runs");
+        let Constant::Float(y) = &made.values["y"] else { panic!("floats") };
+        assert_eq!(y.shape(), shape([2, 6], &image[..axes]));
+        let positions: usize = image[..axes].iter().product();
+        let (x, w): (Vec<f32>, Vec<f32>) = (x.into_iter().collect(), w.into_iter().collect());
+        for (at, got) in y.iter().enumerate() {
+            let (of, out, position) = (at / (6 * positions), at / positions % 6, at % positions);
+            let terms = |c: usize| f64::from(w[out * 70 + c]) * f64::from(x[(of * 70 + c) * positions + position]);
+            let want = (0..70).map(terms).sum::<f64>() + if inputs == 3 { f64::from(bias[[out]]) } else { 0.0 };
+            let size = (0..70).map(|c| terms(c).abs()).sum::<f64>();
+            assert!((f64::from(*got) - want).abs() < 1e-6 * size, "{} {axes} axes: {got}, not {want}", device.info().name);
+        }
+    }
+}
+
 /// Values go when their last reader has run: a chain holds two at a time, however long it is.
 #[test]
 fn values_are_dropped_after_their_last_reader() {
