@@ -284,7 +284,7 @@ fn source(args: &WhatArgs, graph: &Graph) -> Result<Fed, Error> {
                     if n == 0 { "the array is empty".into() } else { format!("{n} entries, but {of} has {whole}: one for each image") };
                 return Err(Error::input(name.clone(), message));
             }
-            inputs.insert(name.clone(), Constant::of_dataset(&dataset, port.element)?);
+            inputs.insert(name.clone(), Constant::of_dataset(dataset, port.element)?);
         }
         let (name, n) = first.ok_or_else(|| Error::parameter("--images", "images or an input are needed"))?;
         let images = (0..n).map(|i| format!("{name}[{i}]")).collect();

@@ -1,6 +1,7 @@
 //! A network as a graph: nodes in the order in which they run, with the node and value names of the file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ndarray::ArrayD;
 use serde::Serialize;
@@ -118,20 +119,20 @@ impl Constant {
     ///
     /// # Errors
     /// [`Error::Input`] for numbers that are not whole where an integer or yes and no (0 and 1) is wanted.
-    pub fn of_dataset(dataset: &Dataset, element: Element) -> Result<Self, Error> {
+    pub fn of_dataset(dataset: Dataset, element: Element) -> Result<Self, Error> {
         #[expect(clippy::cast_possible_truncation, reason = "networks compute in single precision; whole numbers are checked")]
-        match (element, &*dataset.values) {
-            (Element::Float, Values::F32(a)) => Ok(Self::Float(a.clone())),
+        match (element, Arc::unwrap_or_clone(dataset.values)) {
+            (Element::Float, Values::F32(a)) => Ok(Self::Float(a)),
             (Element::Float, Values::F64(a)) => Ok(Self::Float(a.mapv(|v| v as f32))),
             (_, values) => {
                 let array = match values {
                     Values::F32(a) => a.mapv(f64::from),
-                    Values::F64(a) => a.clone(),
+                    Values::F64(a) => a,
                 };
                 let limit = if element == Element::Bool { 1.0 } else { 9e15 };
                 if let Some(wrong) = array.iter().find(|v| v.fract() != 0.0 || v.abs() > limit || v.is_nan()) {
                     let what = if element == Element::Bool { "0 or 1" } else { "whole numbers" };
-                    return Err(Error::input(dataset.name.clone(), format!("the network wants {what} here, but there is {wrong}")));
+                    return Err(Error::input(dataset.name, format!("the network wants {what} here, but there is {wrong}")));
                 }
                 Ok(if element == Element::Bool { Self::Bool(array.mapv(|v| v != 0.0)) } else { Self::Int(array.mapv(|v| v as i64)) })
             }

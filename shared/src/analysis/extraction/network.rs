@@ -48,8 +48,9 @@ pub(in crate::analysis) fn open(spec: &Spec, inputs: &Inputs, context: &Context<
             if dataset.values.is_empty() {
                 return Err(Error::input("images", "the array is empty"));
             }
-            let values = Arc::new(BTreeMap::from([(port.name.clone(), Constant::of_dataset(dataset, port.element)?)]));
-            Source::Array(dataset.name.clone(), dataset.shape()[0], values)
+            let (name, n) = (dataset.name.clone(), dataset.shape()[0]);
+            let values = Constant::of_dataset(dataset.clone(), port.element)?;
+            Source::Array(name, n, Arc::new(BTreeMap::from([(port.name.clone(), values)])))
         }
     };
     let network = Network::new(&spec.network, graph, context.device)?;
