@@ -68,7 +68,7 @@ fn a_sweep_has_points_a_table_and_dimensions() {
     assert_eq!(groups["points"].as_array().map(Vec::len), Some(1));
 }
 
-/// Gradients on a GPU are Burn's, those on the CPU our own: the same training.
+/// Gradients of convolutions and maxima on a GPU are Burn's, those on the CPU our own: the same training.
 #[test]
 fn a_warp_on_a_gpu_is_that_on_the_cpu() {
     let Some(dir) = folder() else { return };
