@@ -68,4 +68,4 @@ export async function narrow(page, name) {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
-export const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true });
+export const shot = (page, name) => page.screenshot({ path: join(screenshots, `${name}.png`), fullPage: true, animations: "disabled" });
